@@ -1,0 +1,1 @@
+"""A worker pool that runs CPU-heavy and blocking Python off the event loop."""

@@ -1,0 +1,1 @@
+"""The muscles: each kind of worker, behind the `Backend` protocol."""

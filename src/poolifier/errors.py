@@ -1,0 +1,209 @@
+"""Every exception the library raises of its own accord.
+
+```
+PoolifierError
+├── PoolNotStartedError         submitted before start() or after destroy()
+├── PoolFailedError             the restart limit was reached; __cause__ says why
+├── UnknownTaskFunctionError    no task function of that name (also a LookupError)
+├── TaskAborted                 raised inside a task function that is being aborted
+├── TaskTimeoutError            the task ran longer than it may (also a TimeoutError)
+├── WorkerError
+│   ├── WorkerStartError        a worker ended before it was ready
+│   └── WorkerCrashedError      a worker ended while it ran the task
+│       └── PoisonTaskError     the task ended every worker it was tried on
+├── RemoteError                 an error of the task function that cannot be pickled
+├── SerializationError          data or a result that cannot be pickled (also a TypeError)
+└── UnsupportedError            this kind of pool, or this platform, cannot do that
+```
+
+A wrong argument is none of these: it raises `TypeError` or `ValueError` in the call that got it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "PoisonTaskError",
+    "PoolFailedError",
+    "PoolNotStartedError",
+    "PoolifierError",
+    "RemoteError",
+    "SerializationError",
+    "TaskAborted",
+    "TaskTimeoutError",
+    "UnknownTaskFunctionError",
+    "UnsupportedError",
+    "WorkerCrashedError",
+    "WorkerError",
+    "WorkerStartError",
+]
+
+
+class PoolifierError(Exception):
+    """The root of every exception in this module."""
+
+
+class PoolNotStartedError(PoolifierError):
+    """A task was submitted before `start()` or after `destroy()`."""
+
+
+class PoolFailedError(PoolifierError):
+    """Workers died faster than `restart_limit` allows, so the pool gave up.
+
+    `__cause__` is the error of the last worker that died.
+    """
+
+
+class UnknownTaskFunctionError(PoolifierError, LookupError):
+    """No task function has that name.
+
+    Attributes:
+        name: The name that was asked for.
+        known: The names that exist.
+    """
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        known = ", ".join(repr(name) for name in self.known) or "none"
+        return f"unknown task function {self.name!r}; known: {known}"
+
+
+class TaskAborted(PoolifierError):  # noqa: N818 - named as in asyncio.CancelledError's spirit: a request, not a fault
+    """Raised inside a running task function that its caller no longer wants.
+
+    Let it pass, or clean up and let it pass: a function that goes on is killed with its worker
+    after `abort_grace` seconds where the kind of worker allows it.
+    """
+
+
+class TaskTimeoutError(PoolifierError, TimeoutError):
+    """The task ran longer than its `timeout`."""
+
+
+class WorkerError(PoolifierError):
+    """Something happened to a worker, rather than in a task function.
+
+    Attributes:
+        worker_id: The worker's number; never reused within a pool.
+        exit_code: The exit code, or None where a signal ended it or it is not known.
+        signal: The name of the signal that ended it (`"SIGKILL"`), or None.
+        stderr: The last lines that it wrote to standard error.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        worker_id: int | None = None,
+        exit_code: int | None = None,
+        signal: str | None = None,
+        stderr: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.worker_id = worker_id
+        self.exit_code = exit_code
+        self.signal = signal
+        self.stderr = stderr
+
+    def __str__(self) -> str:
+        message = str(super().__str__())
+        if not self.stderr:
+            return message
+        return f"{message}\nthe last lines of its standard error:\n{self.stderr}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The keyword-only arguments live in __dict__, so rebuilding needs the message alone.
+        return (_rebuild, (type(self), self.args), self.__dict__)
+
+
+def _rebuild(cls: type[WorkerError], args: tuple[object, ...]) -> WorkerError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
+
+class WorkerStartError(WorkerError):
+    """A worker ended, or could not be made, before it was ready."""
+
+
+class WorkerCrashedError(WorkerError):
+    """A worker died while it ran this task: killed, out of memory, a segmentation fault, `os._exit`.
+
+    Attributes:
+        task_id: The task's number; never reused within a pool.
+        task_name: The name of its task function.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        task_id: int | None = None,
+        task_name: str | None = None,
+        worker_id: int | None = None,
+        exit_code: int | None = None,
+        signal: str | None = None,
+        stderr: str = "",
+    ) -> None:
+        super().__init__(message, worker_id=worker_id, exit_code=exit_code, signal=signal, stderr=stderr)
+        self.task_id = task_id
+        self.task_name = task_name
+
+
+class PoisonTaskError(WorkerCrashedError):
+    """Every worker that ran the task died, as often as `retries` allowed.
+
+    Attributes:
+        history: One `WorkerCrashedError` per attempt, oldest first.
+    """
+
+    history: tuple[WorkerCrashedError, ...]
+
+    @classmethod
+    def from_history(cls, history: Sequence[WorkerCrashedError]) -> PoisonTaskError:
+        """Sums up crashes of one task; the attributes are those of the last one."""
+        last = history[-1]
+        error = cls(
+            f"task {last.task_id} ({last.task_name!r}) ended {len(history)} workers one after another; "
+            f"the last: {last.args[0]}",
+            task_id=last.task_id,
+            task_name=last.task_name,
+            worker_id=last.worker_id,
+            exit_code=last.exit_code,
+            signal=last.signal,
+            stderr=last.stderr,
+        )
+        error.history = tuple(history)
+        return error
+
+
+class RemoteError(PoolifierError):
+    """A task function raised something that cannot be pickled, so this stands for it.
+
+    Attributes:
+        type_name: The full name of the original type, such as `"package.module.Broken"`.
+        message: `str()` of the original.
+        traceback: The original's traceback as text.
+    """
+
+    def __init__(self, type_name: str, message: str, traceback: str = "") -> None:
+        super().__init__(type_name, message, traceback)
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}"
+
+
+class SerializationError(PoolifierError, TypeError):
+    """A task's data or result cannot be pickled or unpickled. The message names what and why."""
+
+
+class UnsupportedError(PoolifierError):
+    """This kind of pool, this platform or this Python cannot do that."""

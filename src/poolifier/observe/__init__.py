@@ -1,0 +1,1 @@
+"""Events, metrics and the dashboard: they read snapshots and decide nothing."""

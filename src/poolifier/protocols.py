@@ -1,0 +1,155 @@
+"""What a third party can implement: `Backend` and `Channel`, which move bytes and never decide.
+
+The pool hands a backend numbers (workers and sequences) and data; the backend reports facts to the
+pool's `WorkerListener`. Neither side knows what the scheduler is.
+
+A **worker id** numbers a worker within its pool and is never reused. A **sequence** numbers the
+tasks sent to one worker, 1, 2, 3 ... A worker starts tasks in the order of their sequences; that
+is what lets one number, the *started mark*, say after a crash which tasks had started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+from poolifier.task_functions import KillBehavior, TaskFunctionProperties
+
+__all__ = [
+    "ABORTED",
+    "DONE",
+    "FAILED",
+    "RETURNED",
+    "Backend",
+    "Channel",
+    "Reply",
+    "WireTask",
+    "WorkerExit",
+    "WorkerListener",
+    "WorkerReady",
+    "WorkerSettings",
+]
+
+WireTask: TypeAlias = tuple[int, str, Any]
+"""A task on its way to a worker: (sequence, task function name or `"default"`, data)."""
+
+Reply: TypeAlias = tuple[int, int, Any, float]
+"""A task's end: (sequence, one of the four below, result or error, run time in seconds)."""
+
+DONE: Final = 0
+"""The function returned; the value is its result."""
+FAILED: Final = 1
+"""The function raised, or its data or result could not be carried; the value is the error to raise."""
+ABORTED: Final = 2
+"""The task was aborted; run time 0.0 where it had not started. The value is None."""
+RETURNED: Final = 3
+"""The worker hands the task back unstarted, as `Channel.reclaim` asked. The value is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker is told when it starts, and again when it changes."""
+
+    concurrency: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """What a worker says once it can run tasks.
+
+    Attributes:
+        functions: Its task functions, the default one first.
+        max_inactive_time: Seconds without work after which it may retire, if dynamic.
+        kill_behavior: Whether it may also be retired while a task runs.
+        pid: Its process, or None where it has none of its own.
+    """
+
+    functions: tuple[TaskFunctionProperties, ...]
+    max_inactive_time: float
+    kill_behavior: KillBehavior
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExit:
+    """How a worker ended, reported once, after its last reply.
+
+    Attributes:
+        exit_code: The exit code, or None where a signal ended it or it is not known.
+        signal: The signal's name, such as `"SIGKILL"`, or None.
+        stderr: The last lines of its standard error.
+        started: The started mark: tasks of a higher sequence never started.
+        error: What kept it from getting ready (the worker module's own error), or None.
+    """
+
+    exit_code: int | None = None
+    signal: str | None = None
+    stderr: str = ""
+    started: int = 0
+    error: BaseException | None = None
+
+
+class WorkerListener(Protocol):
+    """What a backend tells the pool, always on the pool's event loop."""
+
+    def worker_ready(self, worker_id: int, ready: WorkerReady) -> None:
+        """The worker can run tasks."""
+
+    def replies(self, worker_id: int, replies: Sequence[Reply], active: float, idle: float) -> None:
+        """Tasks ended. `active` and `idle` are the worker's seconds with and without work so far."""
+
+    def worker_message(self, worker_id: int, message: Any) -> None:
+        """A task function sent a message of its own."""
+
+    def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
+        """The worker is gone; nothing more comes from it."""
+
+
+class Channel(Protocol):
+    """The way to one worker. Every method returns at once; nothing here raises because a worker died."""
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process once known, or None."""
+
+    def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
+        """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
+        ...
+
+    def abort(self, sequence: int) -> None:
+        """Stops that task, or drops it if it has not started. Its reply tells how it went."""
+
+    def reclaim(self) -> None:
+        """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
+
+    def stop(self) -> None:
+        """Asks the worker to leave once it has finished what it was sent."""
+
+    def kill(self) -> None:
+        """Ends the worker now.
+
+        Raises:
+            UnsupportedError: This kind of worker cannot be killed.
+        """
+
+    def configure(self, settings: WorkerSettings) -> None:
+        """Changes the worker's settings."""
+
+
+class Backend(Protocol):
+    """Starts workers of one kind."""
+
+    async def start(self, listener: WorkerListener) -> None:
+        """Prepares for workers, on the running event loop."""
+
+    def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> Channel:
+        """Begins to start a worker; `worker_ready` or `worker_exited` follows.
+
+        Raises:
+            OSError: The system has no room for it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends what is left of the workers, and leaves nothing behind. Safe to call twice."""

@@ -1,0 +1,1 @@
+"""The worker choice strategies, one file each."""

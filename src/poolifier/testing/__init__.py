@@ -1,0 +1,1 @@
+"""Tools for testing pools and what runs on them."""

@@ -1,0 +1,1 @@
+"""The language between a pool and its workers."""

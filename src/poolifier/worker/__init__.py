@@ -1,0 +1,1 @@
+"""The far side: what runs in a worker."""
