@@ -167,7 +167,7 @@ class ProcessOptions:
 
     env: Mapping[str, str | None] | None = None
     nice: int | None = None
-    cpu_affinity: tuple[int, ...] | tuple[tuple[int, ...], ...] | None = None
+    cpu_affinity: Iterable[int] | Iterable[Iterable[int]] | None = None
     start_method: StartMethod = "fork_server"
     preload: bool = False
 
@@ -185,11 +185,8 @@ class ProcessOptions:
 
     def cpus_of(self, slot: int) -> tuple[int, ...] | None:
         """The CPUs for the worker in `slot`, or None for all."""
-        if not self.cpu_affinity:
-            return None
-        if isinstance(self.cpu_affinity[0], int):
-            return self.cpu_affinity
-        return self.cpu_affinity[slot % len(self.cpu_affinity)]
+        per_slot = _checked_affinity(self.cpu_affinity)
+        return None if per_slot is None else per_slot[slot % len(per_slot)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,7 +450,7 @@ def _checked_env(env: object) -> dict[str, str | None] | None:
     return dict(env)
 
 
-def _checked_affinity(cpus: object) -> tuple[int, ...] | tuple[tuple[int, ...], ...] | None:
+def _checked_affinity(cpus: object) -> tuple[tuple[int, ...], ...] | None:
     if cpus is None:
         return None
     if isinstance(cpus, str | bytes) or not isinstance(cpus, Iterable):
@@ -463,7 +460,7 @@ def _checked_affinity(cpus: object) -> tuple[int, ...] | tuple[tuple[int, ...], 
         raise ValueError("cpu_affinity must name at least one CPU, got none; leave it out for all")
     if any(isinstance(entry, Iterable) for entry in given):
         return tuple(_checked_cpus(entry) for entry in given)
-    return _checked_cpus(given)
+    return (_checked_cpus(given),)
 
 
 def _checked_cpus(cpus: object) -> tuple[int, ...]:
