@@ -1,0 +1,52 @@
+"""The least that a round trip to another process costs under asyncio: a byte over a socket and back, no pickle."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from benchmarks.versus.contestants import Submit, contestant
+
+ECHO = """
+import os, sys
+fd = int(sys.argv[1])
+while data := os.read(fd, 64):
+    os.write(fd, data)
+"""
+
+
+@contestant("floor", "floor: a byte over a socketpair", scenarios={"latency"})
+@asynccontextmanager
+async def socketpair(_function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Submit]:
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    waiting: list[asyncio.Future[Any]] = []
+    sent: list[Any] = []
+
+    def submit(data: Any) -> Awaitable[Any]:
+        future: asyncio.Future[Any] = loop.create_future()
+        waiting.append(future)
+        sent.append(data)
+        ours.send(b".")
+        return future
+
+    def received() -> None:
+        # One at a time, which is all that the latency scenario asks for.
+        if ours.recv(64):
+            waiting.pop().set_result(sent.pop())
+
+    command = [sys.executable, "-c", ECHO, str(theirs.fileno())]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]):  # noqa: ASYNC220 - before anything is timed
+        theirs.close()
+        loop.add_reader(ours, received)
+        try:
+            yield submit
+        finally:
+            loop.remove_reader(ours)
+            ours.close()  # the echo ends with it
