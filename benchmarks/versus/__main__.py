@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.versus.contestants import Contestant, all_contestants
-from benchmarks.versus.report import Results, machine, table
+from benchmarks.versus.report import OURS, Results, machine, table
 from benchmarks.versus.scenarios import Scenario, all_scenarios
 
 RESULTS = Path(".bench/results.json")
@@ -49,7 +49,7 @@ def main() -> int:
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\nEvery sample: {arguments.output}")
-    return 0
+    return int(any(OURS in results["failures"] for results in report["scenarios"].values()))
 
 
 def take_samples(scenario: Scenario, contestants: list[Contestant], *, quick: bool) -> Results:
