@@ -72,8 +72,9 @@ def test_a_sample(contestant, scenario):
     assert all(value > 0 for value in sample.values())
 
 
-def test_a_sample_of_the_floor():
-    assert _probe("floor", "latency", '{"tasks": 50, "workers": 1}')["median"] > 0
+def test_samples_of_the_floors():
+    assert _probe("socketpair", "latency", '{"tasks": 50, "workers": 1}')["median"] > 0
+    assert _probe("asyncio", "throughput", '{"tasks": 50, "workers": 1, "in_flight": 5}')["tasks_per_second"] > 0
 
 
 @pytest.mark.parametrize("contestant", ["poolifier", "executor-forkserver"])

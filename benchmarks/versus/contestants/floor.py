@@ -1,4 +1,8 @@
-"""The least that a round trip to another process costs under asyncio: a byte over a socket and back, no pickle."""
+"""What no pool under asyncio can beat.
+
+Latency: a byte over a socket to another process and back, without pickle. Throughput: futures that are resolved in
+the next turn of the loop, in this process: what asyncio and the clients of the scenario cost by themselves.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ while data := os.read(fd, 64):
 """
 
 
-@contestant("floor", "floor: a byte over a socketpair", scenarios={"latency"})
+@contestant("socketpair", "floor: a byte over a socketpair", scenarios={"latency"})
 @asynccontextmanager
 async def socketpair(_function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Submit]:
     loop = asyncio.get_running_loop()
@@ -50,3 +54,25 @@ async def socketpair(_function: Callable[[Any], Any], _workers: int) -> AsyncIte
         finally:
             loop.remove_reader(ours)
             ours.close()  # the echo ends with it
+
+
+@contestant("asyncio", "floor: asyncio alone, in this process", scenarios={"throughput"})
+@asynccontextmanager
+async def asyncio_alone(function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Submit]:
+    loop = asyncio.get_running_loop()
+    submitted: list[tuple[asyncio.Future[Any], Any]] = []
+
+    def resolve() -> None:
+        batch = submitted.copy()
+        submitted.clear()
+        for future, data in batch:
+            future.set_result(function(data))
+
+    def submit(data: Any) -> Awaitable[Any]:
+        future: asyncio.Future[Any] = loop.create_future()
+        if not submitted:
+            loop.call_soon(resolve)
+        submitted.append((future, data))
+        return future
+
+    yield submit
