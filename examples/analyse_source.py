@@ -80,7 +80,7 @@ def decisions(node: ast.AST) -> int:
             return len(values) - 1
         case ast.comprehension(ifs=ifs):  # a loop, and its conditions
             return 1 + len(ifs)
-        case ast.match_case(pattern=ast.MatchAs(pattern=None), guard=None):  # `case _` is the else of the others
+        case ast.match_case(pattern=ast.MatchAs(pattern=None), guard=None):  # `case _` is the else of the rest
             return 0
         case ast.match_case(guard=guard):
             return 1 if guard is None else 2

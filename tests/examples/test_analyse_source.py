@@ -35,7 +35,7 @@ def example() -> ModuleType:
         ("a = b if c else d", 2),
         ("a = [b for b in c if d if e]", 4),
         ("match a:\n case 1: pass\n case 2 if b: pass\n case _: pass", 4),
-        ("match a:\n case b: pass", 2),
+        ("match a:\n case 1: pass\n case b: pass", 2),
         ("def inner():\n if a: pass", 1),
         ("a = lambda b: b or c", 2),
     ],
