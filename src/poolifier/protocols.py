@@ -1,4 +1,6 @@
-"""What a third party can implement: `Backend` and `Channel`, which move bytes and never decide.
+"""What a third party can implement: a `Strategy` that chooses workers, a `Backend` that runs them.
+
+A backend and its channels move bytes and never decide; a strategy decides and does no I/O.
 
 The pool hands a backend numbers (workers and sequences) and data; the backend reports facts to the
 pool's `WorkerListener`. Neither side knows what the scheduler is.
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
+from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.task_functions import KillBehavior, TaskFunctionProperties
 
 __all__ = [
@@ -24,7 +27,10 @@ __all__ = [
     "Backend",
     "Channel",
     "Reply",
+    "Strategy",
+    "StrategyPolicy",
     "WireTask",
+    "WorkerCandidate",
     "WorkerExit",
     "WorkerListener",
     "WorkerReady",
@@ -153,3 +159,74 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Ends what is left of the workers, and leaves nothing behind. Safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyPolicy:
+    """What becomes of a dynamic worker that was just created because all others are busy.
+
+    Attributes:
+        dynamic_worker_usage: The task that caused it goes to it. Otherwise the task is placed like
+            any other, and the new worker takes what waits once it is ready.
+        dynamic_worker_ready: It can be chosen at once, so its queue may fill while it starts.
+    """
+
+    dynamic_worker_usage: bool = False
+    dynamic_worker_ready: bool = False
+
+
+class WorkerCandidate(Protocol):
+    """A worker that a strategy may choose. Read only."""
+
+    @property
+    def id(self) -> int:
+        """Never reused within a pool."""
+        ...
+
+    @property
+    def slot(self) -> int:
+        """Its place in the pool, `0 .. maximum size - 1`; a replacement takes over the slot."""
+        ...
+
+    @property
+    def load(self) -> int:
+        """Its executing and queued tasks."""
+        ...
+
+    @property
+    def active(self) -> float:
+        """Seconds that its runtime was not waiting for work, so far."""
+        ...
+
+
+class Strategy(Protocol):
+    """Chooses the worker for a task. Subclass it; one object serves one set of eligible workers.
+
+    It is told of every worker that becomes eligible or stops being so, and chooses among those. The
+    two hooks at the end are called only where a subclass overrides them.
+    """
+
+    policy: StrategyPolicy = StrategyPolicy()
+
+    def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
+        """Takes the pool's `worker_choice_strategy_options`."""
+        return
+
+    def worker_added(self, worker: WorkerCandidate) -> None:
+        """A worker has become eligible."""
+        return
+
+    def worker_removed(self, worker: WorkerCandidate) -> None:
+        """A worker is not eligible any more."""
+        return
+
+    def choose(self, now: float) -> WorkerCandidate | None:
+        """The worker for the next task, or None where there is none. `now` is in monotonic seconds."""
+
+    def load_changed(self, worker: WorkerCandidate) -> None:
+        """`worker.load` went up or down by one."""
+        return
+
+    def task_ended(self, worker: WorkerCandidate, run_time: float, wait_time: float, active_time: float) -> None:
+        """A task ended on a worker. All times in seconds."""
+        return

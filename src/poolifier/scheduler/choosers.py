@@ -1,0 +1,140 @@
+"""The strategy objects in use: one for each pair of strategy and affinity that some task function has.
+
+A strategy object only ever hears of the workers that its affinity allows, so it never has to skip
+one, and choosing stays as cheap as the strategy itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from poolifier.options import WorkerChoiceStrategy, WorkerChoiceStrategyOptions
+from poolifier.protocols import Strategy
+from poolifier.scheduler.affinity import Affinity
+from poolifier.scheduler.node import Node
+from poolifier.scheduler.strategies import create_strategy
+
+StrategyKey: TypeAlias = WorkerChoiceStrategy | type[Any]
+LoadWatcher: TypeAlias = Callable[[Node], None]
+EndWatcher: TypeAlias = Callable[[Node, float, float, float], None]
+
+
+class Choosers:
+    """Creates strategy objects on demand, tells them of workers, and knows who listens to what.
+
+    Attributes:
+        load_watchers: Those to call when a worker's load changes by one. Strategies that do not
+            listen cost nothing.
+        end_watchers: Those to call when a task ends.
+        affinities: All affinities in use; `affinities[0]` allows every slot.
+    """
+
+    __slots__ = (
+        "_affinities",
+        "_choosers",
+        "_nodes",
+        "_options",
+        "affinities",
+        "end_watchers",
+        "load_watchers",
+        "strategy",
+    )
+
+    def __init__(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
+        self.strategy = strategy
+        self._options = options
+        self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
+        self._nodes: dict[int, Node] = {}
+        self.load_watchers: tuple[LoadWatcher, ...] = ()
+        self.end_watchers: tuple[EndWatcher, ...] = ()
+        everywhere = Affinity(None)
+        self.affinities: list[Affinity] = [everywhere]
+        self._affinities: dict[frozenset[int] | None, Affinity] = {None: everywhere}
+        self.chooser(None, everywhere)
+
+    def affinity(self, slots: Iterable[int] | None) -> Affinity:
+        """The one object for that set of slots."""
+        key = None if slots is None else frozenset(slots)
+        affinity = self._affinities.get(key)
+        if affinity is None:
+            affinity = self._affinities[key] = Affinity(key)
+            self.affinities.append(affinity)
+        return affinity
+
+    def chooser(self, strategy: StrategyKey | str | None, affinity: Affinity) -> Strategy:
+        """The strategy object for that strategy (None: the pool's) and affinity."""
+        named: StrategyKey = WorkerChoiceStrategy(strategy) if isinstance(strategy, str) else strategy or self.strategy
+        chooser = self._choosers.get((named, affinity))
+        if chooser is None:
+            chooser = create_strategy(named, self._options)
+            self._choosers[named, affinity] = chooser
+            for node in self._nodes.values():
+                if node.allowed(affinity):
+                    chooser.worker_added(node)
+            self._listen()
+        return chooser
+
+    def change(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
+        """Takes over another strategy and options. Whoever holds a chooser has to ask again."""
+        self.strategy = strategy
+        self._options = options
+        self._choosers.clear()
+        self.chooser(None, self.affinities[0])
+
+    def add(self, node: Node) -> None:
+        """A worker has become eligible. Does nothing where it already is."""
+        if node.id in self._nodes:
+            return
+        self._nodes[node.id] = node
+        node.eligible = True
+        for (_, affinity), chooser in self._choosers.items():
+            if node.allowed(affinity):
+                chooser.worker_added(node)
+
+    def remove(self, node: Node) -> None:
+        """A worker is not eligible any more. Does nothing where it is not."""
+        if self._nodes.pop(node.id, None) is None:
+            return
+        node.eligible = False
+        for (_, affinity), chooser in self._choosers.items():
+            if node.allowed(affinity):
+                chooser.worker_removed(node)
+
+    def _listen(self) -> None:
+        load: list[LoadWatcher] = []
+        ends: list[EndWatcher] = []
+        for (_, affinity), chooser in self._choosers.items():
+            if _overrides(chooser, "load_changed"):
+                load.append(_for_allowed_load(chooser, affinity))
+            if _overrides(chooser, "task_ended"):
+                ends.append(_for_allowed_end(chooser, affinity))
+        self.load_watchers = tuple(load)
+        self.end_watchers = tuple(ends)
+
+
+def _overrides(chooser: Strategy, hook: str) -> bool:
+    method = getattr(type(chooser), hook, None)
+    return method is not None and method is not getattr(Strategy, hook)
+
+
+def _for_allowed_load(chooser: Strategy, affinity: Affinity) -> LoadWatcher:
+    if affinity.slots is None:
+        return chooser.load_changed
+
+    def load_changed(node: Node) -> None:
+        if node.allowed(affinity):
+            chooser.load_changed(node)
+
+    return load_changed
+
+
+def _for_allowed_end(chooser: Strategy, affinity: Affinity) -> EndWatcher:
+    if affinity.slots is None:
+        return chooser.task_ended
+
+    def task_ended(node: Node, run_time: float, wait_time: float, active_time: float) -> None:
+        if node.allowed(affinity):
+            chooser.task_ended(node, run_time, wait_time, active_time)
+
+    return task_ended

@@ -1,0 +1,122 @@
+"""The task functions as the scheduler knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from poolifier.errors import UnknownTaskFunctionError
+from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties
+
+if TYPE_CHECKING:
+    from poolifier.protocols import Strategy
+    from poolifier.scheduler.affinity import Affinity
+    from poolifier.scheduler.choosers import Choosers
+
+UNKNOWN_RUN_TIME: Final = 1.0
+"""The estimate, in seconds, before the first measurement: long enough that nothing is prefetched."""
+
+
+class Function:
+    """A task function: how its tasks are placed, and how long they take.
+
+    Attributes:
+        estimate: Smoothed run time of its recent tasks, in seconds.
+    """
+
+    __slots__ = ("affinity", "chooser", "estimate", "name", "priority", "properties", "strategy")
+
+    def __init__(self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy) -> None:
+        self.name = properties.name
+        self.properties = properties
+        self.priority = properties.priority
+        self.strategy = properties.strategy
+        self.affinity = affinity
+        self.chooser = chooser
+        self.estimate = UNKNOWN_RUN_TIME
+
+    def __repr__(self) -> str:
+        return f"<Function {self.name!r}>"
+
+
+class Functions:
+    """The task functions by name.
+
+    Until they are *learned* (a pool of a worker module learns them from its first worker) any name is
+    taken on trust, and looked into again then.
+    """
+
+    __slots__ = ("_by_name", "_choosers", "default", "learned")
+
+    def __init__(self, choosers: Choosers) -> None:
+        self._by_name: dict[str, Function] = {}
+        self._choosers = choosers
+        self.default: str | None = None
+        self.learned = False
+
+    def find(self, name: str) -> Function:
+        """The function of that name; `"default"` is the default one.
+
+        Raises:
+            UnknownTaskFunctionError: There is none.
+        """
+        function = self._by_name.get(name)
+        if function is None:
+            if self.learned:
+                raise self.unknown(name)
+            function = self._by_name[name] = self._function(TaskFunctionProperties(name))
+        return function
+
+    def unknown(self, name: str) -> UnknownTaskFunctionError:
+        """The error for a name that no function has."""
+        return UnknownTaskFunctionError(name, [known for known in self._by_name if known != DEFAULT_TASK_NAME])
+
+    def learn(self, properties: Sequence[TaskFunctionProperties]) -> list[Function]:
+        """Takes in what the workers hold, the default one first.
+
+        Returns:
+            The functions that were taken on trust and do not exist.
+        """
+        trusted = self._by_name
+        self._by_name = {}
+        self.learned = True
+        self.default = properties[0].name
+        for declared in properties:
+            function = trusted.pop(declared.name, None)
+            if function is None:
+                function = self._function(declared)
+            else:
+                self._redefine(function, declared)
+            self._by_name[declared.name] = function
+        default = trusted.pop(DEFAULT_TASK_NAME, None)
+        if default is not None:
+            # Tasks that were submitted without a name hold this object, so it lives on beside the named one.
+            self._redefine(default, properties[0])
+        self._by_name[DEFAULT_TASK_NAME] = self._by_name[self.default]
+        return list(trusted.values())
+
+    def properties(self) -> list[TaskFunctionProperties]:
+        """All that is known, the default one first."""
+        functions = [function for name, function in self._by_name.items() if name != DEFAULT_TASK_NAME]
+        return [function.properties for function in sorted(functions, key=lambda each: each.name != self.default)]
+
+    def all(self) -> list[Function]:
+        """Every function object in use."""
+        return list(dict.fromkeys(self._by_name.values()))
+
+    def rechoose(self) -> None:
+        """Gives every function its chooser anew, after the pool's strategy changed."""
+        for function in self.all():
+            function.chooser = self._choosers.chooser(function.strategy, function.affinity)
+
+    def _function(self, properties: TaskFunctionProperties) -> Function:
+        affinity = self._choosers.affinity(properties.worker_nodes)
+        return Function(properties, affinity, self._choosers.chooser(properties.strategy, affinity))
+
+    def _redefine(self, function: Function, properties: TaskFunctionProperties) -> None:
+        function.name = properties.name
+        function.properties = properties
+        function.priority = properties.priority
+        function.strategy = properties.strategy
+        function.affinity = self._choosers.affinity(properties.worker_nodes)
+        function.chooser = self._choosers.chooser(properties.strategy, function.affinity)

@@ -1,0 +1,312 @@
+"""Which task is at which worker: assigning, sending ahead, stealing, back pressure.
+
+The hot path. One task costs a placement (`assign`) and, at its end, a refill (`freed`).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any, Final
+
+from poolifier.options import TasksQueueOptions
+from poolifier.scheduler.affinity import Affinity
+from poolifier.scheduler.choosers import Choosers
+from poolifier.scheduler.edges import Edges
+from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
+from poolifier.scheduler.node import READY, RETIRING, Node
+from poolifier.scheduler.sizing import Sizing
+from poolifier.scheduler.stealing import Stealing
+from poolifier.scheduler.task import SENT, Task
+
+AHEAD: Final = 0.0005
+"""A worker is sent ahead what it will run within so many seconds, to hide the round trip."""
+
+MOST_AHEAD: Final = 512
+"""And never more tasks than this, so that a wrong estimate holds up few."""
+
+SILENCE: Final = 0.01
+"""A worker that was sent ahead and says nothing for so many seconds is asked to hand back."""
+
+UNLIMITED: Final = 1 << 60
+
+
+class Placement:
+    """Moves tasks between queues and workers.
+
+    Attributes:
+        dirty: Nodes whose `outbox` is to be sent.
+        pressed: How many queues are full.
+        watch_at: When to look next for workers that have gone silent over what they were sent ahead.
+    """
+
+    __slots__ = (
+        "_queue_enabled",
+        "_size",
+        "_watched",
+        "choosers",
+        "dirty",
+        "edges",
+        "options",
+        "pressed",
+        "sizing",
+        "stealing",
+        "watch_at",
+    )
+
+    def __init__(
+        self, choosers: Choosers, sizing: Sizing, edges: Edges, options: TasksQueueOptions, *, queue_enabled: bool
+    ) -> None:
+        self.choosers = choosers
+        self.sizing = sizing
+        self.edges = edges
+        self.stealing = Stealing(options)
+        self.dirty: list[Node] = []
+        self.pressed = 0
+        self.watch_at = inf
+        self._watched: list[Node] = []
+        self.configure(options, queue_enabled=queue_enabled)
+
+    def configure(self, options: TasksQueueOptions, *, queue_enabled: bool) -> None:
+        """Takes over other tasks queue options."""
+        self.options = options
+        self._queue_enabled = queue_enabled
+        self._size = options.size or 1
+        self.stealing.configure(options)
+        self.stealing.resize(len(self.sizing.nodes))
+
+    def set_quota(self, node: Node) -> None:
+        """Tells a node how much to run at once, and how much to be sent."""
+        node.quota = self.options.concurrency
+        node.capacity = node.quota if self._queue_enabled else UNLIMITED
+
+    def assign(self, node: Node, task: Task, now: float) -> None:
+        """Gives a task to a worker: sends it, or queues it there."""
+        task.node = node
+        load = node.load = node.load + 1
+        if node.eligible:
+            for load_changed in self.choosers.load_watchers:
+                load_changed(node)
+        if node.ready:
+            if load == 1 and node.dynamic:
+                node.active_since = now
+                self.sizing.watch(node, now)
+            if load == node.quota:
+                self.stealing.remove_hungry(node)
+                self.edges.changed = True
+            if load <= node.capacity:
+                self._send(node, task)
+                return
+            if (
+                node.ahead < AHEAD
+                and not node.queue.length
+                and not self.stealing.hungry
+                and len(node.sent) < node.capacity + MOST_AHEAD
+            ):
+                self._send(node, task)
+                return
+        queue = node.queue
+        queue.push(task)
+        if load - node.quota > node.usage.max_queued:
+            node.usage.max_queued = load - node.quota
+        if node.ready and self.stealing.hungry:
+            self._feed(task.function.affinity, now)
+        if queue.length >= self._size:
+            self.press(node)
+            if self.stealing.on_back_pressure and node.ready:
+                self._shed(node, task.function.affinity, now)
+
+    def _send(self, node: Node, task: Task) -> None:
+        sequence = node.sequence = node.sequence + 1
+        task.sequence = sequence
+        task.state = SENT
+        estimate = task.estimate = task.function.estimate
+        node.ahead += estimate
+        node.sent[sequence] = task
+        node.outbox.append(task)
+        if not node.in_outbox:
+            node.in_outbox = True
+            self.dirty.append(node)
+        if not node.watched and len(node.sent) > node.quota:
+            node.watched = True
+            self._watched.append(node)
+            if self.watch_at == inf:
+                self.watch_at = task.submitted_at + SILENCE
+
+    def freed(self, node: Node, task: Task, now: float) -> None:
+        """A worker is done with a task it was sent: what next?"""
+        sent = node.sent
+        # Adding and taking away leaves a rounding error; an empty worker is a chance to be exact again.
+        node.ahead = node.ahead - task.estimate if sent else 0.0
+        load = node.load = node.load - 1
+        if node.eligible:
+            for load_changed in self.choosers.load_watchers:
+                load_changed(node)
+            if node.queue.length:
+                self.refill(node, now)
+            elif load < node.quota:
+                self._ran_dry(node, now)
+        elif node.state == READY:
+            self.refill(node, now)
+
+    def refill(self, node: Node, now: float) -> None:
+        """Sends a worker from its own queue what it has room for."""
+        queue = node.queue
+        sent = node.sent
+        capacity = node.capacity
+        while queue.length and (len(sent) < capacity or (node.ahead < AHEAD and len(sent) < capacity + MOST_AHEAD)):
+            self._send(node, queue.pop(now))
+        if node.pressed:
+            self.relieve(node)
+        if node.load < node.quota:
+            self._ran_dry(node, now)
+        elif node.stealing and self.stealing.end(node):
+            self.feed_all(now)
+
+    def _ran_dry(self, node: Node, now: float) -> None:
+        """A worker runs fewer tasks than it may and nothing waits for it: it steals, or is hungry."""
+        if not node.load and node.dynamic:
+            node.active_since = now
+            self.sizing.watch(node, now)
+        self.edges.changed = True
+        self.stealing.add_hungry(node)
+        if not self._steal(node, now) and self.stealing.end(node):
+            self.feed_all(now)
+
+    def lighten(self, node: Node, now: float) -> None:
+        """One task less waits for a worker, which runs what it ran."""
+        node.load -= 1
+        if node.eligible:
+            for load_changed in self.choosers.load_watchers:
+                load_changed(node)
+        if node.ready and node.load < node.quota:
+            self._ran_dry(node, now)
+
+    def _steal(self, thief: Node, now: float) -> bool:
+        """Fills a hungry worker from the fullest queues. True where it got something."""
+        if not self.stealing.may_steal(thief):
+            return False
+        got = False
+        sent = thief.sent
+        while len(sent) < thief.quota or (thief.ahead < AHEAD and len(sent) < thief.quota + MOST_AHEAD):
+            shelf = self.stealing.victim(thief, self.choosers.affinities)
+            if shelf is None or shelf.node is None:
+                break
+            victim = shelf.node
+            task = victim.queue.pop_from(shelf, now)
+            self.relieve(victim)
+            self._move(task, victim, thief)
+            got = True
+        if got:
+            self.stealing.begin(thief)
+            if thief.load >= thief.quota:
+                self.stealing.remove_hungry(thief)
+                self.edges.changed = True
+        return got
+
+    def _move(self, task: Task, victim: Node, thief: Node) -> None:
+        """Hands a waiting task over: from here on it is the thief's in every respect."""
+        victim.load -= 1
+        thief.load += 1
+        if victim.eligible:
+            for load_changed in self.choosers.load_watchers:
+                load_changed(victim)
+        if thief.eligible:
+            for load_changed in self.choosers.load_watchers:
+                load_changed(thief)
+        task.node = thief
+        thief.usage.of(task.function).stolen += 1
+        thief.usage.sequentially_stolen += 1
+        self._send(thief, task)
+
+    def _feed(self, affinity: Affinity, now: float) -> None:
+        """Something of that affinity waits: a hungry worker takes it."""
+        thief = self.stealing.hungry_for(affinity, self.sizing.by_slot)
+        if thief is not None:
+            self._steal(thief, now)
+
+    def feed_all(self, now: float) -> None:
+        """Lets hungry workers steal for as long as there is something to take."""
+        for affinity in self.choosers.affinities:
+            while affinity.backlog.fullest() is not None:
+                thief = self.stealing.hungry_for(affinity, self.sizing.by_slot)
+                if thief is None or not self._steal(thief, now):
+                    break
+
+    def _shed(self, node: Node, affinity: Affinity, now: float) -> None:
+        """Moves the first task of a full queue to the least used worker, if that has room."""
+        # This index is made when a queue first fills up, so that pools whose queues never do pay nothing.
+        least_used: Any = self.choosers.chooser("least_used", affinity)
+        target: Node | None = least_used.choose(now)
+        if target is None or target is node or not target.ready:
+            return
+        if target.queue.length >= self._size or target.load >= node.load - 1:
+            return
+        for shelf in node.queue.shelves:
+            if shelf.affinity is affinity and shelf.length:
+                task = node.queue.pop_from(shelf, now)
+                self.relieve(node)
+                node.load -= 1
+                for load_changed in self.choosers.load_watchers:
+                    load_changed(node)
+                target.usage.of(task.function).stolen += 1
+                self.assign(target, task, now)
+                return
+
+    def press(self, node: Node) -> None:
+        """Notes that a queue is full, if it is."""
+        if not node.pressed and node.queue.length >= self._size:
+            node.pressed = True
+            self.pressed += 1
+            self.edges.changed = True
+
+    def relieve(self, node: Node) -> None:
+        """Notes that a queue has room again, if it has."""
+        if node.pressed and node.queue.length < self._size:
+            node.pressed = False
+            self.pressed -= 1
+            self.edges.changed = True
+
+    def withdraw(self, node: Node) -> None:
+        """Takes a worker out of the running: nothing chooses, feeds or steals from it any more."""
+        node.ready = False
+        self.choosers.remove(node)
+        self.stealing.remove_hungry(node)
+        self.stealing.end(node)
+        for shelf in node.queue.shelves:
+            shelf.affinity.backlog.update(shelf)
+        if node.pressed:
+            node.pressed = False
+            self.pressed -= 1
+        self.edges.changed = True
+
+    def empty_queue(self, node: Node) -> list[Task]:
+        """Takes away all that waits for a worker, oldest first."""
+        queued = node.queue.drain()
+        for _ in queued:
+            node.load -= 1
+            if node.eligible:
+                for load_changed in self.choosers.load_watchers:
+                    load_changed(node)
+        self.relieve(node)
+        return queued
+
+    def silent(self, now: float) -> list[Node]:
+        """Workers that hold back what they were sent ahead; works out when to look again. O(such workers)."""
+        silent: list[Node] = []
+        watched, self._watched = self._watched, []
+        self.watch_at = inf
+        for node in watched:
+            node.watched = len(node.sent) > node.quota and node.state in (READY, RETIRING)
+            if not node.watched:
+                continue
+            self._watched.append(node)
+            if now - node.heard_at >= SILENCE:
+                # What runs takes longer than expected, so nothing more is to be sent behind it.
+                running = next(iter(node.sent.values()))
+                node.ahead += UNKNOWN_RUN_TIME - running.estimate
+                running.estimate = UNKNOWN_RUN_TIME
+                node.heard_at = now
+                silent.append(node)
+        if self._watched:
+            self.watch_at = now + SILENCE
+        return silent

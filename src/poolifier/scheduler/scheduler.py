@@ -1,0 +1,496 @@
+"""The brain: where does this task run, now?
+
+`Scheduler` is the only mutator of tasks and nodes. It does no I/O and reads no clock: every method
+takes `now`, in monotonic seconds. What it wants done it leaves in two places, which the driver
+empties after every call: `dirty` (nodes with tasks to send) and `effects` (everything else).
+
+The rules, which `invariants.py` states as code:
+
+1. A task is in exactly one place: a queue, the lobby, or `sent` of one node; `task.node` says which.
+2. A task ends once. State changes come before effects, so a late or repeated reply finds nothing.
+3. No worker is hungry while something it may run waits in another's queue, as far as
+   `tasks_stealing_ratio` allows.
+4. submitted = executed + failed + aborted + executing + queued, at any moment.
+
+See README.md for the theory of operation.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from poolifier.errors import PoisonTaskError, PoolFailedError
+from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategyOptions
+from poolifier.protocols import WorkerExit, WorkerReady
+from poolifier.scheduler.choosers import Choosers, StrategyKey
+from poolifier.scheduler.crashes import start_failed, task_crashed, worker_crashed
+from poolifier.scheduler.edges import Edges
+from poolifier.scheduler.effects import (
+    AbortTask,
+    CancelTask,
+    Effect,
+    Emit,
+    FailPool,
+    FailTask,
+    KillWorker,
+    Reclaim,
+    StopWorker,
+)
+from poolifier.scheduler.functions import UNKNOWN_RUN_TIME, Functions
+from poolifier.scheduler.node import GONE, PLANNED, READY, RETIRING, STARTING, Node
+from poolifier.scheduler.placement import Placement
+from poolifier.scheduler.queues import TaskQueue
+from poolifier.scheduler.sizing import Sizing
+from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
+from poolifier.scheduler.usage import FOLD_MASK, NodeUsage
+from poolifier.scheduler.workforce import Workforce
+
+
+class Scheduler:
+    """Places tasks on workers, and decides which workers there are.
+
+    Attributes:
+        dirty: Nodes whose `outbox` is to be sent; the driver clears the list, the outboxes and `in_outbox`.
+        effects: What else is to be done, in order; the driver clears the list.
+        retired: What workers that are gone have done, and what ended without any worker.
+        failure: Why the pool has given up, or None.
+    """
+
+    def __init__(self, options: PoolOptions) -> None:
+        queue = options.tasks_queue_options
+        self.options = options
+        self.effects: list[Effect] = []
+        self.edges = Edges()
+        self.choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
+        self.functions = Functions(self.choosers)
+        self.sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
+        self.placement = Placement(
+            self.choosers, self.sizing, self.edges, queue, queue_enabled=options.enable_tasks_queue
+        )
+        self.workforce = Workforce(options, self.sizing, self.placement, self.effects)
+        self.dirty = self.placement.dirty
+        self.lobby = TaskQueue(None, queue)
+        self.retired = NodeUsage()
+        self.failure: BaseException | None = None
+        self.closing = False
+        self.was_ready = False
+        self.ready_count = 0
+        self.submitted = 0
+        self.strategy_retries = 0
+
+    # ---- tasks ------------------------------------------------------------------------------------
+
+    def submit(self, task: Task, now: float) -> None:
+        """Takes a task and places it. O(1), plus what the strategy costs."""
+        task.submitted_at = now
+        self.submitted += 1
+        if self.failure is not None:
+            self._fail(task, self._pool_failed())
+            return
+        self._place(task, now)
+        if self.edges.changed:
+            self._check_edges()
+
+    def task_done(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
+        """A worker finished a task. `active` is the time its runtime computed for it.
+
+        Returns:
+            The task, for its future to be resolved, or None where nobody waits for it any more.
+        """
+        task = node.sent.pop(sequence, None)
+        if task is None:
+            return None
+        function = task.function
+        usage = node.usage.by_function.get(function)
+        if usage is None:
+            usage = node.usage.of(function)
+        wanted = task.state == SENT
+        if wanted:
+            usage.executed += 1
+        else:
+            usage.aborted += 1
+        task.state = ENDED
+        if function.estimate == UNKNOWN_RUN_TIME:
+            function.estimate = run_time
+        else:
+            function.estimate += (run_time - function.estimate) * 0.125
+        wait_time = now - task.submitted_at - run_time
+        if wait_time < 0.0:
+            wait_time = 0.0
+        pending = usage.run_time.pending
+        pending.append(run_time)
+        usage.wait_time.pending.append(wait_time)
+        if len(pending) > FOLD_MASK:
+            usage.run_time.fold()
+            usage.wait_time.fold()
+        for task_ended in self.choosers.end_watchers:
+            task_ended(node, run_time, wait_time, active)
+        self.placement.freed(node, task, now)
+        if self.edges.changed:
+            self._check_edges()
+        return task if wanted else None
+
+    def task_failed(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
+        """A task function raised, or its result could not be carried. Returns as `task_done` does."""
+        waiting = node.sent.get(sequence)
+        if waiting is None:
+            return None
+        task = self.task_done(node, sequence, run_time, active, now)
+        if task is not None:
+            usage = node.usage.of(task.function)
+            usage.executed -= 1
+            usage.failed += 1
+        return task
+
+    def task_aborted(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
+        """A worker stopped a task, or dropped it unstarted. Returns as `task_done` does."""
+        task = node.sent.get(sequence)
+        if task is None:
+            return None
+        if task.state == SENT:
+            # Nobody asked for it, so TaskAborted came out of the function itself: a failure like others.
+            return self.task_failed(node, sequence, run_time, active, now)
+        if run_time > 0.0:
+            return self.task_done(node, sequence, run_time, active, now)
+        self._end_unstarted(node, sequence, now)
+        return None
+
+    def task_unsendable(self, node: Node, sequence: int, now: float) -> Task | None:
+        """A task's data cannot be pickled, so it was never sent. Returns it for its future to fail."""
+        task = node.sent.get(sequence)
+        if task is None:
+            return None
+        wanted = task.state == SENT
+        self._end_unstarted(node, sequence, now)
+        return task if wanted else None
+
+    def tasks_returned(self, node: Node, sequences: list[int], now: float) -> None:
+        """A worker hands back tasks that it has not started: they are queued again, as old as they are."""
+        for sequence in sequences:
+            task = node.sent.get(sequence)
+            if task is None:
+                continue
+            if task.state == ABORTING:
+                self._end_unstarted(node, sequence, now)
+                continue
+            del node.sent[sequence]
+            node.ahead -= task.estimate
+            task.state = QUEUED
+            task.sequence = 0
+            if node.state == READY:
+                node.queue.push(task)
+            else:
+                node.load -= 1
+                self._place(task, now)
+        if node.state == READY:
+            self.placement.press(node)
+            self.placement.refill(node, now)
+        self.placement.feed_all(now)
+        self._check_edges()
+
+    def abort(self, task: Task, now: float) -> None:
+        """The caller does not want the task any more. O(1) amortised; does nothing once it has ended."""
+        node = task.node
+        if task.state == QUEUED:
+            task.state = ENDED
+            task.data = None
+            if node is None:
+                self.retired.of(task.function).aborted += 1
+                self.lobby.remove(task)
+            else:
+                node.usage.of(task.function).aborted += 1
+                node.queue.remove(task)
+                self.placement.relieve(node)
+                self.placement.lighten(node, now)
+            if self.edges.changed:
+                self._check_edges()
+        elif task.state == SENT and node is not None:
+            task.state = ABORTING
+            self.effects.append(AbortTask(node, task.sequence))
+
+    def drop_all(self, now: float) -> None:
+        """Ends every task: those that wait are dropped, those at a worker are aborted. O(tasks log tasks)."""
+        nodes = list(self.sizing.nodes.values())
+        waiting = [*self.lobby, *(task for node in nodes for task in node.queue)]
+        for task in [*waiting, *(task for node in nodes for task in node.sent.values())]:
+            if task.state in (QUEUED, SENT):
+                self.abort(task, now)
+                self.effects.append(CancelTask(task))
+
+    @property
+    def unfinished(self) -> int:
+        """Tasks that have not ended. O(workers)."""
+        return self.lobby.length + sum(node.load for node in self.sizing.nodes.values())
+
+    # ---- workers ----------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Asks for the workers that are missing up to the minimum."""
+        self.workforce.fill(now)
+        self._check_edges()
+
+    def close(self) -> None:
+        """From here on no worker is started or replaced."""
+        self.closing = True
+
+    def worker_ready(self, node_id: int, ready: WorkerReady, now: float) -> None:
+        """A worker can run tasks."""
+        node = self.sizing.nodes.get(node_id)
+        if node is None or node.state != STARTING:
+            return
+        node.state = READY
+        node.ready = True
+        node.heard_at = node.active_since = now
+        node.max_inactive_time = ready.max_inactive_time
+        node.kill_behavior = ready.kill_behavior
+        self.ready_count += 1
+        if not self.functions.learned:
+            self.learn(ready, now)
+        self.effects.append(Emit("worker_online", node))
+        self.choosers.add(node)
+        for shelf in node.queue.shelves:
+            shelf.affinity.backlog.update(shelf)
+        self.sizing.watch(node, now)
+        for task in self.lobby.drain():
+            self._place(task, now)
+        self.placement.refill(node, now)
+        if not self.was_ready and self.ready_count >= self.sizing.minimum:
+            self.was_ready = True
+            self.effects.append(Emit("ready"))
+        self.edges.changed = True
+        self._check_edges()
+
+    def worker_lost(self, node_id: int, exited: WorkerExit, now: float) -> None:
+        """A worker is gone. Its started tasks fail or run again as asked, the others move, all exactly once."""
+        node = self.sizing.nodes.get(node_id)
+        if node is None:
+            return
+        was_starting = node.state in (PLANNED, STARTING)
+        expected = (node.state == RETIRING and not node.sent) or self.closing
+        self._withdraw(node, GONE)
+        self.sizing.vacate(node)
+        unsettled = self._settle_lost(node, exited)
+        self.retired.merge(node.usage)
+        self.workforce.resized()
+        if not expected:
+            error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
+            self.effects.append(Emit("error", node, error))
+            why = self.workforce.replace(node, now)
+            if why is not None:
+                self._give_up(error, why)
+        self.effects.append(Emit("worker_exit", node, exited))
+        for task in sorted(unsettled, key=_by_id):
+            if self.failure is not None:
+                self._fail(task, self._pool_failed())
+            else:
+                self._place(task, now)
+        self._check_edges()
+
+    def retire(self, node: Node, now: float) -> None:
+        """Lets a worker leave: what it was sent it finishes, what waits for it moves."""
+        self._withdraw(node, RETIRING)
+        self.effects.append(StopWorker(node))
+        for task in self.placement.empty_queue(node):
+            self._place(task, now)
+        self._check_edges()
+
+    # ---- time -------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float:
+        """When `tick` has to be called next; infinity where there is nothing to wait for."""
+        return min(self.placement.watch_at, self.sizing.next_start(), self.sizing.retire_at)
+
+    def tick(self, now: float) -> None:
+        """Does what is due: delayed restarts, reclaiming from silent workers, retirements."""
+        for node in self.sizing.due(now):
+            if not self.closing:
+                self.workforce.start(node, now)
+        if now >= self.placement.watch_at:
+            self.effects.extend(Reclaim(node) for node in self.placement.silent(now))
+        if now >= self.sizing.retire_at:
+            for node in () if self.closing else self.sizing.inactive(now):
+                running = [task for task in node.sent.values() if task.state == SENT]
+                for task in running:
+                    task.state = ABORTING
+                    self.effects.append(CancelTask(task))
+                self.retire(node, now)
+                if running:
+                    self.effects.append(KillWorker(node))
+        self._check_edges()
+
+    # ---- changes at run time ----------------------------------------------------------------------
+
+    def learn(self, ready: WorkerReady, now: float) -> None:
+        """Takes in the task functions; places again what was submitted on trust."""
+        waiting = self.lobby.drain()
+        for node in self.sizing.nodes.values():
+            waiting.extend(self.placement.empty_queue(node))
+        unknown = set(self.functions.learn(ready.functions))
+        for task in sorted(waiting, key=_by_id):
+            if task.function in unknown:
+                self._fail(task, self.functions.unknown(task.function.name))
+                continue
+            if task.priority == 0:
+                task.priority = task.function.priority
+            self._place(task, now)
+
+    def set_strategy(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
+        """Changes the worker choice strategy for tasks placed from now on. O(workers)."""
+        self.choosers.change(strategy, options)
+        self.functions.rechoose()
+
+    def set_queue(self, options: TasksQueueOptions, now: float, *, enabled: bool) -> None:
+        """Changes the tasks queue options; switching the queues off sends all that waits to its worker."""
+        self.placement.configure(options, queue_enabled=enabled)
+        self.lobby.configure(options)
+        for node in self.sizing.nodes.values():
+            node.queue.configure(options)
+            self.placement.set_quota(node)
+            self.placement.relieve(node)
+            self.placement.press(node)
+            if node.state == READY:
+                self.placement.stealing.remove_hungry(node)
+                self.placement.refill(node, now)
+        self.placement.feed_all(now)
+        self.edges.changed = True
+        self._check_edges()
+
+    # ---- inside -----------------------------------------------------------------------------------
+
+    def _place(self, task: Task, now: float) -> None:
+        function = task.function
+        node: Any = function.chooser.choose(now)
+        if self.sizing.growable and not self.closing:
+            waiting = 1 + self.lobby.length + sum(other.queue.length for other in self.sizing.nodes.values())
+            node = self.workforce.grow(function, node, waiting, now)
+        if node is not None:
+            self.placement.assign(node, task, now)
+            return
+        self.strategy_retries += 1
+        task.node = None
+        slots = function.affinity.slots
+        if self.closing or self._may_still_come(slots):
+            self.lobby.push(task)
+            return
+        where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
+        self._fail(task, PoolFailedError(f"{where}, and restart_worker_on_error is off"))
+
+    def _may_still_come(self, slots: frozenset[int] | None) -> bool:
+        """Whether a worker that may run tasks of that affinity is there, on its way, or can be created."""
+        sizing = self.sizing
+        if sizing.growable or not self.was_ready:
+            return True
+        return any(slots is None or slot in slots for slot in sizing.by_slot)
+
+    def _end_unstarted(self, node: Node, sequence: int, now: float) -> None:
+        """Ends a task that the worker has not run: aborted where that was asked for, else failed."""
+        task = node.sent.pop(sequence)
+        usage = node.usage.of(task.function)
+        if task.state == ABORTING:
+            usage.aborted += 1
+        else:
+            usage.failed += 1
+        task.state = ENDED
+        self.placement.freed(node, task, now)
+        if self.edges.changed:
+            self._check_edges()
+
+    def _withdraw(self, node: Node, state: int) -> None:
+        if node.ready:
+            self.ready_count -= 1
+        self.placement.withdraw(node)
+        node.state = state
+
+    def _settle_lost(self, node: Node, exited: WorkerExit) -> list[Task]:
+        """Ends what a lost worker had started; returns what is to be placed again."""
+        unsettled: list[Task] = []
+        for sequence, task in node.sent.items():
+            if task.state == ABORTING:
+                task.state = ENDED
+                node.usage.of(task.function).aborted += 1
+            elif sequence > exited.started or self._may_retry(task, node, exited):
+                unsettled.append(task)
+        node.sent.clear()
+        node.outbox.clear()
+        unsettled.extend(node.queue.drain())
+        node.load = 0
+        for task in unsettled:
+            task.state = QUEUED
+            task.node = None
+            task.sequence = 0
+        return unsettled
+
+    def _may_retry(self, task: Task, node: Node, exited: WorkerExit) -> bool:
+        """Books a crash on a task; False where that was its last chance."""
+        error = task_crashed(node.id, task, exited)
+        extra = task.extra
+        if extra is not None and extra.retries:
+            extra.history.append(error)
+            if len(extra.history) <= extra.retries:
+                return True
+            error = PoisonTaskError.from_history(extra.history)
+        self._fail(task, error, node)
+        return False
+
+    def _give_up(self, error: BaseException, why: str) -> None:
+        """Fails the pool, and every task with it."""
+        failure = PoolFailedError(f"the pool has failed: {why}; the last: {error}")
+        failure.__cause__ = error
+        self.failure = failure
+        self.closing = True
+        self.sizing.retire_at = inf
+        for task in self.lobby.drain():
+            self._fail(task, self._pool_failed())
+        for node in list(self.sizing.nodes.values()):
+            for task in [*node.queue.drain(), *node.sent.values()]:
+                if task.state == ABORTING:
+                    node.usage.of(task.function).aborted += 1
+                    task.state = ENDED
+                else:
+                    self._fail(task, self._pool_failed(), node)
+            node.sent.clear()
+            node.outbox.clear()
+            node.load = 0
+            if node.state == PLANNED:
+                self._withdraw(node, GONE)
+                self.sizing.vacate(node)
+                self.retired.merge(node.usage)
+            else:
+                self._withdraw(node, RETIRING)
+                self.effects.append(KillWorker(node))
+        self.effects.append(FailPool(failure))
+
+    def _pool_failed(self) -> PoolFailedError:
+        """A fresh error for one task: one that many raise would collect all their tracebacks."""
+        assert self.failure is not None
+        error = PoolFailedError(*self.failure.args)
+        error.__cause__ = self.failure.__cause__
+        return error
+
+    def _fail(self, task: Task, error: BaseException, node: Node | None = None) -> None:
+        (self.retired if node is None else node.usage).of(task.function).failed += 1
+        task.state = ENDED
+        task.node = node
+        self.effects.append(FailTask(task, error))
+
+    def _check_edges(self) -> None:
+        edges = self.edges
+        if not edges.changed:
+            return
+        edges.changed = False
+        sizing = self.sizing
+        count = len(sizing.nodes)
+        full = count >= sizing.maximum
+        busy = full and self.ready_count > 0 and not self.placement.stealing.hungry
+        edges.report(self.effects, "busy", "busy_end", active=busy)
+        if sizing.dynamic:
+            edges.report(self.effects, "full", "full_end", active=full)
+            if sizing.minimum == 0:
+                edges.report(self.effects, "empty", None, active=count == 0 and self.workforce.ever_grown)
+        pressed = self.placement.pressed
+        edges.report(self.effects, "back_pressure", "back_pressure_end", active=pressed > 0 and pressed == count)
+
+
+def _by_id(task: Task) -> int:
+    return task.id

@@ -1,0 +1,52 @@
+"""Workers in the order of their slots, and a place among them: what goes round in the round robins."""
+
+from __future__ import annotations
+
+from bisect import insort
+
+from poolifier.protocols import WorkerCandidate
+
+
+def _slot(worker: WorkerCandidate) -> int:
+    return worker.slot
+
+
+class Ring:
+    """Workers in the order of their slots, with a cursor that stays where it is as workers come and go."""
+
+    __slots__ = ("cursor", "workers")
+
+    def __init__(self) -> None:
+        self.workers: list[WorkerCandidate] = []
+        self.cursor = 0
+
+    def add(self, worker: WorkerCandidate) -> None:
+        """Adds a worker. O(workers)."""
+        current = self.workers[self.cursor] if self.cursor < len(self.workers) else None
+        insort(self.workers, worker, key=_slot)
+        if current is not None:
+            self.cursor = self.workers.index(current)
+
+    def remove(self, worker: WorkerCandidate) -> None:
+        """Removes a worker; where it was the one at the cursor, its successor takes the place. O(workers)."""
+        position = self.workers.index(worker)
+        del self.workers[position]
+        if position < self.cursor:
+            self.cursor -= 1
+
+    def current(self) -> WorkerCandidate | None:
+        """The worker at the cursor, or None where there is none. O(1)."""
+        workers = self.workers
+        if not workers:
+            return None
+        if self.cursor >= len(workers):
+            self.cursor = 0
+        return workers[self.cursor]
+
+    def advance(self) -> bool:
+        """Moves on by one; True where that began a new round."""
+        self.cursor += 1
+        if self.cursor < len(self.workers):
+            return False
+        self.cursor = 0
+        return True

@@ -1,0 +1,84 @@
+"""The mean, or median, time of a worker's tasks: what the strategies that measure go by."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from typing import Final, TypeAlias
+
+from poolifier.options import Measurement, MeasurementOptions, WorkerChoiceStrategyOptions
+
+MEDIAN_WINDOW: Final = 255
+"""Medians are those of this many most recent tasks."""
+
+
+class Mean:
+    """The mean of all that was added; 0.0 before the first."""
+
+    __slots__ = ("_count", "_total", "value")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._total = 0.0
+        self.value = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Adds a time. O(1)."""
+        self._count += 1
+        self._total += seconds
+        self.value = self._total / self._count
+
+
+class Median:
+    """The median of the most recent times; 0.0 before the first."""
+
+    __slots__ = ("_ordered", "_recent", "value")
+
+    def __init__(self) -> None:
+        self._ordered: list[float] = []
+        self._recent: deque[float] = deque()
+        self.value = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Adds a time. O(window)."""
+        ordered = self._ordered
+        if len(ordered) == MEDIAN_WINDOW:
+            del ordered[bisect_left(ordered, self._recent.popleft())]
+        insort(ordered, seconds)
+        self._recent.append(seconds)
+        middle = len(ordered) // 2
+        self.value = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+Statistic: TypeAlias = Mean | Median
+
+
+def statistic(options: MeasurementOptions) -> Statistic:
+    """A fresh `Median` or `Mean`, as the options say."""
+    return Median() if options.median else Mean()
+
+
+class TaskTime:
+    """What one worker's tasks take: run time plus wait time, wait time, or active time."""
+
+    __slots__ = ("_active", "_measurement", "_run", "_wait", "value")
+
+    def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
+        self._measurement = options.measurement or Measurement.RUN_TIME
+        self._run = statistic(options.run_time)
+        self._wait = statistic(options.wait_time)
+        self._active = statistic(options.elu)
+        self.value = 0.0
+
+    def add(self, run_time: float, wait_time: float, active_time: float) -> None:
+        """Takes in a task that ended."""
+        if self._measurement is Measurement.ELU:
+            self._active.add(active_time)
+            self.value = self._active.value
+            return
+        self._wait.add(wait_time)
+        if self._measurement is Measurement.WAIT_TIME:
+            self.value = self._wait.value
+        else:
+            self._run.add(run_time)
+            self.value = self._run.value + self._wait.value

@@ -1,0 +1,73 @@
+"""A task as the scheduler sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from poolifier.errors import WorkerCrashedError
+    from poolifier.scheduler.functions import Function
+    from poolifier.scheduler.node import Node
+
+QUEUED: Final = 0
+"""In a worker's queue, or in the lobby."""
+SENT: Final = 1
+"""With a worker, which runs it or will."""
+ABORTING: Final = 2
+"""With a worker, which has been asked to stop it. Its caller has been answered."""
+ENDED: Final = 3
+"""Over. A task ends once."""
+
+
+class Task:
+    """One call of a task function. `node` is the single truth of where it is.
+
+    What few tasks have (time limits, retries) is in `extra`, so that the many pay nothing for it.
+    """
+
+    __slots__ = (
+        "data",
+        "estimate",
+        "extra",
+        "function",
+        "future",
+        "id",
+        "node",
+        "priority",
+        "sequence",
+        "state",
+        "submitted_at",
+    )
+
+    def __init__(self, task_id: int, function: Function, data: Any, priority: int, future: Any) -> None:
+        self.id = task_id
+        self.function = function
+        self.data = data
+        self.priority = priority
+        self.future = future
+        self.node: Node | None = None
+        self.sequence = 0
+        self.state = QUEUED
+        self.submitted_at = 0.0
+        self.estimate = 0.0
+        self.extra: TaskExtra | None = None
+
+    def __repr__(self) -> str:
+        state = ("queued", "sent", "aborting", "ended")[self.state]
+        where = "the lobby" if self.node is None else f"worker {self.node.id}"
+        return f"<Task {self.id} {self.function.name!r} {state} at {where}>"
+
+
+class TaskExtra:
+    """What a task has that most have not.
+
+    Attributes:
+        retries: How often it may still run again after a crash.
+        history: The crashes it has caused so far.
+    """
+
+    __slots__ = ("history", "retries")
+
+    def __init__(self, retries: int = 0) -> None:
+        self.retries = retries
+        self.history: list[WorkerCrashedError] = []

@@ -1,0 +1,174 @@
+"""What workers have done: counts exactly, times cheaply.
+
+A task's end costs two list appends. Sums, extremes and the window for percentiles are worked out a
+thousand at a time by built-in functions, or when somebody looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from poolifier.scheduler.functions import Function
+
+WINDOW: Final = 1024
+"""Median and percentiles are those of this many most recent times."""
+
+FOLD_MASK: Final = 1023
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSummary:
+    """Times in seconds; all 0.0 while none has been measured.
+
+    Attributes:
+        total: The sum, which `average` is made of.
+        median: Like `p95` and `p99`, of the most recent 1,024 times.
+    """
+
+    count: int = 0
+    total: float = 0.0
+    minimum: float = 0.0
+    maximum: float = 0.0
+    average: float = 0.0
+    median: float = 0.0
+    p95: float = 0.0
+    p99: float = 0.0
+
+
+class Times:
+    """Measured times; `pending` holds those not yet summed up."""
+
+    __slots__ = ("count", "maximum", "minimum", "pending", "recent", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.minimum = 0.0
+        self.maximum = 0.0
+        self.recent: list[float] = []
+        self.pending: list[float] = []
+
+    def fold(self) -> None:
+        """Sums up what is pending."""
+        pending = self.pending
+        if not pending:
+            return
+        lowest = min(pending)
+        self.minimum = lowest if self.count == 0 else min(self.minimum, lowest)
+        self.maximum = max(self.maximum, max(pending))
+        self.count += len(pending)
+        self.total += sum(pending)
+        self.recent = (self.recent + pending)[-WINDOW:]
+        self.pending.clear()
+
+    def merge(self, other: Times) -> None:
+        """Adds another's times to these."""
+        other.fold()
+        self.fold()
+        if other.count == 0:
+            return
+        self.minimum = other.minimum if self.count == 0 else min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        self.count += other.count
+        self.total += other.total
+        self.recent = self.recent + other.recent
+
+    def summary(self) -> TimeSummary:
+        """The numbers so far. O(window log window)."""
+        self.fold()
+        if self.count == 0:
+            return TimeSummary()
+        recent = sorted(self.recent)
+        return TimeSummary(
+            count=self.count,
+            total=self.total,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            average=self.total / self.count,
+            median=percentile(recent, 0.5),
+            p95=percentile(recent, 0.95),
+            p99=percentile(recent, 0.99),
+        )
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    """The value below which `share` of the ordered values lie, interpolated linearly."""
+    position = (len(ordered) - 1) * share
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+class FunctionUsage:
+    """What one worker has done of one task function."""
+
+    __slots__ = ("aborted", "executed", "failed", "run_time", "stolen", "wait_time")
+
+    def __init__(self) -> None:
+        self.executed = 0
+        self.failed = 0
+        self.aborted = 0
+        self.stolen = 0
+        self.run_time = Times()
+        self.wait_time = Times()
+
+    def ended(self, run_time: float, wait_time: float) -> None:
+        """Records the times of a task that ran."""
+        pending = self.run_time.pending
+        pending.append(run_time)
+        self.wait_time.pending.append(wait_time)
+        if len(pending) > FOLD_MASK:
+            self.run_time.fold()
+            self.wait_time.fold()
+
+    def merge(self, other: FunctionUsage) -> None:
+        """Adds another's numbers to these."""
+        self.executed += other.executed
+        self.failed += other.failed
+        self.aborted += other.aborted
+        self.stolen += other.stolen
+        self.run_time.merge(other.run_time)
+        self.wait_time.merge(other.wait_time)
+
+
+class NodeUsage:
+    """What one worker has done, by task function. Also serves to sum up workers that are gone."""
+
+    __slots__ = ("by_function", "max_queued", "sequentially_stolen")
+
+    def __init__(self) -> None:
+        self.by_function: dict[Function, FunctionUsage] = {}
+        self.max_queued = 0
+        self.sequentially_stolen = 0
+
+    def of(self, function: Function) -> FunctionUsage:
+        """The part of one task function."""
+        usage = self.by_function.get(function)
+        if usage is None:
+            usage = self.by_function[function] = FunctionUsage()
+        return usage
+
+    def merge(self, other: NodeUsage) -> None:
+        """Adds another's numbers to these."""
+        for function, usage in other.by_function.items():
+            self.of(function).merge(usage)
+        self.max_queued = max(self.max_queued, other.max_queued)
+
+    def total(self) -> FunctionUsage:
+        """All task functions together."""
+        total = FunctionUsage()
+        for usage in self.by_function.values():
+            total.merge(usage)
+        return total
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Executed, failed, aborted and stolen tasks."""
+        usages = self.by_function.values()
+        return (
+            sum(usage.executed for usage in usages),
+            sum(usage.failed for usage in usages),
+            sum(usage.aborted for usage in usages),
+            sum(usage.stolen for usage in usages),
+        )

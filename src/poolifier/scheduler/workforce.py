@@ -1,0 +1,93 @@
+"""Which workers there are: growing, starting, replacing. Decides only; tasks are the scheduler's."""
+
+from __future__ import annotations
+
+from poolifier.options import PoolOptions
+from poolifier.scheduler.effects import Effect, StartWorker
+from poolifier.scheduler.functions import Function
+from poolifier.scheduler.node import STARTING, Node
+from poolifier.scheduler.placement import Placement
+from poolifier.scheduler.restarts import Restarts
+from poolifier.scheduler.sizing import Sizing
+
+
+class Workforce:
+    """Adds workers, now or after a back-off, and says when there is no point in it any more."""
+
+    __slots__ = ("_effects", "_last_node_id", "_options", "_placement", "_restarts", "_sizing")
+
+    def __init__(self, options: PoolOptions, sizing: Sizing, placement: Placement, effects: list[Effect]) -> None:
+        self._options = options
+        self._sizing = sizing
+        self._placement = placement
+        self._effects = effects
+        self._restarts = Restarts(options.restart_limit)
+        self._last_node_id = 0
+
+    @property
+    def ever_grown(self) -> bool:
+        """Whether there has been any worker yet."""
+        return self._last_node_id > 0
+
+    def fill(self, now: float) -> None:
+        """Adds the workers that are missing up to the minimum."""
+        for _ in range(self._sizing.missing()):
+            slot = self._sizing.free_slot()
+            if slot is not None:
+                self.add(slot, now, dynamic=False)
+
+    def grow(self, function: Function, chosen: Node | None, waiting: int, now: float) -> Node | None:
+        """Adds a worker where all that might take a task are busy. Returns where the task is to go."""
+        affinity = function.affinity
+        stealing = self._placement.stealing
+        if stealing.hungry_for(affinity, self._sizing.by_slot) is not None:
+            return chosen
+        if affinity.slots is None and not self._sizing.wants_worker(waiting):
+            return chosen
+        slot = self._sizing.free_slot(affinity)
+        if slot is None:
+            return chosen
+        node = self.add(slot, now, dynamic=True)
+        policy = function.chooser.policy
+        if policy.dynamic_worker_ready:
+            self._placement.choosers.add(node)
+        return node if policy.dynamic_worker_usage or chosen is None else chosen
+
+    def add(self, slot: int, now: float, *, dynamic: bool) -> Node:
+        """Adds a worker in a free slot, as soon as the slot's back-off allows."""
+        self._last_node_id += 1
+        node = Node(self._last_node_id, slot, dynamic=dynamic, options=self._placement.options, now=now)
+        self._placement.set_quota(node)
+        self._sizing.occupy(node)
+        self.resized()
+        delay = self._restarts.delay(slot, now)
+        if delay > 0.0:
+            self._sizing.plan(node, now + delay)
+        else:
+            self.start(node, now)
+        return node
+
+    def start(self, node: Node, now: float) -> None:
+        """Has the node's worker started now."""
+        node.state = STARTING
+        node.heard_at = now
+        self._effects.append(StartWorker(node))
+
+    def resized(self) -> None:
+        """The number of workers has changed."""
+        self._placement.stealing.resize(len(self._sizing.nodes))
+        self._placement.edges.changed = True
+
+    def replace(self, node: Node, now: float) -> str | None:
+        """Replaces a worker that died, or says why the pool has to give up."""
+        delay = self._restarts.crashed(node.slot, now)
+        if not self._options.restart_worker_on_error:
+            if self._sizing.nodes or self._sizing.dynamic:
+                return None
+            return "the last worker died, and restart_worker_on_error is off"
+        if delay is None:
+            restarts, seconds = self._options.restart_limit
+            return f"workers died more than {restarts} times in {seconds:g} s in slot {node.slot}"
+        if not node.dynamic:
+            self.add(node.slot, now, dynamic=False)
+        return None
