@@ -1,0 +1,201 @@
+"""Workers that are child processes, made by a fork server of the pool's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from poolifier.backends.process.channel import ProcessChannel
+from poolifier.backends.process.child import WorkerRequest
+from poolifier.backends.process.fork_server import Setup
+from poolifier.backends.process.output import OutputPipe
+from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
+from poolifier.errors import SerializationError, UnsupportedError
+from poolifier.options import ProcessOptions
+from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.wire import codec
+from poolifier.wire.frames import BUFFER_SIZE
+from poolifier.worker.ledger import Ledger, create_ledger
+from poolifier.worker.source import WorkerSource
+
+__all__ = ["ProcessBackend"]
+
+_PATIENCE: Final = 2.0
+_OUTPUT_BUFFER: Final = 32 * 1024
+
+
+class ProcessBackend:
+    """A `Backend` whose workers are processes of this machine. Making one does no I/O.
+
+    Args:
+        source: Where the task functions come from.
+        options: What only processes have.
+        initializer: Called in each worker before it is ready.
+        initargs: What it is called with.
+    """
+
+    def __init__(
+        self,
+        source: WorkerSource,
+        options: ProcessOptions,
+        initializer: Callable[..., object] | None = None,
+        initargs: Sequence[Any] = (),
+    ) -> None:
+        self.listener: WorkerListener
+        self.buffer = memoryview(b"")
+        self._source = source
+        self._options = options
+        self._initializer = initializer
+        self._initargs = tuple(initargs)
+        self._launch = b""
+        self._output_buffer = bytearray()
+        self._channels: dict[int, ProcessChannel] = {}
+        self._server: ServerClient | None = None
+        self._empty: asyncio.Event | None = None
+        self._started = False
+
+    async def start(self, listener: WorkerListener) -> None:
+        """Starts the fork server, on the running event loop.
+
+        Raises:
+            SerializationError: The worker or the initializer cannot be pickled.
+            UnsupportedError: The platform has no such processes.
+            OSError: The system has no room for it.
+        """
+        if sys.platform == "win32":
+            raise UnsupportedError("process workers need a Unix: Windows has no fork and passes no descriptors")
+        if self._options.cpu_affinity is not None and not hasattr(os, "sched_setaffinity"):
+            raise UnsupportedError("cpu_affinity: this platform does not bind processes to CPUs")
+        try:
+            self._launch = codec.encode((self._source, self._initializer, self._initargs))
+        except Exception as error:
+            raise SerializationError(
+                f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
+            ) from error
+        self.listener = listener
+        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._output_buffer = bytearray(_OUTPUT_BUFFER)
+        self._empty = asyncio.Event()
+        self._server = self._new_server()
+        self._started = True
+
+    def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> ProcessChannel:
+        """Begins to start a worker; `worker_ready` or `worker_exited` follows.
+
+        Raises:
+            OSError: The system has no room for it.
+            RuntimeError: The backend has not been started, or has been closed.
+        """
+        if not self._started:
+            raise RuntimeError("the backend has not been started, or has been closed")
+        cpus = self._options.cpus_of(slot)
+        request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus)
+        if self._server is None:
+            self._server = self._new_server()
+        channel, theirs = self._open_channel(worker_id)
+        self._channels[worker_id] = channel
+        self._server.request(request, theirs)
+        channel.begin(self._launch, settings)
+        return channel
+
+    async def close(self) -> None:
+        """Kills what is left of the workers, ends the fork server and leaves nothing behind."""
+        self._started = False
+        if self._empty is not None and self._channels:
+            self._empty.clear()
+            for channel in list(self._channels.values()):
+                channel.kill()
+            try:
+                await asyncio.wait_for(self._empty.wait(), _PATIENCE)
+            except TimeoutError:
+                pass
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close()
+        for channel in list(self._channels.values()):
+            channel.process_lost()
+        if self._empty is not None and self._channels:
+            self._empty.clear()
+            await self._empty.wait()
+
+    def channel_ended(self, worker_id: int) -> None:
+        """A channel of this backend has closed."""
+        del self._channels[worker_id]
+        if not self._channels and self._empty is not None:
+            self._empty.set()
+
+    def _open_channel(self, worker_id: int) -> tuple[ProcessChannel, tuple[int, ...]]:
+        """Makes everything that pool and worker share; returns the worker's ends as descriptors."""
+        loop = asyncio.get_running_loop()
+        ours: list[int] = []
+        theirs: list[int] = []
+        ledger = None
+        sock = None
+        try:
+            sock, other = socket.socketpair()
+            theirs.append(other.detach())
+            theirs.append(create_ledger())
+            ledger = Ledger(theirs[1])
+            for _ in range(2):
+                read, write = os.pipe()
+                ours.append(read)
+                theirs.append(write)
+            sock.setblocking(False)
+        except OSError:
+            for fd in (*ours, *theirs):
+                os.close(fd)
+            if sock is not None:
+                sock.close()
+            if ledger is not None:
+                ledger.close()
+            raise
+        outputs = (
+            OutputPipe(loop, ours[0], "stdout", self._output_buffer),
+            OutputPipe(loop, ours[1], "stderr", self._output_buffer),
+        )
+        return ProcessChannel(self, worker_id, sock, ledger, outputs), tuple(theirs)
+
+    def _new_server(self) -> ServerClient:
+        options = self._options
+        setup = Setup(
+            parent=os.getpid(),
+            argv=list(sys.argv),
+            spawn=interpreter() if options.start_method == "spawn" else None,
+            launch=self._launch if options.preload else None,
+            by_value=b"cloudpickle" in self._launch,
+        )
+        reports = ServerReports(self._worker_started, self._worker_exited, self._worker_refused, self._server_lost)
+        return ServerClient(setup, options.env or {}, reports)
+
+    def _worker_started(self, worker_id: int, pid: int, pidfd: int) -> None:
+        channel = self._channels.get(worker_id)
+        if channel is not None:
+            channel.process_started(pid, pidfd)
+        elif pidfd >= 0:
+            os.close(pidfd)
+
+    def _worker_exited(self, worker_id: int, status: int) -> None:
+        channel = self._channels.get(worker_id)
+        if channel is not None:
+            channel.process_ended(status)
+
+    def _worker_refused(self, worker_id: int, error: OSError) -> None:
+        channel = self._channels.get(worker_id)
+        if channel is not None:
+            channel.process_refused(error)
+
+    def _server_lost(self) -> None:
+        self._server = None
+        for channel in list(self._channels.values()):
+            channel.process_lost()
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return None

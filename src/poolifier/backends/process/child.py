@@ -1,0 +1,106 @@
+"""The first things that a worker process does, forked or spawned."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+from poolifier.backends.process.death import die_with_parent
+from poolifier.worker.start import run_worker
+
+__all__ = ["WorkerFds", "WorkerRequest", "become_worker", "main"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRequest:
+    """What the pool asks the fork server for, besides the descriptors.
+
+    Attributes:
+        worker_id: The worker's number in its pool.
+        cwd: The directory to start in, or None to stay.
+        nice: The nice level to take, or None.
+        cpus: The CPUs to keep to, or None for all.
+    """
+
+    worker_id: int
+    cwd: str | None
+    nice: int | None
+    cpus: tuple[int, ...] | None
+
+    def apply(self) -> None:
+        """Gives this process what was asked for.
+
+        Raises:
+            OSError: The system refuses it.
+        """
+        if self.cwd is not None:
+            os.chdir(self.cwd)
+        if self.cpus is not None:
+            os.sched_setaffinity(0, self.cpus)
+        if self.nice is not None:
+            os.setpriority(os.PRIO_PROCESS, 0, self.nice)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFds:
+    """The descriptors of a worker: its channel, its ledger, and its standard output and error."""
+
+    channel: int
+    ledger: int
+    stdout: int
+    stderr: int
+
+
+def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoReturn:
+    """Runs a worker in this process and ends it."""
+    code = 1
+    try:
+        # Kept open for as long as the process lives.
+        die_with_parent(death)
+        # A task that signals its own process group must not reach its neighbours.
+        os.setpgid(0, 0)
+        for number, action in (
+            (signal.SIGINT, signal.SIG_IGN),
+            (signal.SIGTERM, signal.SIG_DFL),
+            (signal.SIGCHLD, signal.SIG_DFL),
+        ):
+            signal.signal(number, action)
+        _take_output(fds.stdout, fds.stderr)
+        with socket.socket(fileno=fds.channel) as sock:
+            code = run_worker(sock, fds.ledger, request.apply)
+    except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def main() -> NoReturn:
+    """Entry of a spawned worker: `argv` holds four descriptors and, pickled, the request and the parent's argv."""
+    channel, ledger, death = (int(argument) for argument in sys.argv[1:4])
+    request, argv = pickle.loads(bytes.fromhex(sys.argv[4]))
+    sys.argv = argv
+    for fd in (channel, ledger, death):
+        os.set_inheritable(fd, False)
+    become_worker(WorkerFds(channel, ledger, 1, 2), death, request)
+
+
+def _take_output(stdout: int, stderr: int) -> None:
+    for fd, target in ((stdout, 1), (stderr, 2)):
+        if fd != target:
+            os.dup2(fd, target)
+            os.close(fd)
+    # Line by line, as the parent passes it on.
+    sys.stdout = sys.__stdout__ = _line_writer(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _line_writer(2)  # type: ignore[misc]
+
+
+def _line_writer(fd: int) -> io.TextIOWrapper:
+    raw = io.open(fd, "wb", closefd=False)  # noqa: UP020
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)

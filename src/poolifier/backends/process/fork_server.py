@@ -1,0 +1,252 @@
+"""The fork server: a small clean process that makes the workers of one pool and sees them end.
+
+It has one thread and few modules, so forking it is quick, and safe where forking the parent (with its
+threads, locks and event loop) is not. It is also the workers' parent, so its word on how one ended is
+the truth: a worker's channel may be held open by processes that its tasks left behind.
+
+Control messages in both directions are four bytes of length and a pickle. To the server: first a
+`Setup`, then a `WorkerRequest` with the worker's four descriptors. To the pool:
+`(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status)` and
+`(REFUSED, worker id, OSError)`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback  # noqa: F401 - workers need it for their first error, and share this import
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Any, Final, NoReturn
+
+from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_worker
+from poolifier.backends.process.death import die_with_parent
+from poolifier.wire import codec
+
+__all__ = ["EXITED", "LENGTH", "REFUSED", "STARTED", "Setup", "main"]
+
+STARTED: Final = 0
+EXITED: Final = 1
+REFUSED: Final = 2
+
+LENGTH: Final = struct.Struct("<I")
+
+_FDS_EACH: Final = 4
+_CODE: Final = "import sys; sys.path[:] = sys.argv[5:]; from poolifier.backends.process.child import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the server is told once.
+
+    Attributes:
+        parent: The pool's process.
+        argv: Its `sys.argv`.
+        spawn: The command line for a fresh interpreter per worker; None to fork.
+        launch: What workers will unpickle, to be imported here first; None to leave that to them.
+        by_value: Import cloudpickle, which the workers will need.
+    """
+
+    parent: int
+    argv: list[str]
+    spawn: list[str] | None
+    launch: bytes | None
+    by_value: bool
+
+
+def main(control_fd: int, death: int) -> NoReturn:
+    """Serves until the pool closes the control socket or goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not under the name of a class that is gone: pickles of it refer to this module.
+    _Server(socket.socket(fileno=control_fd), die_with_parent(death)).serve()
+
+
+class _Server:
+    def __init__(self, control: socket.socket, death: int) -> None:
+        self._control = control
+        self._death = death
+        self._workers: dict[int, int] = {}
+        self._received = b""
+        self._fds: list[int] = []
+        self._setup: Setup | None = None
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._parent_fd = -1
+
+    def serve(self) -> NoReturn:
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        try:
+            while True:
+                # Whoever else holds the pool's end of the control socket, the pool's process is what counts.
+                ready = dict(poll.poll(1000))
+                self._check_parent(poll)
+                if self._parent_fd in ready:
+                    break
+                if self._wake_read in ready:
+                    self._drain_wakeups()
+                    self._reap()
+                if self._control.fileno() in ready and not self._receive():
+                    break
+        except OSError:
+            pass  # the pool is gone
+        finally:
+            self._kill_all()
+            os._exit(0)
+
+    def _receive(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._control, 65536, 64)
+        if not data:
+            return False
+        self._received += data
+        self._fds += fds
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        while len(self._received) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._received)
+            end = LENGTH.size + length
+            if len(self._received) < end:
+                break
+            message = pickle.loads(self._received[LENGTH.size : end])
+            self._received = self._received[end:]
+            if isinstance(message, Setup):
+                self._prepare(message)
+            else:
+                self._start(message)
+        return True
+
+    def _prepare(self, setup: Setup) -> None:
+        self._setup = setup
+        sys.argv = setup.argv
+        if setup.spawn is not None:
+            return
+        if setup.by_value:
+            import cloudpickle  # noqa: F401
+        if setup.launch is not None:
+            try:
+                codec.decode(setup.launch)[0].load()
+            except BaseException:  # noqa: BLE001 - each worker meets it again, and reports it
+                pass
+        gc.collect()
+        # Keeps collections in the workers from touching, and so copying, what they share.
+        gc.freeze()
+
+    def _start(self, request: WorkerRequest) -> None:
+        fds = WorkerFds(*self._fds[:_FDS_EACH])
+        del self._fds[:_FDS_EACH]
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._send((REFUSED, request.worker_id, error))
+        else:
+            if pid == 0:
+                self._become(request, fds)
+            self._workers[pid] = request.worker_id
+            self._report_started(request.worker_id, pid)
+        for fd in (fds.channel, fds.ledger, fds.stdout, fds.stderr):
+            os.close(fd)
+
+    def _become(self, request: WorkerRequest, fds: WorkerFds) -> NoReturn:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._control.close()
+            for fd in (self._wake_read, self._wake_write, *self._fds):
+                os.close(fd)
+            if self._parent_fd >= 0:
+                os.close(self._parent_fd)
+            setup = self._setup
+            if setup is not None and setup.spawn is not None:
+                self._exec(setup, request, fds, setup.spawn)
+            become_worker(fds, self._death, request)
+        except BaseException:  # noqa: BLE001
+            pass
+        finally:
+            os._exit(127)
+
+    def _exec(self, setup: Setup, request: WorkerRequest, fds: WorkerFds, command: list[str]) -> NoReturn:
+        os.dup2(fds.stdout, 1)
+        os.dup2(fds.stderr, 2)
+        for fd in (fds.channel, fds.ledger, self._death):
+            os.set_inheritable(fd, True)
+        packed = pickle.dumps((request, setup.argv)).hex()
+        numbers = [str(fds.channel), str(fds.ledger), str(self._death)]
+        os.execv(command[0], [*command, "-c", _CODE, *numbers, packed, *sys.path])
+
+    def _report_started(self, worker_id: int, pid: int) -> None:
+        if hasattr(os, "pidfd_open"):
+            # Made here, where the child cannot have been reaped, so it is surely this process.
+            try:
+                fd = os.pidfd_open(pid)
+            except OSError:
+                pass
+            else:
+                try:
+                    self._send((STARTED, worker_id, pid, True), fd)
+                finally:
+                    os.close(fd)
+                return
+        self._send((STARTED, worker_id, pid, False))
+
+    def _send(self, message: tuple[Any, ...], *fds: int) -> None:
+        payload = pickle.dumps(message, 5)
+        data = LENGTH.pack(len(payload)) + payload
+        sent = socket.send_fds(self._control, [data], fds) if fds else 0
+        self._control.sendall(data[sent:])
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            worker_id = self._workers.pop(pid, None)
+            if worker_id is not None:
+                self._send((EXITED, worker_id, status))
+
+    def _drain_wakeups(self) -> None:
+        try:
+            while os.read(self._wake_read, 512):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _check_parent(self, poll: select.poll) -> None:
+        setup = self._setup
+        if setup is None:
+            return
+        if os.getppid() != setup.parent:
+            raise BrokenPipeError
+        if self._parent_fd < 0 and hasattr(os, "pidfd_open"):
+            self._parent_fd = os.pidfd_open(setup.parent)
+            poll.register(self._parent_fd, select.POLLIN)
+            if os.getppid() != setup.parent:
+                raise BrokenPipeError
+
+    def _kill_all(self) -> None:
+        for pid in self._workers:
+            os.kill(pid, signal.SIGKILL)
+        give_up = monotonic() + 1.0
+        while self._workers and monotonic() < give_up:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            self._workers.pop(pid, None)
+            if not pid:
+                sleep(0.001)

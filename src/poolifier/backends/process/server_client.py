@@ -1,0 +1,218 @@
+"""The pool's end of the fork server."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from poolifier.backends.process.child import WorkerRequest
+from poolifier.backends.process.fork_server import EXITED, LENGTH, STARTED, Setup
+
+__all__ = ["ServerClient", "ServerReports"]
+
+_CODE: Final = (
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from poolifier.backends.process.fork_server import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+)
+_RETRY: Final = 0.01
+_PATIENCE: Final = 2.0
+
+
+class ServerReports:
+    """Whom the client tells what the server reports: four callables.
+
+    Attributes:
+        started: Called with worker id, pid and a pidfd (-1 where there are none) to own.
+        exited: Called with worker id and wait status.
+        refused: Called with worker id and the `OSError` that kept it from starting.
+        lost: Called once when the server is gone.
+    """
+
+    __slots__ = ("exited", "lost", "refused", "started")
+
+    def __init__(
+        self,
+        started: Callable[[int, int, int], None],
+        exited: Callable[[int, int], None],
+        refused: Callable[[int, OSError], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self.started = started
+        self.exited = exited
+        self.refused = refused
+        self.lost = lost
+
+
+class ServerClient:
+    """Starts one fork server and talks to it, on the running event loop.
+
+    Raises:
+        OSError: The system has no room for it.
+    """
+
+    def __init__(self, setup: Setup, env: Mapping[str, str | None], reports: ServerReports) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reports = reports
+        self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._received = b""
+        self._pidfds: deque[int] = deque()
+        self._retry: asyncio.TimerHandle | None = None
+        self._ended = self._loop.create_future()
+        self.alive = True
+        self._sock, theirs = socket.socketpair()
+        self._death = death = -1
+        try:
+            death, self._death = os.pipe()
+            self._process = subprocess.Popen(
+                [*interpreter(), "-c", _CODE, str(theirs.fileno()), str(death), *search_path()],
+                stdin=subprocess.DEVNULL,
+                env=_merged(env),
+                pass_fds=(theirs.fileno(), death),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._sock.close()
+            if self._death >= 0:
+                os.close(self._death)
+            raise
+        finally:
+            theirs.close()
+            if death >= 0:
+                os.close(death)
+        self._sock.setblocking(False)
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+        self._queue(setup)
+
+    def request(self, request: WorkerRequest, fds: tuple[int, ...]) -> None:
+        """Asks for a worker; takes over the descriptors."""
+        self._queue(request, fds)
+
+    async def close(self) -> None:
+        """Ends the server, and with it what is left of its workers."""
+        if self.alive:
+            self._sock.shutdown(socket.SHUT_WR)
+            await asyncio.wait([self._ended], timeout=_PATIENCE)
+        self._lose(report=False)
+
+    def _queue(self, message: Setup | WorkerRequest, fds: tuple[int, ...] = ()) -> None:
+        payload = pickle.dumps(message, 5)
+        self._outgoing.append((LENGTH.pack(len(payload)) + payload, fds))
+        if len(self._outgoing) == 1:
+            self._write()
+
+    def _write(self) -> None:
+        self._retry = None
+        outgoing = self._outgoing
+        while outgoing and self.alive:
+            data, fds = outgoing[0]
+            try:
+                sent = socket.send_fds(self._sock, [data], fds) if fds else self._sock.send(data)
+            except BlockingIOError:
+                self._loop.add_writer(self._sock.fileno(), self._write)
+                return
+            except OSError as error:
+                # Too many descriptors are on their way; the server is about to take some.
+                if error.errno == errno.ETOOMANYREFS:
+                    self._loop.remove_writer(self._sock.fileno())
+                    self._retry = self._loop.call_later(_RETRY, self._write)
+                # Otherwise the server is gone, which the reader will find and report.
+                return
+            for fd in fds:
+                os.close(fd)
+            outgoing.popleft()
+            if sent < len(data):
+                outgoing.appendleft((data[sent:], ()))
+        self._loop.remove_writer(self._sock.fileno())
+
+    def _readable(self) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sock, 65536, 64)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data, fds = b"", []
+        self._pidfds += fds
+        if not data:
+            self._lose(report=True)
+            return
+        self._received += data
+        while len(self._received) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._received)
+            end = LENGTH.size + length
+            if len(self._received) < end:
+                return
+            message = pickle.loads(self._received[LENGTH.size : end])
+            self._received = self._received[end:]
+            self._report(message)
+
+    def _report(self, message: tuple[Any, ...]) -> None:
+        what, worker_id, value = message[:3]
+        if what == STARTED:
+            self._reports.started(worker_id, value, self._pidfds.popleft() if message[3] else -1)
+        elif what == EXITED:
+            self._reports.exited(worker_id, value)
+        else:
+            self._reports.refused(worker_id, value)
+
+    def _lose(self, *, report: bool) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        if self._retry is not None:
+            self._retry.cancel()
+        self._sock.close()
+        # Where the server still runs, this is what ends it.
+        os.close(self._death)
+        for _, fds in self._outgoing:
+            for fd in fds:
+                os.close(fd)
+        self._outgoing.clear()
+        for fd in self._pidfds:
+            os.close(fd)
+        self._pidfds.clear()
+        self._process.kill()
+        self._process.wait()
+        if not self._ended.done():
+            self._ended.set_result(None)
+        if report:
+            self._reports.lost()
+
+
+def interpreter() -> list[str]:
+    """The command that starts an interpreter like this one."""
+    # Also used by multiprocessing; there is no public way to it.
+    return [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
+
+
+def search_path() -> list[str]:
+    """This process's `sys.path`, as it would mean the same elsewhere, and where this package is."""
+    path = [entry or _cwd() for entry in sys.path if isinstance(entry, str)]
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
+    return path if root in path else [*path, root]
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return ""
+
+
+def _merged(env: Mapping[str, str | None]) -> dict[str, str]:
+    merged = dict(os.environ)
+    for name, value in env.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    return merged

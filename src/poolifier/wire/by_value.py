@@ -1,0 +1,80 @@
+"""The part of the codec that needs cloudpickle, apart because importing cloudpickle takes 40 ms.
+
+cloudpickle gives a class that travels by value an identity, so that instances which come back belong
+to the class they left from. But it also sets the class's attributes anew whenever one arrives, which
+would replace the methods of the parent's own classes by copies from a worker. Here a class is filled
+in once, where it is new, and left alone ever after.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakSet
+
+import cloudpickle
+from cloudpickle import cloudpickle as internals
+
+__all__ = ["dumps", "loads"]
+
+# Classes made here from a pickle, which their state has yet to reach.
+_unfilled: WeakSet[type] = WeakSet()
+
+
+def dumps(value: Any, by_value_modules: Iterable[str] = ()) -> bytes:
+    """Pickles by value what `__main__` and the named modules define, the rest by reference."""
+    for name in by_value_modules:
+        module = sys.modules.get(name)
+        if module is not None and name not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
+    payload: bytes = cloudpickle.dumps(value, 5)
+    return payload
+
+
+def loads(payload: bytes | bytearray | memoryview) -> Any:
+    """Reads a pickle that cloudpickle made."""
+    return _Unpickler(io.BytesIO(payload)).load()
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "cloudpickle.cloudpickle":
+            if name == "_make_skeleton_class":
+                return _make_class
+            if name == "_make_skeleton_enum":
+                return _make_enum
+            if name == "_class_setstate":
+                return _fill_class
+        return super().find_class(module, name)
+
+
+def _make_class(
+    type_constructor: Any, name: str, bases: tuple[type, ...], type_kwargs: dict[str, Any], tracker: Any, extra: Any
+) -> Any:
+    known = internals._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
+    if known is not None:
+        return known
+    made = internals._make_skeleton_class(type_constructor, name, bases, type_kwargs, tracker, extra)
+    _unfilled.add(made)
+    return made
+
+
+def _make_enum(
+    bases: tuple[type, ...], name: str, qualname: str, members: dict[str, Any], module: str, tracker: Any, extra: Any
+) -> Any:
+    known = internals._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
+    if known is not None:
+        return known
+    made = internals._make_skeleton_enum(bases, name, qualname, members, module, tracker, extra)
+    _unfilled.add(made)
+    return made
+
+
+def _fill_class(cls: type, state: Any) -> Any:
+    if cls in _unfilled:
+        internals._class_setstate(cls, state)
+        _unfilled.discard(cls)
+    return cls

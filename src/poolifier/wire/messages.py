@@ -1,0 +1,123 @@
+"""What a pool and a worker say to each other.
+
+Every payload but one is a pickle of `(opcode, body)`. The one is REPLIES, which a worker writes in
+memory that it shares with the pool (see `worker.outbox`): a head, then a marshalled list of replies.
+Both sides run the same interpreter, so marshal's format is theirs to share, and it is the fastest
+way to write a small tuple (a third of pickle's time) one by one and still read all with one call.
+
+| opcode | direction | body |
+|---|---|---|
+| START | to the worker | (pickle of (source, initializer, initargs), settings) |
+| TASKS | to the worker | list of `(sequence, name, atom)` or `(sequence, name, None, pickle)` |
+| ABORT | to the worker | sequence |
+| RECLAIM, STOP | to the worker | None |
+| CONFIGURE | to the worker | `WorkerSettings` |
+| READY | to the pool | `WorkerReady` |
+| START_FAILED | to the pool | encoded error |
+| BULK | to the pool | (list of replies, active, idle): what is too large for REPLIES |
+| MESSAGE | to the pool | pickle of a task function's own message |
+
+A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
+pickle is a result if the status is DONE, else an encoded error.
+"""
+
+from __future__ import annotations
+
+import marshal
+import pickle
+import struct
+from typing import Any, Final, TypeAlias
+
+from poolifier.wire import frames
+from poolifier.wire.frames import FrameError, Payload
+
+__all__ = [
+    "ABORT",
+    "BULK",
+    "CONFIGURE",
+    "MESSAGE",
+    "READY",
+    "RECLAIM",
+    "REPLIES",
+    "REPLIES_HEAD",
+    "START",
+    "START_FAILED",
+    "STOP",
+    "TASKS",
+    "WireReply",
+    "marshalled_replies",
+    "message",
+    "read",
+    "read_replies",
+]
+
+START: Final = 0
+TASKS: Final = 1
+ABORT: Final = 2
+RECLAIM: Final = 3
+STOP: Final = 4
+CONFIGURE: Final = 5
+READY: Final = 16
+START_FAILED: Final = 17
+BULK: Final = 18
+MESSAGE: Final = 19
+REPLIES: Final = 20
+
+REPLIES_TAG: Final = ord("R")
+"""First byte of a REPLIES payload; a pickle's first byte is 0x80."""
+
+REPLIES_HEAD: Final = struct.Struct("<QBQdd?cI")
+"""Frame header, tag, generation, active, idle, whether any reply has a pickle, and the head of a
+marshalled list (its code and its length); the marshalled replies follow."""
+
+_LIST_CODE: Final = b"["
+_PAYLOAD_HEAD: Final = struct.Struct("<BQdd?")
+_LIST_HEAD: Final = struct.Struct("<cI")
+
+WireReply: TypeAlias = tuple[Any, ...]
+
+
+def message(opcode: int, body: Any) -> bytes:
+    """A whole frame that says `opcode` with `body`."""
+    return frames.frame(pickle.dumps((opcode, body), 5))
+
+
+def read(payload: Payload) -> tuple[int, Any]:
+    """The opcode and body of any payload but REPLIES.
+
+    Raises:
+        FrameError: It is not one.
+    """
+    try:
+        opcode, body = pickle.loads(payload)
+    except Exception as error:
+        raise FrameError(f"expected a message, got {bytes(payload[:32])!r}") from error
+    return opcode, body
+
+
+def replies_head(
+    length: int, generation: int, active: float, idle: float, pickles: bool, count: int
+) -> tuple[Any, ...]:
+    """The values for `REPLIES_HEAD` before `length` bytes of marshalled replies."""
+    word = frames.header_word(REPLIES_HEAD.size - frames.HEADER.size + length)
+    return (word, REPLIES_TAG, generation, active, idle, pickles, _LIST_CODE, count)
+
+
+def read_replies(payload: Payload) -> tuple[int, float, float, bool, list[WireReply]]:
+    """Generation, active, idle, whether any has a pickle, and the replies of a REPLIES payload.
+
+    Raises:
+        FrameError: It is not one.
+    """
+    try:
+        _, generation, active, idle, pickles = _PAYLOAD_HEAD.unpack_from(payload)
+        replies = marshal.loads(payload[_PAYLOAD_HEAD.size :])
+    except Exception as error:
+        raise FrameError(f"expected replies, got {bytes(payload[:32])!r}") from error
+    return generation, active, idle, pickles, replies
+
+
+def marshalled_replies(count: int, data: bytes) -> list[WireReply]:
+    """The first `count` replies of those that stand marshalled in `data`."""
+    replies: list[WireReply] = marshal.loads(_LIST_HEAD.pack(_LIST_CODE, count) + data)
+    return replies

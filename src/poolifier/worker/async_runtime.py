@@ -1,0 +1,186 @@
+"""The loop of a worker that holds an `async def`: tasks interleave in an asyncio event loop.
+
+Tasks start in the order of their sequences, at most `settings.concurrency` at once; plain functions
+run in the loop itself, one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import sys
+from contextvars import ContextVar, copy_context
+from time import perf_counter
+from typing import Any, Final
+
+from poolifier.wire.codec import ATOMS, encode_result
+from poolifier.wire.frames import FrameError
+from poolifier.worker import current_task
+from poolifier.worker.invoke import INLINE_TASK, data_of, refusal, run_plain
+from poolifier.worker.ledger import STARTED
+from poolifier.worker.registry import Entry
+from poolifier.worker.runtime import SLOW
+from poolifier.worker.session import Session
+
+__all__ = ["run_async"]
+
+_SLICE: Final = 0.001
+"""Seconds of plain tasks in a row after which the event loop gets its turn."""
+
+
+def run_async(session: Session) -> None:
+    """Serves until the pool says stop."""
+    selector = _TimedSelector(session)
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        runner.run(_Runtime(session).serve())
+
+
+class _TimedSelector(selectors.DefaultSelector):
+    """Counts the time that the loop waits for something to happen."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return super().select(timeout)
+        began = perf_counter()
+        try:
+            return super().select(timeout)
+        finally:
+            self._session.idle += perf_counter() - began
+
+
+class _Running:
+    __slots__ = ("aborted", "begin", "entered", "sequence", "task", "wire")
+
+    def __init__(self, wire: tuple[Any, ...]) -> None:
+        self.wire = wire
+        self.sequence: int = wire[0]
+        self.begin = perf_counter()
+        self.entered = False
+        self.aborted = False
+        self.task: asyncio.Task[None] | None = None
+
+
+_running_here: ContextVar[_Running] = ContextVar("poolifier_task")
+
+
+class _Runtime:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._running: dict[int, _Running] = {}
+        self._flush_due = False
+        self._pump_due = False
+        # Tasks start from this one's copies, or what one sets would be seen by those that it made way for.
+        self._context = copy_context()
+
+    async def serve(self) -> None:
+        session = self._session
+        self._loop = asyncio.get_running_loop()
+        self._done = self._loop.create_future()
+        session.cancel = self._cancel
+        current_task.use_lookup(self._lookup)
+        self._loop.add_reader(session.link.fileno(), self._readable)
+        self._pump()
+        await self._done
+        self._loop.remove_reader(session.link.fileno())
+        session.flush()
+
+    def _readable(self) -> None:
+        try:
+            self._session.dispatch(self._session.link.receive_now())
+        except FrameError as error:
+            # asyncio would log it and go on, without the messages.
+            sys.stderr.write(f"poolifier: a worker lost its channel: {error}\n")
+            os._exit(1)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Starts what may start now."""
+        self._pump_due = False
+        session = self._session
+        inbox = session.inbox
+        began = now = perf_counter()
+        while inbox and len(self._running) < session.settings.concurrency:
+            task = inbox.popleft()
+            entry = session.registry.entries.get(task[1])
+            error = refusal(session, task, entry)
+            if error is not None or entry is None:
+                session.ledger.slots[STARTED] = task[0]
+                session.reply_error(task[0], error or session.registry.unknown(task[1]), 0.0)
+            elif entry.kind == "async":
+                self._start(task, entry)
+            else:
+                if entry.mean > SLOW:
+                    session.flush()
+                now = run_plain(session, task, entry, perf_counter())
+                if now - began > _SLICE:
+                    break
+        if inbox and len(self._running) < session.settings.concurrency and not self._pump_due:
+            self._pump_due = True
+            self._loop.call_soon(self._pump, context=self._context)
+        self._after()
+
+    def _start(self, wire: tuple[Any, ...], entry: Entry) -> None:
+        self._session.ledger.slots[STARTED] = wire[0]
+        running = _Running(wire)
+        self._running[running.sequence] = running
+        running.task = self._loop.create_task(self._run(running, entry), context=self._context.copy())
+
+    async def _run(self, running: _Running, entry: Entry) -> None:
+        """Runs one task; whatever it raises stays in here, for asyncio ends the loop on SystemExit."""
+        session, sequence = self._session, running.sequence
+        running.entered = True
+        _running_here.set(running)
+        payload, value, failure = None, None, None
+        try:
+            if not running.aborted:
+                wire = running.wire
+                data = wire[2] if len(wire) == INLINE_TASK else data_of(entry.name, wire)
+                value = await (entry.function() if data is None and entry.bare else entry.function(data))
+                if type(value) not in ATOMS:
+                    payload = encode_result(entry.name, value)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
+            failure = error
+        if session.forked:
+            session.leave_fork(failure)
+        run_time = perf_counter() - running.begin
+        del self._running[sequence]
+        if running.aborted:
+            session.aborted = sequence
+        if failure is not None:
+            session.reply_error(sequence, failure, run_time)
+        else:
+            session.reply_result(sequence, value, run_time, payload)
+        if session.inbox and not self._pump_due:
+            self._pump_due = True
+            self._loop.call_soon(self._pump, context=self._context)
+        self._after()
+
+    def _cancel(self, sequence: int) -> None:
+        running = self._running.get(sequence)
+        if running is None or running.task is None:
+            return
+        running.aborted = True
+        # A task that is cancelled before its first step never runs, so not even its answer would.
+        if running.entered:
+            running.task.cancel()
+
+    def _after(self) -> None:
+        session = self._session
+        if session.outbox.count and not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush, context=self._context)
+        if session.stopping and not session.inbox and not self._running and not self._done.done():
+            self._done.set_result(None)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        self._session.flush()
+
+    def _lookup(self) -> tuple[tuple[Any, ...], bool] | None:
+        running = _running_here.get(None)
+        return None if running is None else (running.wire, running.aborted)

@@ -1,0 +1,80 @@
+"""The memory that a worker process shares with its pool: marks that survive the worker's death.
+
+One page of numbers, then the outbox (see `outbox`). Aligned eight-byte stores are single
+instructions, so neither side ever reads half a number.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from typing import Final
+
+__all__ = ["ABORT", "COUNT", "GENERATION", "LENGTH", "OUTBOX_START", "SIZE", "STARTED", "Ledger", "create_ledger"]
+
+STARTED: Final = 0
+"""Written by the worker: sequence of the last task it started."""
+ABORT: Final = 1
+"""Written by the pool: sequence of the task that it last asked to abort."""
+GENERATION: Final = 2
+"""Written by the worker: number of the frame that the outbox is to become."""
+COUNT: Final = 3
+"""Written by the worker: replies that stand in the outbox and have not been sent."""
+LENGTH: Final = 4
+"""Written by the worker: bytes that they take."""
+
+OUTBOX_START: Final = 4096
+SIZE: Final = OUTBOX_START + 64 * 1024
+
+
+def create_ledger() -> int:
+    """Makes the memory; returns a descriptor of it that the caller closes.
+
+    Raises:
+        OSError: The system has no room for it.
+    """
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("poolifier", os.MFD_CLOEXEC)
+    else:
+        import tempfile
+
+        fd, path = tempfile.mkstemp(prefix="poolifier-")
+        os.unlink(path)  # noqa: PTH108 - pathlib would be one more import in every worker
+    try:
+        os.ftruncate(fd, SIZE)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+class Ledger:
+    """One side's view of the memory behind a descriptor, which it does not keep.
+
+    Attributes:
+        slots: The page of numbers; index it with the constants of this module.
+        outbox: The bytes of the outbox.
+    """
+
+    __slots__ = ("_map", "_whole", "outbox", "slots")
+
+    def __init__(self, fd: int) -> None:
+        self._map = _mapped(fd)
+        self._whole = memoryview(self._map)
+        self.slots = self._whole[:OUTBOX_START].cast("Q")
+        self.outbox = self._whole[OUTBOX_START:]
+
+    def close(self) -> None:
+        """Unmaps it; the views are of no use any more."""
+        self.slots.release()
+        self.outbox.release()
+        self._whole.release()
+        self._map.close()
+
+
+def _mapped(fd: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        # Spares one descriptor per worker.
+        return mmap.mmap(fd, SIZE, trackfd=False)
+    return mmap.mmap(fd, SIZE)

@@ -1,0 +1,65 @@
+"""The worker's end of its channel."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any, Final
+
+from poolifier.wire import messages
+from poolifier.wire.frames import BUFFER_SIZE, FrameDecoder
+
+__all__ = ["Link"]
+
+_LOST: Final = 1
+"""Exit code of a worker whose pool went away."""
+
+
+class Link:
+    """Reads messages and writes frames, in blocking mode.
+
+    A worker whose pool is gone has nobody to tell and nothing to finish: it ends on the spot,
+    whatever it was doing.
+    """
+
+    __slots__ = ("_buffer", "_decoder", "_sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._decoder = FrameDecoder()
+        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for an event loop."""
+        return self._sock.fileno()
+
+    def receive(self) -> list[tuple[int, Any]]:
+        """Waits until something arrives; returns the messages that are complete."""
+        try:
+            payloads = self._decoder.read(self._sock, self._buffer)
+        except OSError:
+            os._exit(_LOST)
+        if payloads is None:
+            os._exit(_LOST)
+        return [messages.read(payload) for payload in payloads]
+
+    def receive_now(self) -> list[tuple[int, Any]]:
+        """Returns the messages that have arrived, without waiting."""
+        received: list[tuple[int, Any]] = []
+        while True:
+            try:
+                payloads = self._decoder.read(self._sock, self._buffer, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return received
+            except OSError:
+                os._exit(_LOST)
+            if payloads is None:
+                os._exit(_LOST)
+            received += [messages.read(payload) for payload in payloads]
+
+    def send(self, frame: bytes | memoryview) -> None:
+        """Writes a whole frame."""
+        try:
+            self._sock.sendall(frame)
+        except OSError:
+            os._exit(_LOST)

@@ -1,0 +1,73 @@
+"""The task functions of a running worker, with what is worked out once about each."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+from poolifier.errors import UnknownTaskFunctionError
+from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, Worker, function_kind
+
+__all__ = ["NEVER_RUN", "Entry", "Registry"]
+
+NEVER_RUN: Final = 1e9
+"""`Entry.mean` of a function that has not run: it may take any time, so it counts as slow."""
+
+
+class Entry:
+    """A task function.
+
+    Attributes:
+        name: Its own name, also where it was called as `"default"`.
+        kind: As in `TaskFunctionProperties`.
+        function: The function.
+        bare: It can be called without an argument.
+        mean: Its recent mean run time in seconds.
+    """
+
+    __slots__ = ("bare", "function", "kind", "mean", "name")
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        self.kind = function_kind(function)
+        self.function = function
+        self.bare = _can_be_bare(function)
+        self.mean = NEVER_RUN
+
+
+class Registry:
+    """The task functions by name; `"default"` is one of the names."""
+
+    __slots__ = ("entries", "worker")
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.entries = {name: Entry(name, declared.function) for name, declared in worker.task_functions.items()}
+        if worker.default_task_function is not None:
+            self.entries[DEFAULT_TASK_NAME] = self.entries[worker.default_task_function]
+
+    @property
+    def has_async(self) -> bool:
+        """Whether any function needs an event loop."""
+        return any(entry.kind in ("async", "async_generator") for entry in self.entries.values())
+
+    def properties(self) -> tuple[TaskFunctionProperties, ...]:
+        """What the pool is told of them, the default first."""
+        return tuple(self.worker.list_task_functions_properties())
+
+    def unknown(self, name: str) -> UnknownTaskFunctionError:
+        """The error for a name that is not here."""
+        return UnknownTaskFunctionError(name, self.worker.task_functions)
+
+
+def _can_be_bare(function: Callable[..., Any]) -> bool:
+    try:
+        signature = inspect.signature(function)
+        signature.bind()
+    except TypeError:
+        return False
+    except ValueError:
+        # Some built-in functions do not say. Called without data, to pass no data is the better guess.
+        return True
+    return True

@@ -1,0 +1,226 @@
+"""What a worker knows while it runs, and how it serves its pool between and during tasks.
+
+The pool speaks through the channel, which a worker reads when it has nothing to do. When the pool
+cannot wait it also sends a signal, the *poke*. Rules that make a poke safe at any moment:
+
+- Python runs the handler between two bytecodes of the main thread. `current` is the sequence of the
+  task whose code runs there, or 0 in the worker's own code. In a task's code the handler serves the
+  pool at once; in the worker's own it only sets `poked`, which is looked at right after `current`
+  is set for the next task. So no poke is lost, and the worker's own code is never interrupted.
+- The handler raises `TaskAborted` only in the task that the abort names, and only once: `aborted`
+  is set before it raises. `current` is not 0 only inside the `try` that books what is raised on that
+  task, so an abort never reaches another task.
+- A poke that arrives while another is served makes that one go round again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+from poolifier.errors import TaskAborted
+from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
+from poolifier.wire import codec, messages
+from poolifier.wire.messages import WireReply
+from poolifier.wire.remote_errors import encode_error
+from poolifier.worker.ledger import ABORT, Ledger
+from poolifier.worker.link import Link
+from poolifier.worker.outbox import Outbox
+from poolifier.worker.registry import Registry
+
+__all__ = ["POKE", "Session"]
+
+POKE: Final = signal.SIGURG
+"""The poke. A worker that has no handler for it yet ignores it, as any process does by default."""
+
+_SPARE_DEPTH: Final = 200
+
+
+class Session:
+    """The state that the runtimes, the signal handler and `current_task` share.
+
+    Attributes:
+        inbox: Tasks that have arrived and not started, in order.
+        current: Sequence of the plain task whose code runs now, or 0.
+        task: That task as it came.
+        wanted: Sequence of the last plain task that a message asked to abort while it ran.
+        aborted: Sequence of the last task that `TaskAborted` was raised in.
+        poked: A poke has arrived and has not been served.
+        forked: This is a child that a task's code forked off; it must not act as the worker.
+        stopping: The worker leaves once its inbox is empty.
+        started_at: When the worker began to count its time.
+        idle: Seconds it has waited for work.
+        cancel: Aborts a task that runs in an event loop; set by the runtime that has one.
+    """
+
+    __slots__ = (
+        "_serving",
+        "aborted",
+        "cancel",
+        "current",
+        "forked",
+        "idle",
+        "inbox",
+        "ledger",
+        "link",
+        "outbox",
+        "poked",
+        "registry",
+        "settings",
+        "started_at",
+        "stopping",
+        "task",
+        "wanted",
+    )
+
+    def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
+        self.link = link
+        self.ledger = ledger
+        self.registry = registry
+        self.settings = settings
+        self.outbox = Outbox(ledger)
+        self.inbox: deque[tuple[Any, ...]] = deque()
+        self.current = 0
+        self.task: tuple[Any, ...] = ()
+        self.wanted = 0
+        self.aborted = 0
+        self.poked = False
+        self.forked = False
+        self.stopping = False
+        self.started_at = perf_counter()
+        self.idle = 0.0
+        self.cancel: Callable[[int], None] | None = None
+        self._serving = False
+
+    def listen(self) -> None:
+        """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
+        signal.signal(POKE, self._on_poke)
+        os.register_at_fork(after_in_child=self._on_fork)
+
+    def dispatch(self, received: list[tuple[int, Any]]) -> None:
+        """Acts on messages from the pool."""
+        for opcode, body in received:
+            if opcode == messages.TASKS:
+                self.inbox.extend(body)
+            elif opcode == messages.ABORT:
+                self._drop(body)
+            elif opcode == messages.RECLAIM:
+                self._hand_back()
+            elif opcode == messages.STOP:
+                self.stopping = True
+            elif opcode == messages.CONFIGURE:
+                self.settings = body
+
+    def serve(self) -> None:
+        """Serves the pool in the middle of a task.
+
+        Raises:
+            TaskAborted: The pool wants this very task to stop.
+        """
+        limit = sys.getrecursionlimit()
+        # The task may be at the edge of its stack, and must not lose messages for that.
+        sys.setrecursionlimit(limit + _SPARE_DEPTH)
+        try:
+            while True:
+                self._serving = True
+                self.poked = False
+                self.dispatch(self.link.receive_now())
+                self.flush()
+                self._serving = False
+                if not self.poked:
+                    break
+        except Exception as error:  # noqa: BLE001 - the channel is broken, and with it the worker
+            self._serving = False
+            sys.stderr.write(f"poolifier: a worker lost its channel: {codec.describe(error)}\n")
+            os._exit(1)
+        finally:
+            sys.setrecursionlimit(limit)
+        current = self.current
+        if current and current != self.aborted and current in (self.wanted, self.ledger.slots[ABORT]):
+            self.aborted = current
+            raise TaskAborted
+
+    def reply(self, reply: WireReply) -> None:
+        """Puts a reply in the outbox, or sends it by itself if it is large."""
+        if self.outbox.add(reply):
+            return
+        self.flush()
+        if not self.outbox.add(reply):
+            active, idle = self.times()
+            self.link.send(messages.message(messages.BULK, ([reply], active, idle)))
+
+    def reply_error(self, sequence: int, error: BaseException, run_time: float) -> None:
+        """Replies that a task failed, or that it was aborted if that is why."""
+        if self.aborted == sequence:
+            self.reply((sequence, ABORTED, None, run_time))
+        else:
+            self.reply((sequence, FAILED, None, run_time, encode_error(error)))
+
+    def reply_result(self, sequence: int, value: Any, run_time: float, payload: bytes | None) -> None:
+        """Replies with a result, which is in `payload` if there is one."""
+        if self.aborted == sequence:
+            self.reply((sequence, ABORTED, None, run_time))
+        elif payload is None:
+            self.reply((sequence, DONE, value, run_time))
+        else:
+            self.reply((sequence, DONE, None, run_time, payload))
+
+    def flush(self) -> None:
+        """Sends the replies that are held back."""
+        outbox = self.outbox
+        if outbox.count:
+            self.link.send(outbox.seal(*self.times()))
+            outbox.clear()
+
+    def times(self) -> tuple[float, float]:
+        """Seconds with and without work so far."""
+        return perf_counter() - self.started_at - self.idle, self.idle
+
+    def leave_fork(self, error: BaseException | None) -> None:
+        """Ends a child that a task's code forked off and let return from the task."""
+        code = 0
+        if isinstance(error, SystemExit):
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif error is not None:
+            sys.excepthook(type(error), error, error.__traceback__)
+            code = 1
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue
+        os._exit(code)
+
+    def _drop(self, sequence: int) -> None:
+        if sequence == self.current:
+            # Raised at the end of `serve`, which is what is dispatching this.
+            self.wanted = sequence
+            return
+        for task in self.inbox:
+            if task[0] == sequence:
+                self.inbox.remove(task)
+                self.reply((sequence, ABORTED, None, 0.0))
+                return
+        if self.cancel is not None:
+            self.cancel(sequence)
+
+    def _hand_back(self) -> None:
+        inbox = self.inbox
+        while inbox:
+            self.reply((inbox.popleft()[0], RETURNED, None, 0.0))
+
+    def _on_poke(self, signum: int, frame: object) -> None:  # noqa: ARG002
+        self.poked = True
+        if self.current and not self._serving:
+            self.serve()
+
+    def _on_fork(self) -> None:
+        self.forked = True
+        # Takes the way past the task that checks for the unusual.
+        self.aborted = self.current
+        self.current = 0

@@ -1,0 +1,142 @@
+"""Where the task functions come from: an object, an import string or a Python file."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from poolifier.task_functions import Worker, as_worker
+from poolifier.wire import codec
+
+__all__ = ["WorkerSource"]
+
+_DEFAULT_ATTRIBUTE = "worker"
+
+
+class WorkerSource:
+    """What a pool was given for `worker`; made in the parent, loaded in each worker.
+
+    Attributes:
+        worker: The Worker, where the parent was given it as an object; else None.
+    """
+
+    __slots__ = ("_attribute", "_file", "_module", "worker")
+
+    def __init__(
+        self, worker: Worker | None = None, *, module: str = "", file: str = "", attribute: str = _DEFAULT_ATTRIBUTE
+    ) -> None:
+        self.worker = worker
+        self._module = module
+        self._file = file
+        self._attribute = attribute
+
+    @classmethod
+    def from_argument(cls, worker: object) -> WorkerSource:
+        """Reads a pool's `worker` argument. Imports nothing.
+
+        Raises:
+            TypeError: It is nothing that holds task functions.
+            ValueError: It holds none, the file does not exist, or the string is neither file nor import string.
+        """
+        if not isinstance(worker, str | os.PathLike):
+            return cls(as_worker(worker))
+        text = os.fspath(worker)
+        if not isinstance(text, str):
+            raise TypeError(f"worker must be a path as str, not {worker!r}")
+        if not text.strip():
+            raise ValueError(f"worker must name a Python file or a module, got {worker!r}")
+        name, attribute = _split(text)
+        if not isinstance(worker, str) or name.endswith(".py") or os.sep in name or "/" in name:
+            path = os.path.abspath(name)  # noqa: PTH100 - workers import this module, and pathlib is slow to import
+            if not os.path.isfile(path):  # noqa: PTH113
+                raise ValueError(f"worker: there is no file {text!r} (looked for {path})")
+            return cls(file=path, attribute=attribute)
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ValueError(
+                f"worker must be a file such as 'workers.py' or an import string such as "
+                f"'package.module:name', not {text!r}"
+            )
+        return cls(module=name, attribute=attribute)
+
+    def load(self) -> Worker:
+        """Returns the Worker, after importing what holds it.
+
+        Raises:
+            BaseException: What the import raised.
+            ValueError: The module holds no task functions under that name.
+            TypeError: What it holds there is no worker.
+        """
+        if self.worker is not None:
+            return self.worker
+        module = _load_file(self._file) if self._file else importlib.import_module(self._module)
+        found: Any = module
+        for part in self._attribute.split("."):
+            try:
+                found = getattr(found, part)
+            except AttributeError:
+                raise ValueError(
+                    f"a worker module without task functions: {self._file or self._module} "
+                    f"has no attribute {self._attribute!r}"
+                ) from None
+        return as_worker(found)
+
+    def __repr__(self) -> str:
+        if self.worker is not None:
+            return f"<WorkerSource {', '.join(self.worker.task_functions)}>"
+        return f"<WorkerSource {self._file or self._module}:{self._attribute}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.worker, self._module, self._file, self._attribute))
+
+
+def _rebuild(worker: Worker | None, module: str, file: str, attribute: str) -> WorkerSource:
+    return WorkerSource(worker, module=module, file=file, attribute=attribute)
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, colon, attribute = text.rpartition(":")
+    if not colon or os.sep in attribute or "/" in attribute:
+        return text, _DEFAULT_ATTRIBUTE
+    if not name or not all(part.isidentifier() for part in attribute.split(".")):
+        raise ValueError(f"worker must have the name of an attribute after its colon, not {text!r}")
+    return name, attribute
+
+
+def _load_file(path: str) -> ModuleType:
+    import importlib.util
+
+    stem = os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122
+    found = None
+    if stem.isidentifier():
+        loaded = sys.modules.get(stem)
+        if loaded is not None and _same_file(getattr(loaded, "__file__", None), path):
+            return loaded
+        found = importlib.util.find_spec(stem) if loaded is None else loaded.__spec__
+        if loaded is None and found is not None and _same_file(found.origin, path):
+            # By its own name, for then its classes are those that the parent imports by that name.
+            return importlib.import_module(stem)
+    name = stem if stem.isidentifier() and stem not in sys.modules and found is None else f"poolifier_worker:{path}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"worker: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    codec.carry_by_value(name)
+    return module
+
+
+def _same_file(origin: str | None, path: str) -> bool:
+    try:
+        return origin is not None and os.path.samefile(origin, path)
+    except OSError:
+        return False
