@@ -1,1 +1,138 @@
-"""A worker pool that runs CPU-heavy and blocking Python off the event loop."""
+"""A worker pool that runs CPU-heavy and blocking Python off the event loop.
+
+Names are imported when they are first used, so that a worker process, whose module says
+`from poolifier import Worker`, does not import asyncio and everything else with it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from poolifier._version import __version__
+
+if TYPE_CHECKING:
+    from poolifier.errors import (
+        PoisonTaskError,
+        PoolFailedError,
+        PoolifierError,
+        PoolNotStartedError,
+        RemoteError,
+        SerializationError,
+        TaskAborted,
+        TaskTimeoutError,
+        UnknownTaskFunctionError,
+        UnsupportedError,
+        WorkerCrashedError,
+        WorkerError,
+        WorkerStartError,
+    )
+    from poolifier.observe.events import PoolEmitter, PoolEvent
+    from poolifier.options import (
+        Measurement,
+        MeasurementOptions,
+        TasksQueueOptions,
+        WorkerChoiceStrategy,
+        WorkerChoiceStrategyOptions,
+    )
+    from poolifier.pool.base import Pool
+    from poolifier.pool.future import TaskFuture
+    from poolifier.pool.kinds import DynamicProcessPool, FixedProcessPool
+    from poolifier.pool.worker_node import WorkerNode
+    from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
+    from poolifier.scheduler.info import EluSummary, PoolInfo, TaskCounts, WorkerUsage
+    from poolifier.scheduler.usage import TimeSummary
+    from poolifier.task_functions import KillBehavior, TaskFunction, TaskFunctionProperties, Worker
+    from poolifier.worker.current_task import CurrentTask, current_task
+
+__all__ = [
+    "CurrentTask",
+    "DynamicProcessPool",
+    "EluSummary",
+    "FixedProcessPool",
+    "KillBehavior",
+    "Measurement",
+    "MeasurementOptions",
+    "PoisonTaskError",
+    "Pool",
+    "PoolEmitter",
+    "PoolEvent",
+    "PoolFailedError",
+    "PoolInfo",
+    "PoolNotStartedError",
+    "PoolifierError",
+    "RemoteError",
+    "SerializationError",
+    "Strategy",
+    "StrategyPolicy",
+    "TaskAborted",
+    "TaskCounts",
+    "TaskFunction",
+    "TaskFunctionProperties",
+    "TaskFuture",
+    "TaskTimeoutError",
+    "TasksQueueOptions",
+    "TimeSummary",
+    "UnknownTaskFunctionError",
+    "UnsupportedError",
+    "Worker",
+    "WorkerCandidate",
+    "WorkerChoiceStrategy",
+    "WorkerChoiceStrategyOptions",
+    "WorkerCrashedError",
+    "WorkerError",
+    "WorkerNode",
+    "WorkerStartError",
+    "WorkerUsage",
+    "__version__",
+    "current_task",
+]
+
+_ROOMS: Final = {
+    "poolifier.errors": (
+        "PoisonTaskError",
+        "PoolFailedError",
+        "PoolNotStartedError",
+        "PoolifierError",
+        "RemoteError",
+        "SerializationError",
+        "TaskAborted",
+        "TaskTimeoutError",
+        "UnknownTaskFunctionError",
+        "UnsupportedError",
+        "WorkerCrashedError",
+        "WorkerError",
+        "WorkerStartError",
+    ),
+    "poolifier.observe.events": ("PoolEmitter", "PoolEvent"),
+    "poolifier.options": (
+        "Measurement",
+        "MeasurementOptions",
+        "TasksQueueOptions",
+        "WorkerChoiceStrategy",
+        "WorkerChoiceStrategyOptions",
+    ),
+    "poolifier.pool.base": ("Pool",),
+    "poolifier.pool.future": ("TaskFuture",),
+    "poolifier.pool.kinds": ("DynamicProcessPool", "FixedProcessPool"),
+    "poolifier.pool.worker_node": ("WorkerNode",),
+    "poolifier.protocols": ("Strategy", "StrategyPolicy", "WorkerCandidate"),
+    "poolifier.scheduler.info": ("EluSummary", "PoolInfo", "TaskCounts", "WorkerUsage"),
+    "poolifier.scheduler.usage": ("TimeSummary",),
+    "poolifier.task_functions": ("KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"),
+    "poolifier.worker.current_task": ("CurrentTask", "current_task"),
+}
+_ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(room), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

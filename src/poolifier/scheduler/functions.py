@@ -67,6 +67,10 @@ class Functions:
             function = self._by_name[name] = self._function(TaskFunctionProperties(name))
         return function
 
+    def has(self, name: str) -> bool:
+        """Whether there is a function of that name."""
+        return name in self._by_name
+
     def unknown(self, name: str) -> UnknownTaskFunctionError:
         """The error for a name that no function has."""
         return UnknownTaskFunctionError(name, [known for known in self._by_name if known != DEFAULT_TASK_NAME])

@@ -40,7 +40,6 @@ class Placement:
     """
 
     __slots__ = (
-        "_queue_enabled",
         "_size",
         "_watched",
         "choosers",
@@ -48,6 +47,7 @@ class Placement:
         "edges",
         "options",
         "pressed",
+        "queue_enabled",
         "sizing",
         "stealing",
         "watch_at",
@@ -69,7 +69,7 @@ class Placement:
     def configure(self, options: TasksQueueOptions, *, queue_enabled: bool) -> None:
         """Takes over other tasks queue options."""
         self.options = options
-        self._queue_enabled = queue_enabled
+        self.queue_enabled = queue_enabled
         self._size = options.size or 1
         self.stealing.configure(options)
         self.stealing.resize(len(self.sizing.nodes))
@@ -77,7 +77,7 @@ class Placement:
     def set_quota(self, node: Node) -> None:
         """Tells a node how much to run at once, and how much to be sent."""
         node.quota = self.options.concurrency
-        node.capacity = node.quota if self._queue_enabled else UNLIMITED
+        node.capacity = node.quota if self.queue_enabled else UNLIMITED
 
     def assign(self, node: Node, task: Task, now: float) -> None:
         """Gives a task to a worker: sends it, or queues it there."""

@@ -78,6 +78,8 @@ class Scheduler:
         self.ready_count = 0
         self.submitted = 0
         self.strategy_retries = 0
+        self.retired_active = 0.0
+        self.retired_idle = 0.0
 
     # ---- tasks ------------------------------------------------------------------------------------
 
@@ -272,6 +274,8 @@ class Scheduler:
         self.sizing.vacate(node)
         unsettled = self._settle_lost(node, exited)
         self.retired.merge(node.usage)
+        self.retired_active += node.active
+        self.retired_idle += node.idle
         self.workforce.resized()
         if not expected:
             error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)

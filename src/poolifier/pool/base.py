@@ -1,0 +1,309 @@
+"""What every kind of pool can do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from time import monotonic
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from poolifier._version import __version__
+from poolifier.errors import PoolNotStartedError
+from poolifier.observe.events import PoolEmitter, PoolEvent
+from poolifier.options import (
+    PoolOptions,
+    TasksQueueOptions,
+    WorkerChoiceStrategy,
+    WorkerChoiceStrategyOptions,
+    check_count,
+    check_strategy,
+    check_strategy_options,
+    check_tasks_queue_options,
+)
+from poolifier.pool.driver import Driver
+from poolifier.pool.future import TaskFuture
+from poolifier.pool.handlers import Handlers
+from poolifier.pool.worker_node import WorkerNode
+from poolifier.protocols import Backend, WorkerReady
+from poolifier.scheduler.functions import Function
+from poolifier.scheduler.info import PoolInfo, pool_info
+from poolifier.scheduler.scheduler import Scheduler
+from poolifier.scheduler.task import Task, TaskExtra
+from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, check_name, check_priority
+from poolifier.worker.source import WorkerSource
+
+DataT = TypeVar("DataT")
+ResponseT = TypeVar("ResponseT")
+
+_logger = logging.getLogger("poolifier")
+
+
+class Pool(Generic[DataT, ResponseT]):
+    """Runs task functions on workers, off the event loop.
+
+    Use it as `async with Pool(...) as pool`, or with `start()` and `destroy()`. It belongs to the event
+    loop that it was started on, and is not to be used from other threads.
+
+    Type parameters: what `execute` takes as data, and what its future results in.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, source: WorkerSource, options: PoolOptions, create_backend: Callable[[], Backend]) -> None:
+        self._source = source
+        self._create_backend = create_backend
+        self._options = options
+        self._scheduler = Scheduler(options)
+        self._emitter = PoolEmitter() if options.enable_events else None
+        self._handlers = Handlers(options, self._emitter, self._view, lambda: self.info)
+        self._driver: Driver | None = None
+        self._open = False
+        self._started_at = 0.0
+        self._ended_at: float | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._destroying: asyncio.Task[None] | None = None
+        self._functions: dict[str | None, Function] = {}
+
+    # ---- life cycle -------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Starts the minimum of workers, unless `start_workers=False`."""
+        if self._options.start_workers:
+            await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Destroys the pool; after an error, without patience for tasks that have not finished."""
+        await self._destroy(patience=0.0 if exc_type is not None else None)
+
+    async def start(self) -> None:
+        """Starts the minimum of workers; returns when they are ready. Does nothing where they already are.
+
+        Raises:
+            BaseException: What kept a worker from getting ready: the worker module's own error, with
+                its remote traceback as `__cause__`.
+            WorkerStartError: A worker ended before it was ready, without an error of its own.
+            PoolNotStartedError: The pool has been destroyed.
+        """
+        if self._destroying is not None:
+            raise PoolNotStartedError("the pool has been destroyed; create a new one")
+        if self._open:
+            return
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+        starting = self._starting
+        try:
+            await asyncio.shield(starting)
+        except BaseException:
+            # It failed, or the caller gave up waiting: nothing of it stays behind.
+            starting.cancel()
+            await self._destroy(patience=0.0)
+            raise
+
+    async def destroy(self) -> None:
+        """Ends the pool: lets tasks finish for `tasks_finished_timeout`, cancels the rest, ends all workers.
+
+        Takes at most about `destroy_timeout` seconds, and leaves no child, thread, descriptor, shared
+        memory or temporary file behind. Idempotent, and safe to call concurrently.
+        """
+        await self._destroy(patience=None)
+
+    async def _start(self) -> None:
+        driver = self._driver = Driver(self._scheduler, self._create_backend(), self._handlers)
+        if self._emitter is not None:
+            self._emitter.bind(driver.loop)
+        worker = self._source.worker
+        if worker is not None:
+            properties = tuple(worker.list_task_functions_properties())
+            ready = WorkerReady(properties, worker.max_inactive_time, worker.kill_behavior)
+            self._scheduler.learn(ready, monotonic())
+        self._started_at = monotonic()
+        await driver.start()
+        self._open = True
+
+    async def _destroy(self, patience: float | None) -> None:
+        if self._destroying is None:
+            self._open = False
+            self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
+        # Shielded: whoever waits may be cancelled, but what was begun is brought to its end.
+        await asyncio.shield(self._destroying)
+
+    async def _end(self, patience: float | None) -> None:
+        driver = self._driver
+        if driver is None:
+            return
+        options = self._options
+        left = monotonic() + options.destroy_timeout
+        if patience is None:
+            patience = options.tasks_queue_options.tasks_finished_timeout
+        try:
+            if patience > 0.0 and self._scheduler.failure is None:
+                await driver.finish(min(patience, options.destroy_timeout))
+            await driver.stop(max(0.1, left - monotonic()), options.abort_grace)
+        finally:
+            await driver.close()
+            self._ended_at = monotonic()
+            self._handlers.event(PoolEvent.DESTROY, None, None)
+
+    # ---- tasks ------------------------------------------------------------------------------------
+
+    def execute(
+        self,
+        data: DataT | None = None,
+        name: str | None = None,
+        *,
+        retries: int = 0,
+        priority: int | None = None,
+    ) -> TaskFuture[ResponseT]:
+        """Runs a task function on a worker; returns an awaitable future at once.
+
+        Without `data` a task function that can be called without an argument is; other functions get None.
+        The data is pickled when the task is sent, not before, so it should not be changed meanwhile.
+
+        Args:
+            data: What the function gets.
+            name: Which function; None for the default one.
+            retries: How often the task may run again after a crash of its worker. Errors that the
+                function raises are never retried.
+            priority: Unix nice level, -20 (first) to 19 (last); None for that of the function.
+
+        Raises:
+            PoolNotStartedError: The pool is not started, or destroyed.
+            PoolFailedError: The pool has failed; `__cause__` says why.
+            UnknownTaskFunctionError: No function has that name.
+            TypeError: An argument has the wrong type.
+            ValueError: An argument is out of range.
+
+        The future raises what the function raised, with its remote traceback as text in `__cause__`;
+        `WorkerCrashedError` where the worker died while it ran the task (`PoisonTaskError` where it did
+        so on every retry); `SerializationError` where data or result cannot be pickled; and
+        `asyncio.CancelledError` where it was cancelled, which aborts the task.
+        """
+        driver = self._driver
+        if driver is None or not self._open:
+            raise self._closed()
+        scheduler = self._scheduler
+        if scheduler.failure is not None:
+            raise scheduler.failure
+        function = self._functions.get(name) or self._find(name)
+        if priority is None:
+            priority = function.priority
+        else:
+            check_priority(priority)
+        future: TaskFuture[ResponseT] = TaskFuture(loop=driver.loop)
+        task = Task(driver.next_task_id(), function, data, priority, future)
+        future._driver = driver
+        future._task = task
+        if retries:
+            task.extra = TaskExtra(check_count("retries", retries, 0))
+        driver.submit(task)
+        return future
+
+    def _find(self, name: str | None) -> Function:
+        function = self._scheduler.functions.find(DEFAULT_TASK_NAME if name is None else check_name(name))
+        if self._scheduler.functions.learned:
+            self._functions[name] = function
+        return function
+
+    def _closed(self) -> PoolNotStartedError:
+        if self._destroying is not None:
+            return PoolNotStartedError("the pool has been destroyed; create a new one")
+        return PoolNotStartedError("the pool is not started; use `async with` or `await pool.start()`")
+
+    # ---- task functions ---------------------------------------------------------------------------
+
+    def has_task_function(self, name: str) -> bool:
+        """Whether the workers hold a task function of that name; False for all while that is not known."""
+        check_name(name)
+        functions = self._scheduler.functions
+        return functions.learned and functions.has(name)
+
+    def list_task_functions_properties(self) -> list[TaskFunctionProperties]:
+        """What is known of the task functions, the default one first; empty before the first worker is ready."""
+        return self._scheduler.functions.properties()
+
+    # ---- changes at run time ----------------------------------------------------------------------
+
+    def set_worker_choice_strategy(
+        self,
+        strategy: WorkerChoiceStrategy | str | type[Any],
+        options: WorkerChoiceStrategyOptions | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Changes the worker choice strategy for tasks submitted from now on. O(workers).
+
+        Args:
+            strategy: One of `WorkerChoiceStrategy`, its name, or a `Strategy` class.
+            options: Its options; None for the defaults.
+        """
+        checked = check_strategy_options(options, self._options.max_size)
+        self._scheduler.set_strategy(check_strategy(strategy), checked)
+
+    def set_worker_choice_strategy_options(
+        self, options: WorkerChoiceStrategyOptions | Mapping[str, Any] | None
+    ) -> None:
+        """Changes the options of the worker choice strategy. O(workers)."""
+        checked = check_strategy_options(options, self._options.max_size)
+        self._scheduler.set_strategy(self._scheduler.choosers.strategy, checked)
+
+    def enable_tasks_queue(
+        self,
+        enable: bool,
+        options: TasksQueueOptions | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Switches the tasks queues on or off; off, what waits is sent to its worker at once. O(tasks)."""
+        if not isinstance(enable, bool):
+            raise TypeError(f"enable must be True or False, not {enable!r}")
+        self._set_queue(check_tasks_queue_options(options, self._options.max_size), enabled=enable)
+
+    def set_tasks_queue_options(self, options: TasksQueueOptions | Mapping[str, Any] | None) -> None:
+        """Changes the options of the tasks queues. O(workers)."""
+        checked = check_tasks_queue_options(options, self._options.max_size)
+        self._set_queue(checked, enabled=self._scheduler.placement.queue_enabled)
+
+    def _set_queue(self, options: TasksQueueOptions, *, enabled: bool) -> None:
+        def change(now: float) -> None:
+            self._scheduler.set_queue(options, now, enabled=enabled)
+
+        if self._driver is None:
+            change(monotonic())
+        else:
+            self._driver.changed(change)
+
+    # ---- numbers ----------------------------------------------------------------------------------
+
+    @property
+    def emitter(self) -> PoolEmitter | None:
+        """Where to listen to `PoolEvent`s, or None with `enable_events=False`."""
+        return self._emitter
+
+    @property
+    def info(self) -> PoolInfo:
+        """A snapshot of the pool's numbers. O(workers x task functions)."""
+        until = self._ended_at if self._ended_at is not None else monotonic()
+        return pool_info(
+            self._scheduler,
+            version=__version__,
+            worker=self.kind,
+            started=self._open,
+            lifetime=until - self._started_at if self._started_at else 0.0,
+        )
+
+    @property
+    def worker_nodes(self) -> tuple[WorkerNode, ...]:
+        """A read-only view per worker, by slot."""
+        by_slot = self._scheduler.sizing.by_slot
+        return tuple(self._view(by_slot[slot]) for slot in sorted(by_slot))
+
+    def _view(self, node: Any) -> WorkerNode:
+        channel = self._driver.channels.get(node.id) if self._driver is not None else None
+        return WorkerNode(node, channel)
+
+    def __repr__(self) -> str:
+        size = (
+            f"{self._options.min_size}..{self._options.max_size}" if self._options.dynamic else self._options.max_size
+        )
+        return f"<{type(self).__name__} {size} {'started' if self._open else 'not started'}>"

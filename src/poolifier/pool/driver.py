@@ -1,0 +1,359 @@
+"""Joins the scheduler and a backend: carries out effects, settles futures, keeps the timers.
+
+Decisions are the scheduler's, bytes are the backend's. What is here runs on the event loop and
+nowhere else, so nothing is locked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from math import inf
+from time import monotonic
+from typing import Any, Protocol
+
+from poolifier.errors import PoolifierError, TaskAborted
+from poolifier.protocols import (
+    ABORTED,
+    DONE,
+    FAILED,
+    RETURNED,
+    Backend,
+    Channel,
+    Reply,
+    WorkerExit,
+    WorkerReady,
+    WorkerSettings,
+)
+from poolifier.scheduler import effects as effect
+from poolifier.scheduler.crashes import start_failed
+from poolifier.scheduler.node import PLANNED, READY, STARTING, Node
+from poolifier.scheduler.scheduler import Scheduler
+from poolifier.scheduler.task import SENT, Task
+
+_logger = logging.getLogger("poolifier")
+
+
+class Observer(Protocol):
+    """Hears of what happens, off the hot path."""
+
+    def event(self, name: str, node: Node | None, detail: object) -> None:
+        """An event of the scheduler."""
+
+    def task_error(self, error: BaseException) -> None:
+        """A task failed."""
+
+    def message(self, node: Node, message: Any) -> None:
+        """A worker sent a message."""
+
+
+class Driver:
+    """Drives one pool on one event loop. Implements `WorkerListener`.
+
+    Attributes:
+        channels: The way to each worker that was started and is not gone.
+        loop: The event loop of the pool.
+    """
+
+    def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
+        self.scheduler = scheduler
+        self.channels: dict[int, Channel] = {}
+        self.loop = asyncio.get_running_loop()
+        self._backend = backend
+        self._observer = observer
+        self._nodes = scheduler.sizing.nodes
+        self._flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self._ready: asyncio.Future[None] | None = None
+        self._changed: asyncio.Event | None = None
+        self._last_task_id = 0
+
+    # ---- what the pool asks -----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts the minimum of workers and waits until they are ready, or raises what kept one from it."""
+        await self._backend.start(self)
+        self._ready = self.loop.create_future()
+        try:
+            if self.scheduler.sizing.minimum == 0:
+                self._ready.set_result(None)
+            self.scheduler.start(monotonic())
+            self._carry_out()
+            await self._ready
+        finally:
+            self._ready = None
+
+    def next_task_id(self) -> int:
+        """A number for a new task."""
+        self._last_task_id += 1
+        return self._last_task_id
+
+    def submit(self, task: Task) -> None:
+        """Places a task. It is sent at the end of this turn of the loop, together with its neighbours."""
+        scheduler = self.scheduler
+        scheduler.submit(task, monotonic())
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+        if scheduler.effects:
+            self._carry_out()
+
+    def abort(self, task: Task) -> None:
+        """Aborts a task whose future has been cancelled."""
+        self.scheduler.abort(task, monotonic())
+        task.data = None
+        if not self.loop.is_closed():
+            self._carry_out()
+
+    def changed(self, change: Callable[[float], None]) -> None:
+        """Applies a change to the scheduler and carries out what follows from it."""
+        change(monotonic())
+        self._flush()
+
+    async def finish(self, seconds: float) -> bool:
+        """Waits until no task is left, for so long at the most. True where none is."""
+        return await self._wait_until(lambda: self.scheduler.unfinished == 0, seconds)
+
+    async def stop(self, seconds: float, grace: float) -> None:
+        """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
+        now = monotonic()
+        self.scheduler.close()
+        self.scheduler.drop_all(now)
+        for node in list(self._nodes.values()):
+            if node.state == READY:
+                self.scheduler.retire(node, now)
+            elif node.state == STARTING:
+                self.scheduler.effects.append(effect.KillWorker(node))
+            elif node.state == PLANNED:
+                self.scheduler.worker_lost(node.id, WorkerExit(), now)
+        self._flush()
+        if not await self._wait_until(lambda: not self.channels, min(grace, seconds)):
+            for channel in list(self.channels.values()):
+                channel.kill()
+            await self._wait_until(lambda: not self.channels, max(0.0, seconds - grace))
+
+    async def close(self) -> None:
+        """Lets go of the backend and of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._backend.close()
+
+    # ---- what the backend tells -------------------------------------------------------------------
+
+    def worker_ready(self, worker_id: int, ready: WorkerReady) -> None:
+        """See `WorkerListener`."""
+        self.scheduler.worker_ready(worker_id, ready, monotonic())
+        self._flush()
+
+    def replies(self, worker_id: int, replies: Sequence[Reply], active: float, idle: float) -> None:
+        """See `WorkerListener`. The hot path of results."""
+        node = self._nodes.get(worker_id)
+        if node is None:
+            return
+        scheduler = self.scheduler
+        now = monotonic()
+        share = (active - node.active) / len(replies) if replies else 0.0
+        node.active = active
+        node.idle = idle
+        task_done = scheduler.task_done
+        returned: list[int] = []
+        for sequence, status, value, run_time in replies:
+            if status == DONE:
+                task = task_done(node, sequence, run_time, share, now)
+                if task is not None:
+                    task.data = None
+                    future = task.future
+                    task.future = None
+                    if not future.done():
+                        future.set_result(value)
+            elif status == RETURNED:
+                returned.append(sequence)
+            else:
+                self._not_done(node, sequence, status, value, run_time, share, now)
+        if returned:
+            scheduler.tasks_returned(node, returned, now)
+        if len(returned) < len(replies):
+            node.heard_at = now
+        self._flush()
+
+    def worker_message(self, worker_id: int, message: Any) -> None:
+        """See `WorkerListener`."""
+        node = self._nodes.get(worker_id)
+        if node is not None:
+            self._observer.message(node, message)
+
+    def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
+        """See `WorkerListener`."""
+        node = self._nodes.get(worker_id)
+        if node is not None and node.state == STARTING and self._ready is not None and not self._ready.done():
+            # The first start failed, so trying again is not for the pool to decide: its user hears why.
+            self.scheduler.close()
+            self._ready.set_exception(_raisable(start_failed(worker_id, exited)))
+        self.scheduler.worker_lost(worker_id, exited, monotonic())
+        self._flush()
+        self.channels.pop(worker_id, None)
+        if self._changed is not None:
+            self._changed.set()
+
+    # ---- inside -----------------------------------------------------------------------------------
+
+    def _not_done(
+        self, node: Node, sequence: int, status: int, value: Any, run_time: float, share: float, now: float
+    ) -> None:
+        scheduler = self.scheduler
+        if status == FAILED:
+            task = scheduler.task_failed(node, sequence, run_time, share, now)
+            error = value
+        elif status == ABORTED:
+            task = scheduler.task_aborted(node, sequence, run_time, share, now)
+            error = TaskAborted("the task function raised TaskAborted of its own accord")
+        else:
+            return
+        if task is not None:
+            self._fail(task, error)
+
+    def _fail(self, task: Task, error: BaseException) -> None:
+        task.data = None
+        future = task.future
+        task.future = None
+        if future is not None and not future.done():
+            future.set_exception(_raisable(error))
+            self._observer.task_error(error)
+
+    def _flush(self) -> None:
+        """Sends what is to be sent, one write per worker, and carries out the effects."""
+        self._flushing = False
+        dirty = self.scheduler.dirty
+        while dirty:
+            nodes = dirty[:]
+            dirty.clear()
+            for node in nodes:
+                self._send(node)
+        self._carry_out()
+
+    def _send(self, node: Node) -> None:
+        outbox = node.outbox
+        node.outbox = []
+        node.in_outbox = False
+        channel = self.channels.get(node.id)
+        if channel is None:
+            return
+        batch = [(task.sequence, task.function.name, task.data) for task in outbox if task.state == SENT]
+        if len(batch) < len(outbox):
+            # Aborted in the same turn of the loop in which they were placed: the worker never hears of them.
+            for task in outbox:
+                if task.state != SENT:
+                    self.scheduler.task_aborted(node, task.sequence, 0.0, 0.0, monotonic())
+        if batch:
+            for sequence, error in channel.send(batch):
+                task_ = self.scheduler.task_unsendable(node, sequence, monotonic())
+                if task_ is not None:
+                    self._fail(task_, error)
+
+    def _carry_out(self) -> None:
+        """Carries out effects, in order; doing so may cause further ones."""
+        effects = self.scheduler.effects
+        position = 0
+        while position < len(effects):
+            self._perform(effects[position])
+            position += 1
+        effects.clear()
+        if self.scheduler.dirty and not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+        self._set_timer()
+        if self._changed is not None:
+            self._changed.set()
+
+    def _perform(self, wanted: effect.Effect) -> None:
+        if isinstance(wanted, effect.Emit):
+            self._emit(wanted)
+        elif isinstance(wanted, effect.StartWorker):
+            self._start_worker(wanted.node)
+        elif isinstance(wanted, effect.FailTask):
+            self._fail(wanted.task, wanted.error)
+        elif isinstance(wanted, effect.CancelTask):
+            wanted.task.data = None
+            if wanted.task.future is not None:
+                wanted.task.future.cancel()
+        elif isinstance(wanted, effect.FailPool):
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_exception(wanted.error)
+            self._observer.event("error", None, wanted.error)
+        else:
+            self._tell(wanted)
+
+    def _tell(self, wanted: effect.Effect) -> None:
+        """Effects that go to a worker."""
+        node: Node = wanted.node  # type: ignore[union-attr,assignment]
+        channel = self.channels.get(node.id)
+        if channel is None:
+            return
+        if node.in_outbox:
+            # What was decided before must arrive before.
+            self._send(node)
+        if isinstance(wanted, effect.AbortTask):
+            if wanted.sequence in node.sent:
+                channel.abort(wanted.sequence)
+        elif isinstance(wanted, effect.Reclaim):
+            channel.reclaim()
+        elif isinstance(wanted, effect.StopWorker):
+            channel.stop()
+        elif isinstance(wanted, effect.KillWorker):
+            channel.kill()
+
+    def _emit(self, wanted: effect.Emit) -> None:
+        if wanted.event == "ready" and self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+        self._observer.event(wanted.event, wanted.node, wanted.detail)
+
+    def _start_worker(self, node: Node) -> None:
+        settings = WorkerSettings(concurrency=node.quota)
+        try:
+            self.channels[node.id] = self._backend.start_worker(node.id, node.slot, settings)
+        except (OSError, PoolifierError) as error:
+            # No room for a process or a descriptor: like a worker that died at start, so it is tried
+            # again with back-off, and the pool fails if that does not help.
+            self.worker_exited(node.id, WorkerExit(error=error))
+
+    def _set_timer(self) -> None:
+        deadline = self.scheduler.next_deadline()
+        if deadline >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self.loop.call_later(max(0.0, deadline - monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._timer_at = inf
+        self.scheduler.tick(monotonic())
+        self._flush()
+
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        deadline = monotonic() + seconds
+        self._changed = changed = asyncio.Event()
+        try:
+            while not condition():
+                changed.clear()
+                try:
+                    async with asyncio.timeout(max(0.0, deadline - monotonic())):
+                        await changed.wait()
+                except TimeoutError:
+                    return condition()
+            return True
+        finally:
+            self._changed = None
+
+
+def _raisable(error: BaseException) -> BaseException:
+    """What a future accepts in the error's place: all but StopIteration, which would end a coroutine quietly."""
+    if isinstance(error, StopIteration):
+        wrapped = RuntimeError("the task function raised StopIteration")
+        wrapped.__cause__ = error
+        return wrapped
+    return error

@@ -1,0 +1,37 @@
+"""What `execute` returns."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from poolifier.pool.driver import Driver
+    from poolifier.scheduler.task import Task
+
+ResultT = TypeVar("ResultT")
+
+
+class TaskFuture(asyncio.Future[ResultT]):
+    """The result of a task: an `asyncio.Future`, so `await`, `gather`, `wait`, `as_completed` and `shield` work.
+
+    Cancelling it, or the asyncio task that awaits it, aborts the task. Overriding `cancel` costs
+    a task less than a done-callback would.
+    """
+
+    __slots__ = ("_driver", "_task")
+
+    _driver: Driver
+    _task: Task
+
+    @property
+    def task_id(self) -> int:
+        """The task's number; never reused within a pool. Errors about the task name it."""
+        return self._task.id
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancels the future and aborts the task; False where it is done already."""
+        if not super().cancel(msg):
+            return False
+        self._driver.abort(self._task)
+        return True

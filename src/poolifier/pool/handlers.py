@@ -1,0 +1,86 @@
+"""Brings what happens to the user's listeners and handlers, and survives what these raise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from poolifier.errors import PoolifierError
+from poolifier.observe.events import PoolEmitter, PoolEvent
+from poolifier.options import PoolOptions
+from poolifier.protocols import WorkerExit
+
+if TYPE_CHECKING:
+    from poolifier.pool.worker_node import WorkerNode
+    from poolifier.scheduler.info import PoolInfo
+    from poolifier.scheduler.node import Node
+
+_logger = logging.getLogger("poolifier")
+
+
+class Handlers:
+    """The emitter's listeners and the four handlers among the options. Implements the driver's `Observer`."""
+
+    def __init__(
+        self,
+        options: PoolOptions,
+        emitter: PoolEmitter | None,
+        view: Callable[[Node], WorkerNode],
+        info: Callable[[], PoolInfo],
+    ) -> None:
+        self._options = options
+        self._emitter = emitter
+        self._view = view
+        self._info = info
+
+    def event(self, name: str, node: Node | None, detail: object) -> None:
+        """Calls the handlers and listeners of an event. The error, where there is one, is `detail`."""
+        options = self._options
+        if node is not None:
+            if name == PoolEvent.WORKER_ONLINE:
+                self._call(options.online_handler, self._view(node))
+            elif name == PoolEvent.WORKER_EXIT and isinstance(detail, WorkerExit):
+                self._call(options.exit_handler, self._view(node), detail.exit_code)
+            elif name == PoolEvent.ERROR:
+                self._call(options.error_handler, self._view(node), detail)
+        if name == PoolEvent.ERROR and isinstance(detail, BaseException):
+            self._error(detail)
+        else:
+            self._emit(name)
+
+    def task_error(self, error: BaseException) -> None:
+        """A task failed. Its caller hears of it in any case."""
+        if self._emitter is not None and self._emitter.listeners(PoolEvent.TASK_ERROR):
+            self._emit(PoolEvent.TASK_ERROR, error)
+
+    def message(self, node: Node, message: Any) -> None:
+        """A worker sent a message."""
+        self._call(self._options.message_handler, self._view(node), message)
+
+    def _emit(self, name: str, error: BaseException | None = None) -> None:
+        emitter = self._emitter
+        if emitter is None or not emitter.listeners(name):
+            return
+        try:
+            emitter.emit(name, self._info() if error is None else error)
+        except Exception as raised:  # noqa: BLE001 - a listener's errors are its own, and must not end the pool
+            self._error(raised)
+
+    def _error(self, error: BaseException) -> None:
+        if self._emitter is not None and self._emitter.listeners(PoolEvent.ERROR):
+            try:
+                self._emitter.emit(PoolEvent.ERROR, error)
+            except Exception:
+                _logger.exception("a listener to errors raised")
+        elif self._options.error_handler is None:
+            # A dead worker has no traceback worth showing; a listener that raised has.
+            _logger.error("%s", error, exc_info=None if isinstance(error, PoolifierError) else error)
+
+    def _call(self, handler: Callable[..., object] | None, *args: object) -> None:
+        if handler is None:
+            return
+        try:
+            handler(*args)
+        except Exception as raised:  # noqa: BLE001 - likewise
+            self._error(raised)
