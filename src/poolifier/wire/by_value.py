@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import WeakSet
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 from cloudpickle import cloudpickle as internals
 
 __all__ = ["dumps", "loads"]

@@ -53,7 +53,7 @@ def encode_error(error: BaseException) -> bytes:
         _encode(error, records, {}, set(), text)
         return pickle.dumps((text, records), 5)
     except BaseException:  # noqa: BLE001 - whatever it is, the caller waits for an answer
-        record = ("lost", b"", _type_name(error), _message(error), text, -1, -1, False, [], [])
+        record: _Record = ("lost", b"", _type_name(error), _message(error), text, -1, -1, False, [], [])
         return pickle.dumps((text, [record]), 5)
 
 
@@ -140,7 +140,7 @@ def _decode(number: int, records: list[_Record], built: dict[int, BaseException]
     how, payload, type_name, message, text, _, _, _, notes, children = records[number]
     try:
         if how == "whole":
-            error = codec.decode(payload)
+            error: BaseException = codec.decode(payload)
         elif how == "parts":
             error = _rebuilt(*codec.decode(payload))
         elif how == "group":
@@ -187,7 +187,7 @@ def _rebuilt(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, A
     error: BaseException = base.__new__(cls, *args)
     # Fills what built-in exceptions keep outside args and __dict__: SystemExit.code, OSError.errno.
     try:
-        base.__init__(error, *args)
+        base.__init__(error, *args)  # type: ignore[misc]
     except TypeError:
         error.args = args
     for name, value in state.items():

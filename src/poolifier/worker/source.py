@@ -137,6 +137,6 @@ def _load_file(path: str) -> ModuleType:
 
 def _same_file(origin: str | None, path: str) -> bool:
     try:
-        return origin is not None and os.path.samefile(origin, path)
+        return origin is not None and os.path.samefile(origin, path)  # noqa: PTH121
     except OSError:
         return False

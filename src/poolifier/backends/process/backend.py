@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -109,10 +110,8 @@ class ProcessBackend:
             self._empty.clear()
             for channel in list(self._channels.values()):
                 channel.kill()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), _PATIENCE)
-            except TimeoutError:
-                pass
         server, self._server = self._server, None
         if server is not None:
             await server.close()

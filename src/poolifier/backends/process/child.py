@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import signal
 import socket
 import sys
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import NoReturn
 
 from poolifier.backends.process.death import die_with_parent
@@ -101,6 +101,5 @@ def _take_output(stdout: int, stderr: int) -> None:
     sys.stderr = sys.__stderr__ = _line_writer(2)  # type: ignore[misc]
 
 
-def _line_writer(fd: int) -> io.TextIOWrapper:
-    raw = io.open(fd, "wb", closefd=False)  # noqa: UP020
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+def _line_writer(fd: int) -> TextIOWrapper:
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)

@@ -12,6 +12,7 @@ Control messages in both directions are four bytes of length and a pickle. To th
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pickle
@@ -131,12 +132,11 @@ class _Server:
         if setup.spawn is not None:
             return
         if setup.by_value:
-            import cloudpickle  # noqa: F401
+            import cloudpickle  # type: ignore[import-untyped]  # noqa: F401
         if setup.launch is not None:
-            try:
+            # Each worker meets what this raises again, and reports it.
+            with contextlib.suppress(BaseException):
                 codec.decode(setup.launch)[0].load()
-            except BaseException:  # noqa: BLE001 - each worker meets it again, and reports it
-                pass
         gc.collect()
         # Keeps collections in the workers from touching, and so copying, what they share.
         gc.freeze()
