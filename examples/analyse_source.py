@@ -62,8 +62,9 @@ def measure(path: str) -> Source:
                 classes += 1
             else:
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                function = {"complexity": 1, "lines": lines, "name": name, "where": f"{path}:{node.lineno}"}
-                functions.append(function)
+                found: Function = {"complexity": 1, "lines": lines, "name": name, "where": f"{path}:{node.lineno}"}
+                functions.append(found)
+                function = found
             scope = f"{name}."
         elif function is not None:
             function["complexity"] += decisions(node)
@@ -99,7 +100,7 @@ async def measure_all(paths: list[str], workers: int) -> tuple[dict[str, Source]
     found: dict[str, Source] = {}
     failed: dict[str, Exception] = {}
 
-    async with FixedProcessPool(workers, measure) as pool:
+    async with FixedProcessPool[str, Source](workers, measure) as pool:
 
         async def one(path: str) -> None:
             try:

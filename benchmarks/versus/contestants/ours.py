@@ -14,5 +14,5 @@ from benchmarks.versus.contestants import Submit, contestant
 async def fixed_process_pool(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Submit]:
     from poolifier import FixedProcessPool
 
-    async with FixedProcessPool(workers, function) as pool:
+    async with FixedProcessPool[Any, Any](workers, function) as pool:
         yield pool.execute
