@@ -62,7 +62,7 @@ def decode_error(payload: bytes) -> BaseException:
     try:
         text, records = pickle.loads(payload)
         built: dict[int, BaseException] = {}
-        root = _decode(0, records, built)
+        root = _decode(0, records, built, text)
         _link(records, built)
         _append_traceback(root, text)
     except BaseException as error:  # noqa: BLE001 - it answers a task, and must not end the pool's loop
@@ -114,18 +114,22 @@ def _pickled(error: BaseException) -> tuple[str, bytes]:
     cls = type(error)
     if isinstance(error, BaseExceptionGroup):
         try:
-            return "group", codec.encode((cls, error.message, _state(error)))
+            return "group", codec.encode((cls, error.message, {**error.__dict__, **_slots(error)}))
         except BaseException:  # noqa: BLE001 - a __reduce__ may raise anything
             return "lost", b""
-    if _defines(cls, "__reduce__", "__reduce_ex__") or not _defines(cls, "__init__", "__new__"):
+    reduces = _defines(cls, "__reduce__", "__reduce_ex__")
+    if reduces or not _defines(cls, "__init__", "__new__", "__slots__"):
         try:
             payload = codec.encode(error)
-            if type(codec.decode(payload)) is cls:
+        except BaseException:  # noqa: BLE001 - a __reduce__ may raise anything
+            if reduces:
+                # Its own way to be pickled is to say no, so its parts are not taken behind its back.
+                return "lost", b""
+        else:
+            if _is_read_as(cls, payload):
                 return "whole", payload
-        except BaseException:  # noqa: BLE001 - then by its parts
-            pass
     try:
-        payload = codec.encode((cls, error.args, _state(error)))
+        payload = codec.encode(_parts(error))
         if type(_rebuilt(*codec.decode(payload))) is cls:
             return "parts", payload
     except BaseException:  # noqa: BLE001 - then as a RemoteError
@@ -133,7 +137,14 @@ def _pickled(error: BaseException) -> tuple[str, bytes]:
     return "lost", b""
 
 
-def _decode(number: int, records: list[_Record], built: dict[int, BaseException]) -> BaseException:
+def _is_read_as(cls: type, payload: bytes) -> bool:
+    try:
+        return type(codec.decode(payload)) is cls
+    except BaseException:  # noqa: BLE001 - its own __init__ may want other arguments, or raise anything
+        return False
+
+
+def _decode(number: int, records: list[_Record], built: dict[int, BaseException], root_text: str = "") -> BaseException:
     """Builds the record's exception, and before it those of its group."""
     if number in built:
         return built[number]
@@ -147,13 +158,14 @@ def _decode(number: int, records: list[_Record], built: dict[int, BaseException]
             cls, group_message, state = codec.decode(payload)
             members = [_decode(child, records, built) for child in children]
             error = BaseExceptionGroup.__new__(cls, group_message, members)
-            error.__dict__.update(state)
+            for name, value in state.items():
+                object.__setattr__(error, name, value)
         else:
             error = RemoteError(type_name, message, text)
         if not isinstance(error, BaseException):
             raise TypeError(f"{type(error)} is no exception")
     except BaseException:  # noqa: BLE001 - its class may not exist here, or do anything
-        error = RemoteError(type_name, message, text or records[0][4])
+        error = RemoteError(type_name, message, text or root_text)
     if notes and not getattr(error, "__notes__", None):
         error.__notes__ = notes
     built[number] = error
@@ -183,7 +195,7 @@ def _append_traceback(root: BaseException, text: str) -> None:
 
 
 def _rebuilt(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    base = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+    base = _builtin_base(cls)
     error: BaseException = base.__new__(cls, *args)
     # Fills what built-in exceptions keep outside args and __dict__: SystemExit.code, OSError.errno.
     try:
@@ -195,14 +207,30 @@ def _rebuilt(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, A
     return error
 
 
-def _state(error: BaseException) -> dict[str, Any]:
+def _parts(error: BaseException) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
+    """Undone by `_rebuilt`."""
+    cls = type(error)
+    # Says more than args: the file name of an OSError, the name of an ImportError.
+    reduced = _builtin_base(cls).__reduce__(error)
     state = dict(error.__dict__)
+    if len(reduced) > 2 and isinstance(reduced[2], dict):
+        state.update(reduced[2])
+    state.update(_slots(error))
+    return cls, reduced[1], state  # type: ignore[return-value]
+
+
+def _slots(error: BaseException) -> dict[str, Any]:
+    state: dict[str, Any] = {}
     for base in type(error).__mro__:
-        slots = base.__dict__.get("__slots__", ()) if base.__flags__ & _HEAP_TYPE else ()
-        for name in (slots,) if isinstance(slots, str) else slots:
+        names = base.__dict__.get("__slots__", ()) if base.__flags__ & _HEAP_TYPE else ()
+        for name in (names,) if isinstance(names, str) else names:
             if not name.startswith("__") and hasattr(error, name):
                 state[name] = getattr(error, name)
     return state
+
+
+def _builtin_base(cls: type[BaseException]) -> type[BaseException]:
+    return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
 
 
 def _defines(cls: type, *names: str) -> bool:

@@ -109,15 +109,12 @@ def fork_and_return(data):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def leave_grandchild(path):
+def leave_grandchild():
     pid = os.fork()
     if pid == 0:
-        Path(path).write_text(str(os.getpid()))
         time.sleep(60)
         os._exit(0)
-    while not Path(path).exists():
-        time.sleep(0.001)
-    return "left"
+    return pid
 
 
 def large(size):
@@ -130,7 +127,7 @@ def who():
 
 
 def where():
-    return (os.getcwd(), sys.argv, os.environ.get("POOLIFIER_TEST"), os.nice(0), sorted(os.sched_getaffinity(0)))
+    return (str(Path.cwd()), sys.argv, os.environ.get("POOLIFIER_TEST"), os.nice(0), sorted(os.sched_getaffinity(0)))
 
 
 def stream(data):
@@ -167,7 +164,7 @@ worker = task_functions.Worker(
 
 
 async def asleep(path):
-    Path(path).write_text("started")
+    Path(path).write_text("started")  # noqa: ASYNC240
     await asyncio.sleep(60)
 
 
@@ -189,7 +186,7 @@ async def fail_async(data):
 
 
 async def stubborn_async(path):
-    Path(path).write_text("started")
+    Path(path).write_text("started")  # noqa: ASYNC240
     try:
         await asyncio.sleep(60)
     except asyncio.CancelledError:

@@ -72,8 +72,9 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
         ):
             signal.signal(number, action)
         _take_output(fds.stdout, fds.stderr)
-        with socket.socket(fileno=fds.channel) as sock:
-            code = run_worker(sock, fds.ledger, request.apply)
+        # Never closed: the pool takes the end of the channel for a worker gone astray, and kills it.
+        sock = socket.socket(fileno=fds.channel)
+        code = run_worker(sock, fds.ledger, request.apply)
     except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
         sys.excepthook(type(error), error, error.__traceback__)
         sys.stderr.flush()
