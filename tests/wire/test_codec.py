@@ -67,7 +67,7 @@ def test_deep_data_is_refused():
     deep = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(SerializationError, match="[Rr]ecursion"):
+    with pytest.raises(SerializationError, match=r"[Rr]ecursion"):
         codec.encode_data("f", deep)
     while deep:
         deep = deep.pop()

@@ -199,7 +199,7 @@ def _rebuilt(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, A
     error: BaseException = base.__new__(cls, *args)
     # Fills what built-in exceptions keep outside args and __dict__: SystemExit.code, OSError.errno.
     try:
-        base.__init__(error, *args)  # type: ignore[misc]
+        base.__init__(error, *args)
     except TypeError:
         error.args = args
     for name, value in state.items():

@@ -15,6 +15,7 @@ cannot wait it also sends a signal, the *poke*. Rules that make a poke safe at a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -35,7 +36,7 @@ from poolifier.worker.registry import Registry
 
 __all__ = ["POKE", "Session"]
 
-POKE: Final = signal.SIGURG
+POKE: Final = signal.SIGURG if sys.platform != "win32" else signal.SIGBREAK
 """The poke. A worker that has no handler for it yet ignores it, as any process does by default."""
 
 _SPARE_DEPTH: Final = 200
@@ -59,6 +60,7 @@ class Session:
     """
 
     __slots__ = (
+        "_raised_limit",
         "_serving",
         "aborted",
         "cancel",
@@ -96,6 +98,7 @@ class Session:
         self.idle = 0.0
         self.cancel: Callable[[int], None] | None = None
         self._serving = False
+        self._raised_limit = 0
 
     def listen(self) -> None:
         """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
@@ -123,8 +126,11 @@ class Session:
             TaskAborted: The pool wants this very task to stop.
         """
         limit = sys.getrecursionlimit()
+        if limit == self._raised_limit:
+            limit -= _SPARE_DEPTH
         # The task may be at the edge of its stack, and must not lose messages for that.
-        sys.setrecursionlimit(limit + _SPARE_DEPTH)
+        self._raised_limit = limit + _SPARE_DEPTH
+        sys.setrecursionlimit(self._raised_limit)
         try:
             while True:
                 self._serving = True
@@ -139,7 +145,9 @@ class Session:
             sys.stderr.write(f"poolifier: a worker lost its channel: {codec.describe(error)}\n")
             os._exit(1)
         finally:
-            sys.setrecursionlimit(limit)
+            # Refused where the task is too deep; the next poke will see to it.
+            with contextlib.suppress(RecursionError):
+                sys.setrecursionlimit(limit)
         current = self.current
         if current and current != self.aborted and current in (self.wanted, self.ledger.slots[ABORT]):
             self.aborted = current

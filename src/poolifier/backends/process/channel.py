@@ -261,13 +261,11 @@ class ProcessChannel:
     def _finish(self, exit_code: int | None, signal_name: str | None) -> None:
         if self._closed:
             return
-        for _ in range(_DRAIN_LIMIT):
-            if not self._read():
-                break
-        slots = self._ledger.slots
-        if slots[COUNT] and slots[GENERATION] > self._generation:
-            self._take_outbox(slots[COUNT], slots[LENGTH])
-        started = slots[STARTED]
+        try:
+            self._take_what_is_left()
+        except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
+            self._loop.call_exception_handler({"message": "a worker's last replies were not taken", "exception": error})
+        started = self._ledger.slots[STARTED]
         self._stdout.close()
         self._stderr.close()
         self._release()
@@ -275,6 +273,14 @@ class ProcessChannel:
         self._owner.listener.worker_exited(
             self._worker_id, WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error)
         )
+
+    def _take_what_is_left(self) -> None:
+        for _ in range(_DRAIN_LIMIT):
+            if not self._read():
+                break
+        slots = self._ledger.slots
+        if slots[COUNT] and slots[GENERATION] > self._generation:
+            self._take_outbox(slots[COUNT], slots[LENGTH])
 
     def _take_outbox(self, count: int, length: int) -> None:
         data = bytes(self._ledger.outbox[REPLIES_START:length])

@@ -6,7 +6,6 @@ the kernel to kill them when the read end hangs up, which works even where they 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
@@ -26,6 +25,8 @@ def die_with_parent(fd: int) -> int:
     """
     if not sys.platform.startswith("linux"):
         return fd
+    import fcntl  # noqa: PLC0415 - not on every platform that imports this module
+
     # Whom to signal belongs to the open file, not to the descriptor: each process opens its own.
     try:
         own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -156,7 +156,10 @@ class ServerClient:
     def _report(self, message: tuple[Any, ...]) -> None:
         what, worker_id, value = message[:3]
         if what == STARTED:
-            self._reports.started(worker_id, value, self._pidfds.popleft() if message[3] else -1)
+            # One read brings the descriptor of one message at most; where this process has no room
+            # for it, the kernel leaves it out.
+            pidfd = self._pidfds.popleft() if message[3] and self._pidfds else -1
+            self._reports.started(worker_id, value, pidfd)
         elif what == EXITED:
             self._reports.exited(worker_id, value)
         else:

@@ -1,0 +1,128 @@
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+from poolifier.task_functions import TaskFunction, Worker
+from poolifier.wire import codec
+from poolifier.worker.source import WorkerSource
+
+
+@pytest.fixture(autouse=True)
+def clean_modules(monkeypatch):
+    monkeypatch.setattr(codec, "_by_value_marks", list(codec._by_value_marks))
+    monkeypatch.setattr(codec, "_by_value_modules", [])
+    before = dict(sys.modules)
+    yield
+    for name in set(sys.modules) - set(before):
+        if name.startswith("poolifier_"):
+            del sys.modules[name]
+
+
+def write(directory, name, text="def worker(data=None): return data\n"):
+    (directory / name).write_text(text)
+    return directory / name
+
+
+@pytest.mark.parametrize("worker", [len, {"a": len}, TaskFunction(len), Worker(len)])
+def test_objects(worker):
+    source = WorkerSource.from_argument(worker)
+    assert isinstance(source.worker, Worker)
+    assert source.load() is source.worker
+    copy = pickle.loads(pickle.dumps(source)).load()
+    assert [p.name for p in copy.list_task_functions_properties()] == list(source.worker.task_functions)
+
+
+@pytest.mark.parametrize("worker", [1, None, [len]])
+def test_what_is_no_worker(worker):
+    with pytest.raises(TypeError, match="worker must be"):
+        WorkerSource.from_argument(worker)
+
+
+def test_a_worker_without_functions():
+    with pytest.raises(ValueError, match="at least one"):
+        WorkerSource.from_argument(Worker())
+
+
+@pytest.mark.parametrize("worker", ["", "  "])
+def test_an_empty_string(worker):
+    with pytest.raises(ValueError, match="must name"):
+        WorkerSource.from_argument(worker)
+
+
+@pytest.mark.parametrize("worker", ["missing.py", "./missing", "a/b", Path("missing"), "missing.py:name"])
+def test_a_missing_file_is_named(worker):
+    with pytest.raises(ValueError, match=r"there is no file.*(missing|a/b)"):
+        WorkerSource.from_argument(worker)
+
+
+@pytest.mark.parametrize("worker", ["no module", "a..b", "1a", "a:", ":b", "a:1b", "a:b c"])
+def test_what_is_no_import_string(worker):
+    with pytest.raises(ValueError, match="worker must"):
+        WorkerSource.from_argument(worker)
+
+
+def test_making_a_source_imports_nothing():
+    source = WorkerSource.from_argument("poolifier_test_absent.module:name")
+    assert source.worker is None
+    with pytest.raises(ModuleNotFoundError):
+        source.load()
+
+
+def test_import_strings(tmp_path, monkeypatch):
+    write(tmp_path, "poolifier_test_named.py", "class Box: inner = len\nother = {'a': len}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(WorkerSource.from_argument("poolifier_test_named:other").load().task_functions) == ["a"]
+    assert list(WorkerSource.from_argument("poolifier_test_named:Box.inner").load().task_functions) == ["len"]
+    with pytest.raises(ValueError, match="poolifier_test_named has no attribute 'worker'"):
+        WorkerSource.from_argument("poolifier_test_named").load()
+
+
+def test_files_are_resolved_when_the_source_is_made(tmp_path, monkeypatch):
+    write(tmp_path, "poolifier_test_relative.py")
+    monkeypatch.chdir(tmp_path)
+    source = WorkerSource.from_argument("poolifier_test_relative.py")
+    monkeypatch.chdir("/")
+    assert list(source.load().task_functions) == ["worker"]
+
+
+def test_a_file_that_can_be_imported_is(tmp_path, monkeypatch):
+    path = write(tmp_path, "poolifier_test_found.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    worker = WorkerSource.from_argument(path).load()
+    import poolifier_test_found
+
+    assert worker.task_functions["worker"].function is poolifier_test_found.worker
+    assert codec._by_value_modules == []
+    again = WorkerSource.from_argument(str(path)).load()
+    assert again.task_functions["worker"].function is poolifier_test_found.worker
+
+
+def test_a_file_that_cannot_be_imported_travels_by_value(tmp_path):
+    path = write(tmp_path, "poolifier_test_apart.py", "other = worker = lambda data: data")
+    for argument in (path, f"{path}:other"):
+        WorkerSource.from_argument(argument).load()
+    assert codec._by_value_modules == ["poolifier_test_apart"]
+    assert sys.modules["poolifier_test_apart"].__file__ == str(path)
+
+
+@pytest.mark.parametrize("name", ["json.py", "not-a-name.py", "email.py"])
+def test_a_file_whose_name_is_taken(tmp_path, name):
+    path = write(tmp_path, name)
+    assert WorkerSource.from_argument(path).load().task_functions["worker"].function(5) == 5
+    [module] = codec._by_value_modules
+    assert str(path) in module
+    function = WorkerSource.from_argument(path).load().task_functions["worker"].function
+    assert function.__module__ == module
+    payload = codec.encode(function)
+    del sys.modules[module]
+    assert codec.decode(payload)(6) == 6
+
+
+def test_a_file_that_fails_is_not_left_half_loaded(tmp_path):
+    path = write(tmp_path, "poolifier_test_broken.py", "1 / 0")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            WorkerSource.from_argument(path).load()
+    assert "poolifier_test_broken" not in sys.modules
