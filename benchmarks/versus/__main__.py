@@ -31,7 +31,17 @@ def main() -> int:
     print(machine())
     if sys.dont_write_bytecode:
         print("PYTHONDONTWRITEBYTECODE is set: children compile what they import, and start-up times say so.")
-    report: dict[str, Any] = {"machine": machine(), "python": platform.python_version(), "quick": arguments.quick}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 1.0:
+        print(
+            f"Something else is running here (load {load:.1f}): the spread will tell how much these numbers are worth."
+        )
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "python": platform.python_version(),
+        "load": load,
+        "quick": arguments.quick,
+    }
     report["scenarios"] = {}
     for scenario in scenarios.values():
         if arguments.scenario and scenario.key not in arguments.scenario:

@@ -14,10 +14,10 @@ async def throughput(opens: Open, parameters: Parameters) -> dict[str, float]:
     tasks, in_flight = parameters["tasks"], parameters["in_flight"]
     async with opens(echo, parameters["workers"]) as submit:
         await _drive(submit, in_flight, in_flight)
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         await _drive(submit, tasks, in_flight)
-        elapsed = time.perf_counter() - started
-    return {"tasks_per_second": tasks / elapsed}
+        elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {"tasks_per_second": tasks / elapsed, "own_cpu": cpu / tasks}
 
 
 async def _drive(submit: Submit, tasks: int, in_flight: int) -> None:
@@ -38,7 +38,7 @@ add(
         key="throughput",
         title='Throughput: {tasks:,} tasks {{"i": k}} -> {{"i": k}}, {workers} workers, {in_flight:,} in flight',
         run=throughput,
-        metrics=(Metric("tasks_per_second", "tasks/s", more_is_better=True),),
+        metrics=(Metric("tasks_per_second", "tasks/s", more_is_better=True), Metric("own_cpu", "own CPU µs", 1e6)),
         goals=(Goal("tasks_per_second", "executor", 10.0),),
         full={"tasks": 50_000, "workers": 2, "in_flight": 1_000},
         quick={"tasks": 10_000},
