@@ -36,8 +36,9 @@ from poolifier.worker.registry import Registry
 
 __all__ = ["POKE", "Session"]
 
-POKE: Final = signal.SIGURG if sys.platform != "win32" else signal.SIGBREAK
-"""The poke. A worker that has no handler for it yet ignores it, as any process does by default."""
+POKE: Final[signal.Signals] = getattr(signal, "SIGURG", signal.SIGTERM)
+"""The poke. A worker that has no handler for it yet ignores it, as any process does by default.
+(Where it does not exist there are no process workers, but this module is still imported.)"""
 
 _SPARE_DEPTH: Final = 200
 

@@ -25,7 +25,7 @@ def die_with_parent(fd: int) -> int:
     """
     if not sys.platform.startswith("linux"):
         return fd
-    import fcntl  # noqa: PLC0415 - not on every platform that imports this module
+    import fcntl
 
     # Whom to signal belongs to the open file, not to the descriptor: each process opens its own.
     try:
