@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from poolifier.task_functions import HIGHEST_NICE, LOWEST_NICE, KillBehavior
+from poolifier.task_functions import (
+    HIGHEST_NICE,
+    LOWEST_NICE,
+    KillBehavior,
+    TaskFunctionProperties,
+    WorkerChoiceStrategy,
+)
 
 __all__ = [
     "KillBehavior",
@@ -24,25 +30,6 @@ __all__ = [
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 StartMethod: TypeAlias = Literal["fork_server", "spawn"]
-
-
-class WorkerChoiceStrategy(StrEnum):
-    """How the worker for a task is chosen. Plain strings such as `"least_used"` do as well."""
-
-    ROUND_ROBIN = "round_robin"
-    """The next worker in turn."""
-    LEAST_USED = "least_used"
-    """The worker with the fewest executing and queued tasks."""
-    LEAST_BUSY = "least_busy"
-    """The worker with the least accumulated wait and run time."""
-    LEAST_ELU = "least_elu"
-    """The worker whose runtime was active for the least time."""
-    FAIR_SHARE = "fair_share"
-    """The worker whose tasks would end first if each took its mean time."""
-    WEIGHTED_ROUND_ROBIN = "weighted_round_robin"
-    """Stay on a worker until its share of run time is used up, then the next."""
-    INTERLEAVED_WEIGHTED_ROUND_ROBIN = "interleaved_weighted_round_robin"
-    """Weighted round robin in rounds, so that heavy workers do not get their share in one lump."""
 
 
 class Measurement(StrEnum):
@@ -341,6 +328,17 @@ def check_tasks_queue_options(
 ) -> TasksQueueOptions:
     """Returns the options as an object, with `size` worked out."""
     return _as_options("tasks_queue_options", TasksQueueOptions, options).resolved(max_size)
+
+
+def check_affinities(functions: Iterable[TaskFunctionProperties], max_size: int) -> None:
+    """Raises `ValueError` where a task function is bound to a slot that the pool does not have."""
+    for function in functions:
+        for slot in function.worker_nodes or ():
+            if slot >= max_size:
+                raise ValueError(
+                    f"worker_nodes of task function {function.name!r} must be slots from 0 to {max_size - 1}, "
+                    f"not {slot}"
+                )
 
 
 def check_timeout(timeout: object) -> float | None:

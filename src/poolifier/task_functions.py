@@ -14,7 +14,14 @@ from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from poolifier.errors import UnknownTaskFunctionError
 
-__all__ = ["DEFAULT_TASK_NAME", "KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"]
+__all__ = [
+    "DEFAULT_TASK_NAME",
+    "KillBehavior",
+    "TaskFunction",
+    "TaskFunctionProperties",
+    "Worker",
+    "WorkerChoiceStrategy",
+]
 
 DEFAULT_TASK_NAME: Final = "default"
 """The reserved name that always means the default task function."""
@@ -24,6 +31,25 @@ HIGHEST_NICE: Final = 19
 
 AnyFunction: TypeAlias = Callable[..., Any]
 FunctionT = TypeVar("FunctionT", bound=AnyFunction)
+
+
+class WorkerChoiceStrategy(StrEnum):
+    """How the worker for a task is chosen. Plain strings such as `"least_used"` do as well."""
+
+    ROUND_ROBIN = "round_robin"
+    """The next worker in turn."""
+    LEAST_USED = "least_used"
+    """The worker with the fewest executing and queued tasks."""
+    LEAST_BUSY = "least_busy"
+    """The worker with the least accumulated wait and run time."""
+    LEAST_ELU = "least_elu"
+    """The worker whose runtime was active for the least time."""
+    FAIR_SHARE = "fair_share"
+    """The worker whose tasks would end first if each took its mean time."""
+    WEIGHTED_ROUND_ROBIN = "weighted_round_robin"
+    """Stay on a worker until its share of run time is used up, then the next."""
+    INTERLEAVED_WEIGHTED_ROUND_ROBIN = "interleaved_weighted_round_robin"
+    """Weighted round robin in rounds, so that heavy workers do not get their share in one lump."""
 
 
 class KillBehavior(StrEnum):
@@ -308,9 +334,14 @@ def _declared_name(function: AnyFunction) -> str:
 
 
 def _check_strategy_name(strategy: object) -> str | None:
-    if strategy is not None and not isinstance(strategy, str):
-        raise TypeError(f"strategy must be a worker choice strategy or None, not {strategy!r}")
-    return strategy
+    if strategy is None:
+        return None
+    allowed = ", ".join(repr(member.value) for member in WorkerChoiceStrategy)
+    if not isinstance(strategy, str):
+        raise TypeError(f"strategy must be one of {allowed} or None, not {strategy!r}")
+    if strategy.lower() not in set(WorkerChoiceStrategy):
+        raise ValueError(f"strategy must be one of {allowed} or None, not {strategy!r}")
+    return str(WorkerChoiceStrategy(strategy.lower()))
 
 
 def _check_slots(slots: object) -> tuple[int, ...] | None:

@@ -17,6 +17,7 @@ from poolifier.options import (
     TasksQueueOptions,
     WorkerChoiceStrategy,
     WorkerChoiceStrategyOptions,
+    check_affinities,
     check_count,
     check_strategy,
     check_strategy_options,
@@ -52,6 +53,8 @@ class Pool(Generic[DataT, ResponseT]):
     kind: ClassVar[str]
 
     def __init__(self, source: WorkerSource, options: PoolOptions, create_backend: Callable[[], Backend]) -> None:
+        if source.worker is not None:
+            check_affinities(source.worker.list_task_functions_properties(), options.max_size)
         self._source = source
         self._create_backend = create_backend
         self._options = options

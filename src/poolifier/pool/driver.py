@@ -13,7 +13,8 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-from poolifier.errors import PoolifierError, TaskAborted
+from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
+from poolifier.options import check_affinities
 from poolifier.protocols import (
     ABORTED,
     DONE,
@@ -120,6 +121,8 @@ class Driver:
         """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
         now = monotonic()
         self.scheduler.close()
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
         self.scheduler.drop_all(now)
         for node in list(self._nodes.values()):
             if node.state == READY:
@@ -145,7 +148,15 @@ class Driver:
 
     def worker_ready(self, worker_id: int, ready: WorkerReady) -> None:
         """See `WorkerListener`."""
-        self.scheduler.worker_ready(worker_id, ready, monotonic())
+        try:
+            check_affinities(ready.functions, self.scheduler.sizing.maximum)
+        except ValueError as error:
+            # Only now is it known what a worker module declares. No other worker of it will do better.
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_exception(error)
+            self.scheduler.give_up(error, "the worker module does not fit the pool")
+        else:
+            self.scheduler.worker_ready(worker_id, ready, monotonic())
         self._flush()
 
     def replies(self, worker_id: int, replies: Sequence[Reply], active: float, idle: float) -> None:

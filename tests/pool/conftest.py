@@ -1,0 +1,78 @@
+"""What the tests of the pools share."""
+
+import asyncio
+import faulthandler
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+
+@pytest.fixture
+def run() -> Callable[..., Any]:
+    """Runs a coroutine with a deadline, in seconds; where even that hangs, dumps all stacks and ends the run."""
+
+    def run_coroutine(coroutine: Coroutine[Any, Any, Any], deadline: float = 60.0) -> Any:
+        faulthandler.dump_traceback_later(deadline + 10, exit=True)
+        try:
+            return asyncio.run(asyncio.wait_for(coroutine, deadline))
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return run_coroutine
+
+
+class Footprint:
+    """What this process holds that a pool might leave behind."""
+
+    def __init__(self) -> None:
+        me = psutil.Process()
+        self.descriptors = sorted(_target(descriptor) for descriptor in Path("/proc/self/fd").iterdir())
+        self.children = [child.pid for child in me.children(recursive=True)]
+        self.threads = me.num_threads()
+        # Mapped here, or named by us: other programs have shared memory of their own.
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        self.shared_memory = [line for line in maps if "poolifier" in line and ("memfd" in line or "/dev/shm" in line)]
+        self.shared_memory += sorted(str(path) for path in Path("/dev/shm").glob("*poolifier*"))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Footprint) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f"Footprint({vars(self)})"
+
+    __hash__ = None
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)  # noqa: PTH115 - Path.readlink makes a path of what is none
+    except FileNotFoundError:
+        return "the directory listing itself"
+
+
+@pytest.fixture
+def until() -> Callable[..., Coroutine[Any, Any, None]]:
+    """Waits until something that fires no event has become true."""
+
+    async def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - nothing fires an event for it
+                await asyncio.sleep(0)
+
+    return wait_until
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Checks that descriptors, children, threads and shared memory are as before."""
+    before = Footprint()
+    yield
+    after = Footprint()
+    assert len(after.descriptors) == len(before.descriptors), (before.descriptors, after.descriptors)
+    assert after.children == before.children
+    assert after.threads == before.threads
+    assert after.shared_memory == before.shared_memory

@@ -1,0 +1,191 @@
+"""A wrong argument raises the type that the reference names, and the message names argument and value."""
+
+import re
+
+import pytest
+
+from poolifier import (
+    DynamicProcessPool,
+    FixedProcessPool,
+    MeasurementOptions,
+    TaskFunction,
+    TasksQueueOptions,
+    UnknownTaskFunctionError,
+    Worker,
+    WorkerChoiceStrategyOptions,
+)
+
+SIZES = [
+    ((-1,), ValueError, "n must be at least 1, not -1"),
+    ((0,), ValueError, "n must be at least 1, not 0"),
+    ((1.5,), TypeError, "n must be an integer of at least 1, not 1.5"),
+    (("2",), TypeError, "n must be an integer of at least 1, not '2'"),
+    ((True,), TypeError, "n must be an integer of at least 1, not True"),
+    ((None,), TypeError, "n must be an integer of at least 1, not None"),
+    ((-1, 2), ValueError, "min must be at least 0, not -1"),
+    ((0, 0), ValueError, "max must be at least 1, not 0"),
+    ((1, -2), ValueError, "max must be at least 1, not -2"),
+    ((1.0, 2), TypeError, "min must be an integer of at least 0, not 1.0"),
+    ((0, 2.0), TypeError, "max must be an integer of at least 1, not 2.0"),
+    ((0, None), TypeError, "max must be an integer of at least 1, not None"),
+    ((False, 2), TypeError, "min must be an integer of at least 0, not False"),
+    ((3, 2), ValueError, "min must not be above max, got min=3 and max=2"),
+    ((2, 2), ValueError, "use a fixed pool"),
+]
+
+
+@pytest.mark.parametrize(("sizes", "error", "message"), SIZES)
+def test_sizes(sizes, error, message):
+    pool = FixedProcessPool if len(sizes) == 1 else DynamicProcessPool
+    with pytest.raises(error, match=re.escape(message)):
+        pool(*sizes, len)
+
+
+OPTIONS = [
+    ({"worker_choice_strategy": "fastest"}, ValueError, "'fastest'"),
+    ({"worker_choice_strategy": 3}, TypeError, "worker_choice_strategy must be one of 'round_robin'"),
+    ({"worker_choice_strategy": object}, TypeError, "must have a method choose"),
+    ({"worker_choice_strategy_options": {"weight": {}}}, ValueError, "has no option 'weight'"),
+    ({"worker_choice_strategy_options": 1}, TypeError, "WorkerChoiceStrategyOptions"),
+    ({"worker_choice_strategy_options": {"weights": {0: 1.0}}}, ValueError, "each slot 0 to 1, got slots [0]"),
+    ({"worker_choice_strategy_options": {"weights": {0: 1, 1: 0}}}, ValueError, "weights[1] must be above 0"),
+    ({"worker_choice_strategy_options": {"weights": {0: 1, 1: "2"}}}, TypeError, "weights[1] must be a number"),
+    ({"worker_choice_strategy_options": {"measurement": "mood"}}, ValueError, "measurement must be one of"),
+    ({"worker_choice_strategy_options": {"run_time": {"median": 1}}}, TypeError, "median must be True or False, not 1"),
+    ({"enable_tasks_queue": 1}, TypeError, "enable_tasks_queue must be True or False, not 1"),
+    ({"tasks_queue_options": {"size": 0}}, ValueError, "size must be at least 1, not 0"),
+    ({"tasks_queue_options": {"size": True}}, TypeError, "size must be an integer of at least 1, not True"),
+    ({"tasks_queue_options": {"concurrency": 0}}, ValueError, "concurrency must be at least 1, not 0"),
+    ({"tasks_queue_options": {"concurrency": 1.5}}, TypeError, "concurrency must be an integer"),
+    ({"tasks_queue_options": {"tasks_stealing_ratio": 1.1}}, ValueError, "tasks_stealing_ratio must be from 0 to 1"),
+    ({"tasks_queue_options": {"tasks_stealing_ratio": -0.1}}, ValueError, "tasks_stealing_ratio must be from 0 to 1"),
+    ({"tasks_queue_options": {"tasks_stealing_ratio": float("nan")}}, ValueError, "tasks_stealing_ratio"),
+    ({"tasks_queue_options": {"aging_factor": -1}}, ValueError, "aging_factor must not be negative, got -1"),
+    ({"tasks_queue_options": {"task_stealing": "no"}}, TypeError, "task_stealing must be True or False, not 'no'"),
+    ({"tasks_queue_options": {"depth": 3}}, ValueError, "has no option 'depth'; it has size"),
+    ({"start_workers": None}, TypeError, "start_workers must be True or False, not None"),
+    ({"restart_limit": 5}, TypeError, "restart_limit must be a pair (restarts, seconds), not 5"),
+    ({"restart_limit": (-1, 1.0)}, ValueError, "restart_limit: the number of restarts must be at least 0, not -1"),
+    ({"restart_limit": (1, 0)}, ValueError, "restart_limit: the seconds must be above 0, not 0"),
+    ({"timeout": 0}, ValueError, "timeout must be above 0 seconds or None, not 0"),
+    ({"timeout": "1"}, TypeError, "timeout must be a number, not '1'"),
+    ({"abort_grace": -1}, ValueError, "abort_grace must not be negative, got -1"),
+    ({"destroy_timeout": None}, TypeError, "destroy_timeout must be a number, not None"),
+    ({"max_queued": 0}, ValueError, "max_queued must be at least 1, not 0"),
+    ({"max_tasks_per_worker": 0}, ValueError, "max_tasks_per_worker must be at least 1, not 0"),
+    ({"max_memory_per_worker": 1.5}, TypeError, "max_memory_per_worker must be an integer"),
+    ({"initializer": 3}, TypeError, "initializer must be callable or None, not 3"),
+    ({"initargs": "ab"}, TypeError, "initargs must be a tuple of arguments, not 'ab'"),
+    ({"error_handler": 3}, TypeError, "error_handler must be callable or None, not 3"),
+    ({"env": ["A=1"]}, TypeError, "env must be a mapping"),
+    ({"env": {"A": 1}}, TypeError, "env must map strings to strings"),
+    ({"env": {"A=B": "1"}}, ValueError, "env must have proper variable names"),
+    ({"nice": 20}, ValueError, "nice must be from -20 to 19, not 20"),
+    ({"nice": 1.0}, TypeError, "nice must be an integer or None, not 1.0"),
+    ({"cpu_affinity": []}, ValueError, "cpu_affinity must name at least one CPU"),
+    ({"cpu_affinity": "01"}, TypeError, "cpu_affinity must be CPU numbers"),
+    ({"cpu_affinity": [-1]}, ValueError, "cpu_affinity: a CPU must be at least 0, not -1"),
+    ({"start_method": "fork"}, ValueError, "start_method must be 'fork_server' or 'spawn', not 'fork'"),
+    ({"preload": 1}, TypeError, "preload must be True or False, not 1"),
+    ({"ray_options": {}}, TypeError, "FixedProcessPool has no option 'ray_options': it is one of Ray pools"),
+    ({"size": 3}, TypeError, "FixedProcessPool has no option 'size'"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), OPTIONS, ids=lambda value: str(value)[:50])
+def test_options(options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        FixedProcessPool(2, len, **options)
+
+
+WORKERS = [
+    (None, TypeError, "worker must be"),
+    (3, TypeError, "3"),
+    ({}, ValueError, "at least one task function"),
+    (Worker(), ValueError, "at least one task function"),
+    ("", ValueError, "''"),
+    ("missing.py", ValueError, "missing.py"),
+    ({"": len}, ValueError, "name must not be empty"),
+    ({3: len}, TypeError, "name must be a string, not 3"),
+    ({"default": len}, ValueError, "reserved"),
+    ({"f": 3}, TypeError, "function must be callable, not 3"),
+]
+
+
+@pytest.mark.parametrize(("worker", "error", "message"), WORKERS, ids=lambda value: str(value)[:50])
+def test_workers(worker, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        FixedProcessPool(2, worker)
+
+
+DECLARATIONS = [
+    (lambda: TaskFunction(3), TypeError, "function must be callable, not 3"),
+    (lambda: TaskFunction(len, priority=20), ValueError, "priority must be from -20 (first) to 19 (last), not 20"),
+    (lambda: TaskFunction(len, priority=-21), ValueError, "-21"),
+    (lambda: TaskFunction(len, priority=0.5), TypeError, "priority must be an integer from -20 to 19, not 0.5"),
+    (lambda: TaskFunction(len, priority=True), TypeError, "True"),
+    (lambda: TaskFunction(len, strategy=3), TypeError, "strategy must be"),
+    (lambda: TaskFunction(len, strategy="fastest"), ValueError, "fastest"),
+    (lambda: TaskFunction(len, worker_nodes=[]), ValueError, "worker_nodes must name at least one slot"),
+    (lambda: TaskFunction(len, worker_nodes=[-1]), ValueError, "worker_nodes must be slots from 0 on, not -1"),
+    (lambda: TaskFunction(len, worker_nodes=["0"]), TypeError, "worker_nodes must be slot numbers, not '0'"),
+    (lambda: TaskFunction(len, worker_nodes=1), TypeError, "worker_nodes must be slot numbers or None, not 1"),
+    (lambda: FixedProcessPool(2, TaskFunction(len, worker_nodes=[2])), ValueError, "worker_nodes"),
+    (lambda: Worker(len, max_inactive_time=0), ValueError, "max_inactive_time must be above 0 seconds, not 0"),
+    (lambda: Worker(len, max_inactive_time="1"), TypeError, "max_inactive_time must be a number of seconds, not '1'"),
+    (lambda: Worker(len, kill_behavior="gentle"), ValueError, "kill_behavior must be 'soft' or 'hard', not 'gentle'"),
+    (lambda: Worker(len, kill_handler=3), TypeError, "kill_handler must be callable or None, not 3"),
+    (lambda: Worker(len).remove_task_function("len"), ValueError, "default task function"),
+    (lambda: Worker(len).remove_task_function("nope"), UnknownTaskFunctionError, "known: 'len'"),
+    (lambda: Worker(len).set_default_task_function("nope"), UnknownTaskFunctionError, "'nope'"),
+    (lambda: Worker(len).set_default_task_function("default"), ValueError, "reserved"),
+    (lambda: Worker(len).add_task_function("default", len), ValueError, "reserved"),
+    (lambda: MeasurementOptions(median="yes"), TypeError, "median must be True or False, not 'yes'"),
+    (lambda: TasksQueueOptions(tasks_finished_timeout=-1), ValueError, "tasks_finished_timeout must not be negative"),
+    (lambda: WorkerChoiceStrategyOptions(weights=[1, 2]), TypeError, "weights must map slots to milliseconds"),
+    (lambda: WorkerChoiceStrategyOptions(weights={-1: 2}), ValueError, "weights: a slot must be at least 0, not -1"),
+]
+
+
+@pytest.mark.parametrize(("declare", "error", "message"), DECLARATIONS)
+def test_declarations(declare, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        declare()
+
+
+def test_calls(run):
+    async def main():
+        async with FixedProcessPool(1, {"count": len, "keep": list}) as pool:
+            with pytest.raises(UnknownTaskFunctionError, match="unknown task function 'nope'; known: 'count', 'keep'"):
+                pool.execute("data", "nope")
+            with pytest.raises(TypeError, match="name must be a string, not 3"):
+                pool.execute("data", 3)
+            with pytest.raises(ValueError, match="name must not be empty, got ''"):
+                pool.execute("data", "")
+            with pytest.raises(ValueError, match="priority must be from -20"):
+                pool.execute("data", priority=20)
+            with pytest.raises(TypeError, match="priority must be an integer"):
+                pool.execute("data", priority="high")
+            with pytest.raises(ValueError, match="retries must be at least 0, not -1"):
+                pool.execute("data", retries=-1)
+            with pytest.raises(TypeError, match=r"retries must be an integer of at least 0, not 1\.5"):
+                pool.execute("data", retries=1.5)
+            with pytest.raises(ValueError, match="worker_choice_strategy must be one of"):
+                pool.set_worker_choice_strategy("fastest")
+            with pytest.raises(ValueError, match="size must be at least 1, not 0"):
+                pool.set_tasks_queue_options({"size": 0})
+            with pytest.raises(TypeError, match="enable must be True or False, not 1"):
+                pool.enable_tasks_queue(1)
+            with pytest.raises(TypeError, match="name must be a string"):
+                pool.has_task_function(3)
+            # None of it lost anything.
+            assert await pool.execute("data") == 4
+            assert pool.info.submitted_tasks == 1
+
+    run(main())
+
+
+def test_the_constructor_does_no_io(no_leaks):
+    for _ in range(100):
+        FixedProcessPool(2, len)
+        DynamicProcessPool(0, 2, "package.that.does.not.exist")

@@ -1,0 +1,385 @@
+"""Starting and ending: nothing is left behind, whatever happens in between."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from poolifier import DynamicProcessPool, FixedProcessPool, PoolNotStartedError, Worker
+
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def echo(data):
+    return data
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_hundred_pools_leave_nothing_behind(run):
+    async def main():
+        for number in range(100):
+            async with FixedProcessPool(2, echo) as pool:
+                assert await pool.execute(number) == number
+
+    run(main(), deadline=240)
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_spawned_pool_leaves_nothing_behind(run):
+    async def main():
+        async with FixedProcessPool(2, echo, start_method="spawn") as pool:
+            assert await asyncio.gather(*(pool.execute(n) for n in range(10))) == list(range(10))
+
+    run(main())
+
+
+def test_submitting_needs_a_started_pool(run):
+    async def main():
+        pool = FixedProcessPool(1, echo)
+        with pytest.raises(PoolNotStartedError, match="not started"):
+            pool.execute(1)
+        assert not pool.info.started
+        await pool.start()
+        await pool.start()
+        assert await pool.execute(1) == 1
+        assert pool.info.started
+        assert pool.info.ready
+        await pool.destroy()
+        with pytest.raises(PoolNotStartedError, match="destroyed"):
+            pool.execute(1)
+        with pytest.raises(PoolNotStartedError, match="destroyed"):
+            await pool.start()
+        assert not pool.info.started
+
+    run(main())
+
+
+def test_start_workers_off(run):
+    async def main():
+        async with FixedProcessPool(1, echo, start_workers=False) as pool:
+            assert pool.worker_nodes == ()
+            with pytest.raises(PoolNotStartedError):
+                pool.execute(1)
+            await pool.start()
+            assert await pool.execute(1) == 1
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_concurrent_starts_and_destroys(run):
+    async def main():
+        pool = FixedProcessPool(2, echo)
+        await asyncio.gather(*(pool.start() for _ in range(5)))
+        assert len(pool.worker_nodes) == 2
+        await asyncio.gather(*(pool.destroy() for _ in range(5)))
+        await pool.destroy()
+        assert pool.worker_nodes == ()
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_destroy_while_starting(run, until):
+    async def main():
+        pool = FixedProcessPool(2, echo, initializer=nap, initargs=(30,))
+        starting = asyncio.create_task(pool.start())
+        await until(lambda: pool.worker_nodes)
+        before = time.monotonic()
+        await pool.destroy()
+        assert time.monotonic() - before < 5
+        with pytest.raises((PoolNotStartedError, asyncio.CancelledError)):
+            await starting
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_start_that_is_given_up(run):
+    async def main():
+        pool = FixedProcessPool(2, echo, initializer=nap, initargs=(30,))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await pool.start()
+
+    run(main())
+
+
+def test_destroy_lets_tasks_finish(run):
+    async def main():
+        async with FixedProcessPool(1, nap) as pool:
+            futures = [pool.execute(0.05) for _ in range(4)]
+        assert [future.result() for future in futures] == [0.05] * 4
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_destroy_cancels_what_does_not_finish(run):
+    async def main():
+        pool = FixedProcessPool(1, nap, tasks_queue_options={"tasks_finished_timeout": 0.1})
+        async with pool:
+            futures = [pool.execute(60) for _ in range(3)]
+            before = time.monotonic()
+        assert time.monotonic() - before < 5
+        assert all(future.cancelled() for future in futures)
+        info = pool.info
+        assert info.submitted_tasks == info.aborted_tasks == 3
+        assert info.executing_tasks == info.queued_tasks == 0
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_an_error_in_the_body_does_not_wait_for_tasks(run):
+    async def main():
+        before = time.monotonic()
+        with pytest.raises(LookupError):
+            async with FixedProcessPool(1, nap) as pool:
+                future = pool.execute(60)
+                raise LookupError
+        assert time.monotonic() - before < 3
+        assert future.cancelled()
+
+    run(main())
+
+
+def ignore_sigterm_and_nap(seconds):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(BaseException):
+            time.sleep(1)
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_worker_that_ignores_everything_is_killed(run, until):
+    async def main():
+        pool = FixedProcessPool(
+            1, ignore_sigterm_and_nap, abort_grace=0.2, tasks_queue_options={"tasks_finished_timeout": 0.1}
+        )
+        async with pool:
+            pool.execute(60)
+            await until(lambda: pool.info.executing_tasks)
+            before = time.monotonic()
+        assert time.monotonic() - before < 5
+
+    run(main())
+
+
+def test_cancelling_a_queued_task_drops_it(run, tmp_path):
+    def touch(path):
+        with Path(path).open("a") as file:
+            file.write("x")
+
+    async def main():
+        async with FixedProcessPool(1, {"nap": nap, "touch": touch}) as pool:
+            long = pool.execute(0.2, "nap")
+            futures = [pool.execute(str(tmp_path / "touched"), "touch") for _ in range(100)]
+            for future in futures[:-1]:
+                assert future.cancel()
+                assert not future.cancel()
+            await long
+            await futures[-1]
+            assert pool.info.aborted_tasks == 99
+            assert pool.info.executed_tasks == 2
+
+    run(main())
+    assert (tmp_path / "touched").read_text() == "x"
+
+
+def test_cancelling_a_running_task_frees_its_worker(run):
+    async def main():
+        async with FixedProcessPool(1, {"nap": nap, "echo": echo}) as pool:
+            pid = pool.worker_nodes[0].pid
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(pool.execute(60, "nap"), 0.1)
+            assert await asyncio.wait_for(pool.execute("next", "echo"), 5) == "next"
+            assert pool.worker_nodes[0].pid == pid
+            assert pool.info.aborted_tasks == 1
+
+    run(main())
+
+
+def test_a_dynamic_pool_grows_and_shrinks(run, until):
+    worker = Worker(nap, max_inactive_time=0.2)
+
+    async def main():
+        async with DynamicProcessPool(1, 3, worker) as pool:
+            assert pool.info.worker_nodes == 1
+            results = await asyncio.gather(*(pool.execute(0.2) for _ in range(6)))
+            assert results == [0.2] * 6
+            assert pool.info.worker_nodes == 3
+            assert pool.info.dynamic_worker_nodes == 2
+            await until(lambda: pool.info.worker_nodes == 1)
+            assert pool.info.dynamic_worker_nodes == 0
+            assert await pool.execute(0.01) == 0.01
+
+    run(main())
+
+
+def test_a_pool_of_none_grows_on_demand(run, until):
+    async def main():
+        async with DynamicProcessPool(0, 2, Worker(echo, max_inactive_time=0.1)) as pool:
+            assert pool.worker_nodes == ()
+            for attempt in range(2):
+                assert await pool.execute(attempt) == attempt
+                await until(lambda: pool.info.worker_nodes == 0)
+
+    run(main())
+
+
+def test_a_pool_of_none_learns_of_unknown_names_late(run, tmp_path):
+    (tmp_path / "late_worker.py").write_text("worker = {'first': len, 'second': str}\n")
+
+    async def main():
+        async with DynamicProcessPool(0, 2, tmp_path / "late_worker.py") as pool:
+            assert pool.list_task_functions_properties() == []
+            unknown = pool.execute("data", "third")
+            known = [pool.execute("data"), pool.execute("data", "first"), pool.execute("data", "second")]
+            assert await asyncio.gather(*known) == [4, 4, "data"]
+            with pytest.raises(LookupError, match="unknown task function 'third'; known: 'first', 'second'"):
+                await unknown
+            assert [each.name for each in pool.list_task_functions_properties()] == ["first", "second"]
+            assert pool.has_task_function("second")
+            assert not pool.has_task_function("third")
+
+    run(main())
+
+
+def identify(_):
+    return os.environ.get("GREETING"), os.environ.get("HOME"), os.nice(0), sorted(os.sched_getaffinity(0))
+
+
+def test_environment_nice_and_cpu_affinity(run):
+    async def main():
+        pool = FixedProcessPool(
+            2, identify, env={"GREETING": "hello", "HOME": None}, nice=7, cpu_affinity=[0], initializer=os.getpid
+        )
+        async with pool:
+            assert await asyncio.gather(*(pool.execute(1) for _ in range(4))) == [("hello", None, 7, [0])] * 4
+
+    run(main())
+
+
+@pytest.mark.parametrize("preload", [True, False])
+@pytest.mark.parametrize("start_method", ["fork_server", "spawn"])
+def test_start_methods(run, tmp_path, start_method, preload):
+    module = tmp_path / "counted_worker.py"
+    module.write_text("import os\nwhere = os.getpid()\ndef worker(_):\n    return os.getpid(), where\n")
+
+    async def main():
+        async with FixedProcessPool(2, module, start_method=start_method, preload=preload) as pool:
+            answers = await asyncio.gather(*(pool.execute(1) for _ in range(20)))
+            imported = {where for _, where in answers}
+            if preload and start_method == "fork_server":
+                assert len(imported) == 1
+            else:
+                assert all(pid == where for pid, where in answers)
+
+    run(main())
+
+
+def test_handlers(run, until):
+    heard = []
+
+    async def main():
+        pool = FixedProcessPool(
+            1,
+            os._exit,
+            online_handler=lambda node: heard.append(("online", node.id)),
+            error_handler=lambda node, error: heard.append(("error", node.id, type(error).__name__)),
+            exit_handler=lambda node, code: heard.append(("exit", node.id, code)),
+        )
+        async with pool:
+            with pytest.raises(Exception, match="code 5"):
+                await pool.execute(5)
+            await until(lambda: len(heard) == 4)
+
+    run(main())
+    assert heard == [
+        ("online", 1),
+        ("error", 1, "WorkerCrashedError"),
+        ("exit", 1, 5),
+        ("online", 2),
+        ("exit", 2, 0),
+    ]
+
+
+def test_a_handler_that_raises_breaks_nothing(run, caplog):
+    def refuse(*_):
+        raise LookupError("not today")
+
+    async def main():
+        async with FixedProcessPool(1, echo, online_handler=refuse, exit_handler=refuse) as pool:
+            assert await pool.execute(1) == 1
+
+    with caplog.at_level(logging.ERROR, "poolifier"):
+        run(main())
+    assert "not today" in caplog.text
+
+
+PARENT = textwrap.dedent(
+    """
+    import asyncio, sys, time
+    from poolifier import FixedProcessPool
+
+    def spin(_):
+        while True:
+            pass
+
+    async def main():
+        async with FixedProcessPool(2, {"spin": spin, "nap": time.sleep, "echo": str}) as pool:
+            await asyncio.gather(*(pool.execute(1, "echo") for _ in range(10)))
+            if sys.argv[1] != "idle":
+                for _ in range(20):
+                    pool.execute(1000, sys.argv[1])
+                while pool.info.executing_tasks < 2:
+                    await asyncio.sleep(0)
+            print("ready", flush=True)
+            await asyncio.sleep(1000)
+
+    asyncio.run(main())
+    """
+)
+
+
+def is_running(process):
+    """Whether a process is there and no zombie: reaping an orphan is up to the system's first process."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("activity", ["idle", "spin", "nap"])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda ending: ending.name)
+def test_nothing_survives_the_parent(activity, ending):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, activity], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout.readline() == "ready\n"
+        family = psutil.Process(parent.pid).children(recursive=True)
+        assert len(family) >= 3
+        parent.send_signal(ending)
+        ended_at = time.monotonic()
+        while any(is_running(process) for process in family):
+            assert time.monotonic() - ended_at < (2 if ending != signal.SIGINT else 3)
+        stderr = parent.communicate(timeout=10)[1]
+        if ending == signal.SIGINT:
+            # One traceback, of the interrupted program itself; workers add none.
+            assert stderr.count("Traceback") <= 2
+            assert "KeyboardInterrupt" in stderr
