@@ -65,13 +65,20 @@ class BacklogIndex:
 
 
 class Affinity:
-    """A set of slots, or all of them. One object per distinct set, so that identity is equality."""
+    """A set of slots, or all of them. One object per distinct set, so that identity is equality.
 
-    __slots__ = ("backlog", "slots")
+    Attributes:
+        waiting: Its tasks in all queues, the lobby among them.
+        taken_at: The `Sizing.vacated` at which all its slots were last found taken.
+    """
+
+    __slots__ = ("backlog", "slots", "taken_at", "waiting")
 
     def __init__(self, slots: frozenset[int] | None) -> None:
         self.slots = slots
         self.backlog = BacklogIndex()
+        self.waiting = 0
+        self.taken_at = -1
 
     def allows(self, slot: int) -> bool:
         """Whether a task of this affinity may run in that slot."""

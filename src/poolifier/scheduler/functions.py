@@ -93,8 +93,8 @@ class Functions:
                 self._redefine(function, declared)
             self._by_name[declared.name] = function
         default = trusted.pop(DEFAULT_TASK_NAME, None)
-        if default is not None:
-            # Tasks that were submitted without a name hold this object, so it lives on beside the named one.
+        if default is not None and default.name == DEFAULT_TASK_NAME:
+            # Tasks that were submitted on trust without a name hold this object, so it lives on beside the named one.
             self._redefine(default, properties[0])
         self._by_name[DEFAULT_TASK_NAME] = self._by_name[self.default]
         return list(trusted.values())

@@ -13,7 +13,7 @@ from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.choosers import Choosers
 from poolifier.scheduler.edges import Edges
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
-from poolifier.scheduler.node import READY, RETIRING, Node
+from poolifier.scheduler.node import READY, Node
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.stealing import Stealing
 from poolifier.scheduler.task import SENT, Task
@@ -90,24 +90,25 @@ class Placement:
             if load == 1 and node.dynamic:
                 node.active_since = now
                 self.sizing.watch(node, now)
-            if load == node.quota:
-                self.stealing.remove_hungry(node)
+            if load == node.quota and self.stealing.remove_hungry(node):
                 self.edges.changed = True
             if load <= node.capacity:
-                self._send(node, task)
+                self._send(node, task, now)
                 return
+            if load - node.capacity > node.usage.max_queued:
+                node.usage.max_queued = load - node.capacity
             if (
                 node.ahead < AHEAD
                 and not node.queue.length
                 and not self.stealing.hungry
                 and len(node.sent) < node.capacity + MOST_AHEAD
             ):
-                self._send(node, task)
+                self._send(node, task, now)
                 return
+        elif load > node.usage.max_queued:
+            node.usage.max_queued = load
         queue = node.queue
         queue.push(task)
-        if load - node.quota > node.usage.max_queued:
-            node.usage.max_queued = load - node.quota
         if node.ready and self.stealing.hungry:
             self._feed(task.function.affinity, now)
         if queue.length >= self._size:
@@ -115,7 +116,7 @@ class Placement:
             if self.stealing.on_back_pressure and node.ready:
                 self._shed(node, task.function.affinity, now)
 
-    def _send(self, node: Node, task: Task) -> None:
+    def _send(self, node: Node, task: Task, now: float) -> None:
         sequence = node.sequence = node.sequence + 1
         task.sequence = sequence
         task.state = SENT
@@ -126,11 +127,16 @@ class Placement:
         if not node.in_outbox:
             node.in_outbox = True
             self.dirty.append(node)
-        if not node.watched and len(node.sent) > node.quota:
-            node.watched = True
-            self._watched.append(node)
-            if self.watch_at == inf:
-                self.watch_at = task.submitted_at + SILENCE
+        if not node.watched and len(node.sent) > node.capacity:
+            self.watch(node, now)
+
+    def watch(self, node: Node, now: float) -> None:
+        """Sees to it that a worker that was sent ahead is asked to hand back, should it say nothing."""
+        node.watched = True
+        # It may not have been heard of for long because it had nothing to do: its silence begins now.
+        node.heard_at = now
+        self._watched.append(node)
+        self.watch_at = min(self.watch_at, now + SILENCE)
 
     def freed(self, node: Node, task: Task, now: float) -> None:
         """A worker is done with a task it was sent: what next?"""
@@ -154,7 +160,7 @@ class Placement:
         sent = node.sent
         capacity = node.capacity
         while queue.length and (len(sent) < capacity or (node.ahead < AHEAD and len(sent) < capacity + MOST_AHEAD)):
-            self._send(node, queue.pop(now))
+            self._send(node, queue.pop(now), now)
         if node.pressed:
             self.relieve(node)
         if node.load < node.quota:
@@ -167,8 +173,8 @@ class Placement:
         if not node.load and node.dynamic:
             node.active_since = now
             self.sizing.watch(node, now)
-        self.edges.changed = True
-        self.stealing.add_hungry(node)
+        if self.stealing.add_hungry(node):
+            self.edges.changed = True
         if not self._steal(node, now) and self.stealing.end(node):
             self.feed_all(now)
 
@@ -182,10 +188,9 @@ class Placement:
             self._ran_dry(node, now)
 
     def _steal(self, thief: Node, now: float) -> bool:
-        """Fills a hungry worker from the fullest queues. True where it got something."""
+        """Fills a hungry worker from the fullest queues. False where it still is hungry then."""
         if not self.stealing.may_steal(thief):
             return False
-        got = False
         sent = thief.sent
         while len(sent) < thief.quota or (thief.ahead < AHEAD and len(sent) < thief.quota + MOST_AHEAD):
             shelf = self.stealing.victim(thief, self.choosers.affinities)
@@ -194,16 +199,15 @@ class Placement:
             victim = shelf.node
             task = victim.queue.pop_from(shelf, now)
             self.relieve(victim)
-            self._move(task, victim, thief)
-            got = True
-        if got:
-            self.stealing.begin(thief)
-            if thief.load >= thief.quota:
-                self.stealing.remove_hungry(thief)
-                self.edges.changed = True
-        return got
+            self._move(task, victim, thief, now)
+        if thief.load < thief.quota:
+            return False
+        self.stealing.begin(thief)
+        if self.stealing.remove_hungry(thief):
+            self.edges.changed = True
+        return True
 
-    def _move(self, task: Task, victim: Node, thief: Node) -> None:
+    def _move(self, task: Task, victim: Node, thief: Node, now: float) -> None:
         """Hands a waiting task over: from here on it is the thief's in every respect."""
         victim.load -= 1
         thief.load += 1
@@ -216,11 +220,11 @@ class Placement:
         task.node = thief
         thief.usage.of(task.function).stolen += 1
         thief.usage.sequentially_stolen += 1
-        self._send(thief, task)
+        self._send(thief, task, now)
 
     def _feed(self, affinity: Affinity, now: float) -> None:
         """Something of that affinity waits: a hungry worker takes it."""
-        thief = self.stealing.hungry_for(affinity, self.sizing.by_slot)
+        thief = self.stealing.thief_for(affinity)
         if thief is not None:
             self._steal(thief, now)
 
@@ -228,7 +232,7 @@ class Placement:
         """Lets hungry workers steal for as long as there is something to take."""
         for affinity in self.choosers.affinities:
             while affinity.backlog.fullest() is not None:
-                thief = self.stealing.hungry_for(affinity, self.sizing.by_slot)
+                thief = self.stealing.thief_for(affinity)
                 if thief is None or not self._steal(thief, now):
                     break
 
@@ -271,7 +275,7 @@ class Placement:
         node.ready = False
         self.choosers.remove(node)
         self.stealing.remove_hungry(node)
-        self.stealing.end(node)
+        self.stealing.end(node)  # Whoever withdraws it calls `feed_all` once it is out of the way.
         for shelf in node.queue.shelves:
             shelf.affinity.backlog.update(shelf)
         if node.pressed:
@@ -296,7 +300,8 @@ class Placement:
         watched, self._watched = self._watched, []
         self.watch_at = inf
         for node in watched:
-            node.watched = len(node.sent) > node.quota and node.state in (READY, RETIRING)
+            # One that is gone has nothing at it any more.
+            node.watched = len(node.sent) > node.capacity
             if not node.watched:
                 continue
             self._watched.append(node)

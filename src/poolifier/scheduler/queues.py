@@ -111,6 +111,7 @@ class TaskQueue:
             lane.unsorted = True
         tasks.append(task)
         self.length += 1
+        shelf.affinity.waiting += 1
         length = shelf.length = shelf.length + 1
         # The backlog index goes by powers of two, so it only hears of those.
         if not length & (length - 1):
@@ -165,18 +166,23 @@ class TaskQueue:
         self._shrunk(shelf, lane)
         lane.compact()
 
-    def drain(self) -> list[Task]:
-        """Removes and returns everything, oldest first."""
-        tasks = list(self)
+    def drain(self, node: Node | None = None) -> list[Task]:
+        """Removes and returns everything (or what may run on `node`), oldest first. O(n log n)."""
+        tasks: list[Task] = []
         for shelf in self.shelves:
+            if not shelf.length or (node is not None and not node.allowed(shelf.affinity)):
+                continue
             for lane in shelf.lanes:
+                tasks.extend(task for task in lane.tasks if task.state != ENDED)
                 lane.tasks.clear()
                 lane.dead = 0
                 lane.unsorted = False
             shelf.lanes.clear()
+            self.length -= shelf.length
+            shelf.affinity.waiting -= shelf.length
             shelf.length = 0
             shelf.affinity.backlog.update(shelf)
-        self.length = 0
+        tasks.sort(key=_by_id)
         return tasks
 
     def __iter__(self) -> Iterator[Task]:
@@ -208,6 +214,7 @@ class TaskQueue:
 
     def _shrunk(self, shelf: Shelf, lane: Lane) -> None:
         self.length -= 1
+        shelf.affinity.waiting -= 1
         length = shelf.length
         shelf.length = length - 1
         if not lane.tasks:

@@ -126,8 +126,9 @@ class Scheduler:
         if len(pending) > FOLD_MASK:
             usage.run_time.fold()
             usage.wait_time.fold()
-        for task_ended in self.choosers.end_watchers:
-            task_ended(node, run_time, wait_time, active)
+        if node.eligible:
+            for task_ended in self.choosers.end_watchers:
+                task_ended(node, run_time, wait_time, active)
         self.placement.freed(node, task, now)
         if self.edges.changed:
             self._check_edges()
@@ -177,7 +178,7 @@ class Scheduler:
                 self._end_unstarted(node, sequence, now)
                 continue
             del node.sent[sequence]
-            node.ahead -= task.estimate
+            node.ahead = node.ahead - task.estimate if node.sent else 0.0
             task.state = QUEUED
             task.sequence = 0
             if node.state == READY:
@@ -230,6 +231,9 @@ class Scheduler:
     def start(self, now: float) -> None:
         """Asks for the workers that are missing up to the minimum."""
         self.workforce.fill(now)
+        if self.sizing.minimum == 0 and not self.was_ready:
+            self.was_ready = True
+            self.effects.append(Emit("ready"))
         self._check_edges()
 
     def close(self) -> None:
@@ -247,6 +251,7 @@ class Scheduler:
         node.max_inactive_time = ready.max_inactive_time
         node.kill_behavior = ready.kill_behavior
         self.ready_count += 1
+        self.sizing.coming -= 1
         if not self.functions.learned:
             self.learn(ready, now)
         self.effects.append(Emit("worker_online", node))
@@ -254,9 +259,10 @@ class Scheduler:
         for shelf in node.queue.shelves:
             shelf.affinity.backlog.update(shelf)
         self.sizing.watch(node, now)
-        for task in self.lobby.drain():
-            self._place(task, now)
+        # First its own: once it is known to be hungry, no further worker is created for what is in the lobby.
         self.placement.refill(node, now)
+        for task in self.lobby.drain(node):
+            self._place(task, now)
         if not self.was_ready and self.ready_count >= self.sizing.minimum:
             self.was_ready = True
             self.effects.append(Emit("ready"))
@@ -269,21 +275,26 @@ class Scheduler:
         if node is None:
             return
         was_starting = node.state in (PLANNED, STARTING)
-        expected = (node.state == RETIRING and not node.sent) or self.closing
+        unfinished = any(task.state != ABORTING for task in node.sent.values())
+        expected = self.closing or (node.state == RETIRING and not unfinished)
         self._withdraw(node, GONE)
         self.sizing.vacate(node)
         unsettled = self._settle_lost(node, exited)
         self.retired.merge(node.usage)
         self.retired_active += node.active
         self.retired_idle += node.idle
-        self.workforce.resized()
+        self.workforce.resized(now)
         if not expected:
             error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
             self.effects.append(Emit("error", node, error))
             why = self.workforce.replace(node, now)
             if why is not None:
-                self._give_up(error, why)
+                self.give_up(error, why)
+        elif not self.closing and not node.dynamic:
+            self.workforce.add(node.slot, now, dynamic=False)
         self.effects.append(Emit("worker_exit", node, exited))
+        # What waits for any worker may have waited for this one, or for its slot to become free.
+        unsettled.extend(self.lobby.drain())
         for task in sorted(unsettled, key=_by_id):
             if self.failure is not None:
                 self._fail(task, self._pool_failed())
@@ -292,11 +303,23 @@ class Scheduler:
         self._check_edges()
 
     def retire(self, node: Node, now: float) -> None:
-        """Lets a worker leave: what it was sent it finishes, what waits for it moves."""
-        self._withdraw(node, RETIRING)
-        self.effects.append(StopWorker(node))
+        """Lets a worker leave: what it was sent it finishes, what waits for it moves.
+
+        A worker of the minimum is replaced once it is gone. Does nothing where it is leaving already.
+        """
+        if node.state in (RETIRING, GONE):
+            return
+        if node.state == PLANNED:
+            # There is no worker yet that could be asked to leave.
+            self._withdraw(node, GONE)
+            self.sizing.vacate(node)
+            self.workforce.resized(now)
+        else:
+            self._withdraw(node, RETIRING)
+            self.effects.append(StopWorker(node))
         for task in self.placement.empty_queue(node):
             self._place(task, now)
+        self.placement.feed_all(now)
         self._check_edges()
 
     # ---- time -------------------------------------------------------------------------------------
@@ -314,12 +337,12 @@ class Scheduler:
             self.effects.extend(Reclaim(node) for node in self.placement.silent(now))
         if now >= self.sizing.retire_at:
             for node in () if self.closing else self.sizing.inactive(now):
-                running = [task for task in node.sent.values() if task.state == SENT]
-                for task in running:
-                    task.state = ABORTING
-                    self.effects.append(CancelTask(task))
+                for task in node.sent.values():
+                    if task.state == SENT:
+                        task.state = ABORTING
+                        self.effects.append(CancelTask(task))
                 self.retire(node, now)
-                if running:
+                if node.sent:
                     self.effects.append(KillWorker(node))
         self._check_edges()
 
@@ -348,13 +371,18 @@ class Scheduler:
         """Changes the tasks queue options; switching the queues off sends all that waits to its worker."""
         self.placement.configure(options, queue_enabled=enabled)
         self.lobby.configure(options)
-        for node in self.sizing.nodes.values():
+        nodes = list(self.sizing.nodes.values())
+        for node in nodes:
             node.queue.configure(options)
             self.placement.set_quota(node)
             self.placement.relieve(node)
             self.placement.press(node)
+            self.placement.stealing.remove_hungry(node)
+            if len(node.sent) > node.capacity and not node.watched:
+                self.placement.watch(node, now)
+        # All have their new quota before the first steals from another.
+        for node in nodes:
             if node.state == READY:
-                self.placement.stealing.remove_hungry(node)
                 self.placement.refill(node, now)
         self.placement.feed_all(now)
         self.edges.changed = True
@@ -365,9 +393,10 @@ class Scheduler:
     def _place(self, task: Task, now: float) -> None:
         function = task.function
         node: Any = function.chooser.choose(now)
+        if node is not None and not node.eligible:
+            node = None  # A strategy of the user's that has not listened: that worker is gone.
         if self.sizing.growable and not self.closing:
-            waiting = 1 + self.lobby.length + sum(other.queue.length for other in self.sizing.nodes.values())
-            node = self.workforce.grow(function, node, waiting, now)
+            node = self.workforce.grow(function, node, now)
         if node is not None:
             self.placement.assign(node, task, now)
             return
@@ -383,9 +412,9 @@ class Scheduler:
     def _may_still_come(self, slots: frozenset[int] | None) -> bool:
         """Whether a worker that may run tasks of that affinity is there, on its way, or can be created."""
         sizing = self.sizing
-        if sizing.growable or not self.was_ready:
+        if sizing.growable or not self.workforce.ever_grown:
             return True
-        return any(slots is None or slot in slots for slot in sizing.by_slot)
+        return bool(sizing.by_slot) if slots is None else not slots.isdisjoint(sizing.by_slot)
 
     def _end_unstarted(self, node: Node, sequence: int, now: float) -> None:
         """Ends a task that the worker has not run: aborted where that was asked for, else failed."""
@@ -403,6 +432,8 @@ class Scheduler:
     def _withdraw(self, node: Node, state: int) -> None:
         if node.ready:
             self.ready_count -= 1
+        elif node.state in (PLANNED, STARTING):
+            self.sizing.coming -= 1
         self.placement.withdraw(node)
         node.state = state
 
@@ -437,7 +468,7 @@ class Scheduler:
         self._fail(task, error, node)
         return False
 
-    def _give_up(self, error: BaseException, why: str) -> None:
+    def give_up(self, error: BaseException, why: str) -> None:
         """Fails the pool, and every task with it."""
         failure = PoolFailedError(f"the pool has failed: {why}; the last: {error}")
         failure.__cause__ = error
@@ -456,6 +487,7 @@ class Scheduler:
             node.sent.clear()
             node.outbox.clear()
             node.load = 0
+            node.ahead = 0.0
             if node.state == PLANNED:
                 self._withdraw(node, GONE)
                 self.sizing.vacate(node)

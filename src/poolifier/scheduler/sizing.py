@@ -7,7 +7,7 @@ from math import inf
 
 from poolifier.options import KillBehavior
 from poolifier.scheduler.affinity import Affinity
-from poolifier.scheduler.node import PLANNED, READY, STARTING, Node
+from poolifier.scheduler.node import PLANNED, READY, Node
 
 
 class Sizing:
@@ -18,10 +18,25 @@ class Sizing:
         by_slot: The same, by slot.
         minimum: Workers below this are not dynamic: they never retire for want of work.
         maximum: The number of slots.
+        growable: Whether one more worker may be added for want of workers.
+        coming: Workers that are planned or starting.
+        vacated: How often a slot has become free.
         retire_at: When to look next for workers that have been idle for too long.
     """
 
-    __slots__ = ("_free", "_planned", "by_slot", "dynamic", "maximum", "minimum", "nodes", "retire_at")
+    __slots__ = (
+        "_free",
+        "_planned",
+        "by_slot",
+        "coming",
+        "dynamic",
+        "growable",
+        "maximum",
+        "minimum",
+        "nodes",
+        "retire_at",
+        "vacated",
+    )
 
     def __init__(self, minimum: int, maximum: int, *, dynamic: bool) -> None:
         self.minimum = minimum
@@ -30,19 +45,26 @@ class Sizing:
         self.nodes: dict[int, Node] = {}
         self.by_slot: dict[int, Node] = {}
         self.retire_at = inf
+        self.growable = dynamic
+        self.coming = 0
+        self.vacated = 0
         self._free = list(range(maximum))
         self._planned: list[tuple[float, int]] = []
 
-    @property
-    def growable(self) -> bool:
-        """Whether one more worker may be added for want of workers."""
-        return self.dynamic and bool(self._free)
-
     def free_slot(self, affinity: Affinity | None = None) -> int | None:
-        """The lowest free slot, or the lowest free one that the affinity allows; None where there is none."""
+        """The lowest free slot, or the lowest free one that the affinity allows; None where there is none.
+
+        O(slots of the affinity) where a worker has come or gone since the last call, else O(1).
+        """
         if affinity is None or affinity.slots is None:
             return self._free[0] if self._free else None
-        return min((slot for slot in affinity.slots if slot < self.maximum and slot not in self.by_slot), default=None)
+        if affinity.taken_at == self.vacated:
+            return None
+        slots = (slot for slot in affinity.slots if slot < self.maximum and slot not in self.by_slot)
+        slot = min(slots, default=None)
+        if slot is None:
+            affinity.taken_at = self.vacated
+        return slot
 
     def occupy(self, node: Node) -> None:
         """Gives a node its slot, which must be free."""
@@ -53,21 +75,20 @@ class Sizing:
             heapify(self._free)
         self.nodes[node.id] = node
         self.by_slot[node.slot] = node
+        self.coming += 1
+        self.growable = self.dynamic and bool(self._free)
 
     def vacate(self, node: Node) -> None:
         """Takes a node out of its slot."""
         del self.nodes[node.id]
         del self.by_slot[node.slot]
         heappush(self._free, node.slot)
+        self.vacated += 1
+        self.growable = self.dynamic
 
     def missing(self) -> int:
         """Workers that are missing up to the minimum."""
         return max(0, self.minimum - sum(not node.dynamic for node in self.nodes.values()))
-
-    def wants_worker(self, waiting: int) -> bool:
-        """Whether so many waiting tasks warrant another worker beside those that are on their way. O(workers)."""
-        coming = sum(node.state in (PLANNED, STARTING) for node in self.nodes.values())
-        return coming < waiting
 
     def plan(self, node: Node, at: float) -> None:
         """Notes that the node's worker is to be started then."""
@@ -98,9 +119,15 @@ class Sizing:
         for node in self.nodes.values():
             if not node.dynamic or node.state != READY:
                 continue
-            if node.load and (node.kill_behavior is KillBehavior.SOFT or node.queue.length):
-                continue  # It is looked at again when it goes idle, or when its queue has run dry.
             at = max(node.active_since, node.heard_at) + node.max_inactive_time
+            if node.load:
+                if node.kill_behavior is KillBehavior.SOFT:
+                    continue  # It is looked at again when it goes idle.
+                last = next(reversed(node.sent.values()))
+                at = max(at, last.submitted_at + node.max_inactive_time)
+                if node.queued:
+                    # What waits for it would have to move, or would be aborted with what runs.
+                    at = max(at, now + node.max_inactive_time)
             if at <= now:
                 leaving.append(node)
             else:

@@ -1,9 +1,13 @@
-"""Who may steal, and from whom. Decides only; the scheduler moves the task.
+"""Who may steal, and from whom. Decides only; `Placement` moves the task.
 
 A worker is *hungry* when it runs fewer tasks than its quota and its own queue is dry. It steals at
 once, from the fullest queue that holds something it may run. There is no timer: a worker turns
 hungry only when a task ends or it gets ready, and something to steal appears only when a task is
 queued, so looking at these two moments misses nothing.
+
+A worker that could fill up by stealing is a *thief* until its own queue feeds it again or it runs
+dry. So no worker is hungry and a thief at once, which is why a pool that has its `limit` of thieves
+need not look for one among the hungry.
 """
 
 from __future__ import annotations
@@ -25,12 +29,14 @@ class Stealing:
         enabled: Whether hungry workers steal at all.
     """
 
-    __slots__ = ("_ratio", "enabled", "hungry", "limit", "on_back_pressure", "thieves")
+    __slots__ = ("_ratio", "_restricted", "enabled", "hungry", "limit", "on_back_pressure", "thieves")
 
     def __init__(self, options: TasksQueueOptions) -> None:
         self.hungry: list[Node] = []
         self.thieves = 0
         self.limit = 0
+        # The hungry by affinity, for those that do not allow every slot: made when first asked for.
+        self._restricted: dict[Affinity, HungryNodes] = {}
         self.configure(options)
 
     def configure(self, options: TasksQueueOptions) -> None:
@@ -41,23 +47,34 @@ class Stealing:
 
     def resize(self, workers: int) -> None:
         """Works out anew how many may steal at a time."""
-        self.limit = ceil(workers * self._ratio)
+        # Rounded first: 20 x 0.55 is a little more than 11 in binary, and must not make 12.
+        self.limit = ceil(round(workers * self._ratio, 9))
 
-    def add_hungry(self, node: Node) -> None:
-        """Notes that a worker has run dry. O(1)."""
-        if node.hungry_position < 0:
-            node.hungry_position = len(self.hungry)
-            self.hungry.append(node)
+    def add_hungry(self, node: Node) -> bool:
+        """Notes that a worker has run dry; True where it is now the only one. O(affinities)."""
+        hungry = self.hungry
+        if node.hungry_position >= 0:
+            return False
+        node.hungry_position = len(hungry)
+        hungry.append(node)
+        for affinity, nodes in self._restricted.items():
+            if node.allowed(affinity):
+                nodes.add(node)
+        return node.hungry_position == 0
 
-    def remove_hungry(self, node: Node) -> None:
-        """Notes that a worker has enough to do, or is gone. O(1)."""
+    def remove_hungry(self, node: Node) -> bool:
+        """Notes that a worker has enough to do, or is gone; True where none is left. O(affinities)."""
         position = node.hungry_position
-        if position >= 0:
-            last = self.hungry.pop()
-            if last is not node:
-                self.hungry[position] = last
-                last.hungry_position = position
-            node.hungry_position = -1
+        if position < 0:
+            return False
+        last = self.hungry.pop()
+        if last is not node:
+            self.hungry[position] = last
+            last.hungry_position = position
+        node.hungry_position = -1
+        for nodes in self._restricted.values():
+            nodes.discard(node)
+        return not self.hungry
 
     def may_steal(self, node: Node) -> bool:
         """Whether one more may steal, or this one already does."""
@@ -88,18 +105,53 @@ class Stealing:
                     best = shelf
         return best
 
-    def hungry_for(self, affinity: Affinity, by_slot: dict[int, Node]) -> Node | None:
-        """A hungry worker that may run tasks of that affinity. O(1), or O(slots) of the affinity."""
+    def hungry_for(self, affinity: Affinity) -> Node | None:
+        """A hungry worker that may run tasks of that affinity, whether or not it may steal. O(1)."""
         hungry = self.hungry
         if not hungry:
             return None
-        slots = affinity.slots
-        if self.thieves >= self.limit:
-            # No further worker may begin to steal; one that has begun and has room left may go on.
-            return next((node for node in hungry if node.stealing and node.allowed(affinity)), None)
-        if slots is None:
+        if affinity.slots is None:
             return hungry[-1]
-        if len(hungry) < len(slots):
-            return next((node for node in hungry if node.slot in slots), None)
-        candidates = (by_slot.get(slot) for slot in slots)
-        return next((node for node in candidates if node is not None and node.hungry_position >= 0), None)
+        nodes = self._restricted.get(affinity)
+        if nodes is None:
+            nodes = self._restricted[affinity] = HungryNodes()
+            for node in hungry:
+                if node.allowed(affinity):
+                    nodes.add(node)
+        return nodes.any()
+
+    def thief_for(self, affinity: Affinity) -> Node | None:
+        """A hungry worker that may steal tasks of that affinity. O(1)."""
+        if not self.enabled or self.thieves >= self.limit:
+            return None
+        return self.hungry_for(affinity)
+
+
+class HungryNodes:
+    """A set of nodes from which any one can be had. All in O(1)."""
+
+    __slots__ = ("_nodes", "_positions")
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+        self._positions: dict[int, int] = {}
+
+    def add(self, node: Node) -> None:
+        """Adds a node that is not in it."""
+        self._positions[node.id] = len(self._nodes)
+        self._nodes.append(node)
+
+    def discard(self, node: Node) -> None:
+        """Removes a node, if it is in it."""
+        position = self._positions.pop(node.id, None)
+        if position is None:
+            return
+        # The last one takes the place, so that nothing else has to move.
+        last = self._nodes.pop()
+        if last is not node:
+            self._nodes[position] = last
+            self._positions[last.id] = position
+
+    def any(self) -> Node | None:
+        """The one that was added last, or None."""
+        return self._nodes[-1] if self._nodes else None

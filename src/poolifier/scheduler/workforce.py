@@ -5,7 +5,7 @@ from __future__ import annotations
 from poolifier.options import PoolOptions
 from poolifier.scheduler.effects import Effect, StartWorker
 from poolifier.scheduler.functions import Function
-from poolifier.scheduler.node import STARTING, Node
+from poolifier.scheduler.node import PLANNED, STARTING, Node
 from poolifier.scheduler.placement import Placement
 from poolifier.scheduler.restarts import Restarts
 from poolifier.scheduler.sizing import Sizing
@@ -36,18 +36,19 @@ class Workforce:
             if slot is not None:
                 self.add(slot, now, dynamic=False)
 
-    def grow(self, function: Function, chosen: Node | None, waiting: int, now: float) -> Node | None:
+    def grow(self, function: Function, chosen: Node | None, now: float) -> Node | None:
         """Adds a worker where all that might take a task are busy. Returns where the task is to go."""
         affinity = function.affinity
-        stealing = self._placement.stealing
-        if stealing.hungry_for(affinity, self._sizing.by_slot) is not None:
+        if self._placement.stealing.hungry_for(affinity) is not None:
             return chosen
-        if affinity.slots is None and not self._sizing.wants_worker(waiting):
-            return chosen
+        if affinity.slots is None and affinity.waiting < self._sizing.coming:
+            return chosen  # For each task that waits, this one included, a worker is on its way.
         slot = self._sizing.free_slot(affinity)
         if slot is None:
             return chosen
         node = self.add(slot, now, dynamic=True)
+        if node.state == PLANNED and chosen is not None:
+            return chosen  # It may not start for a while, after a crash in its slot.
         policy = function.chooser.policy
         if policy.dynamic_worker_ready:
             self._placement.choosers.add(node)
@@ -59,7 +60,7 @@ class Workforce:
         node = Node(self._last_node_id, slot, dynamic=dynamic, options=self._placement.options, now=now)
         self._placement.set_quota(node)
         self._sizing.occupy(node)
-        self.resized()
+        self.resized(now)
         delay = self._restarts.delay(slot, now)
         if delay > 0.0:
             self._sizing.plan(node, now + delay)
@@ -73,21 +74,23 @@ class Workforce:
         node.heard_at = now
         self._effects.append(StartWorker(node))
 
-    def resized(self) -> None:
-        """The number of workers has changed."""
+    def resized(self, now: float) -> None:
+        """The number of workers has changed, and with it how many may steal."""
         self._placement.stealing.resize(len(self._sizing.nodes))
         self._placement.edges.changed = True
+        self._placement.feed_all(now)
 
     def replace(self, node: Node, now: float) -> str | None:
         """Replaces a worker that died, or says why the pool has to give up."""
         delay = self._restarts.crashed(node.slot, now)
+        if delay is None and (self._options.restart_worker_on_error or self._sizing.dynamic):
+            # A dynamic pool starts workers for the tasks that wait, restarts or not: that has to end as well.
+            restarts, seconds = self._options.restart_limit
+            return f"workers died more than {restarts} times in {seconds:g} s in slot {node.slot}"
         if not self._options.restart_worker_on_error:
             if self._sizing.nodes or self._sizing.dynamic:
                 return None
             return "the last worker died, and restart_worker_on_error is off"
-        if delay is None:
-            restarts, seconds = self._options.restart_limit
-            return f"workers died more than {restarts} times in {seconds:g} s in slot {node.slot}"
         if not node.dynamic:
             self.add(node.slot, now, dynamic=False)
         return None
