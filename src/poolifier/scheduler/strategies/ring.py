@@ -14,17 +14,19 @@ def _slot(worker: WorkerCandidate) -> int:
 class Ring:
     """Workers in the order of their slots, with a cursor that stays where it is as workers come and go."""
 
-    __slots__ = ("cursor", "workers")
+    __slots__ = ("_used", "cursor", "workers")
 
     def __init__(self) -> None:
         self.workers: list[WorkerCandidate] = []
         self.cursor = 0
+        self._used = False
 
     def add(self, worker: WorkerCandidate) -> None:
         """Adds a worker. O(workers)."""
         current = self.workers[self.cursor] if self.cursor < len(self.workers) else None
         insort(self.workers, worker, key=_slot)
-        if current is not None:
+        # Before the first round there is no turn to keep: it begins at the lowest slot, whoever came first.
+        if current is not None and self._used:
             self.cursor = self.workers.index(current)
 
     def remove(self, worker: WorkerCandidate) -> None:
@@ -39,6 +41,7 @@ class Ring:
         workers = self.workers
         if not workers:
             return None
+        self._used = True
         if self.cursor >= len(workers):
             self.cursor = 0
         return workers[self.cursor]
