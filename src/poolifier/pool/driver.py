@@ -92,12 +92,22 @@ class Driver:
         return self._last_task_id
 
     def submit(self, task: Task) -> None:
-        """Places a task. It is sent at the end of this turn of the loop, together with its neighbours."""
+        """Places a task.
+
+        It is sent at once to a worker that has nothing else to do, and otherwise at the end of this
+        turn of the loop, together with its neighbours.
+        """
         scheduler = self.scheduler
         scheduler.submit(task, monotonic())
         if not self._flushing:
-            self._flushing = True
-            self.loop.call_soon(self._flush)
+            dirty = scheduler.dirty
+            if len(dirty) == 1 and len(dirty[0].sent) == 1:
+                self._send(dirty.pop())
+                if scheduler.sizing.dynamic:
+                    self._set_timer()
+            elif dirty:
+                self._flushing = True
+                self.loop.call_soon(self._flush)
         if scheduler.effects:
             self._carry_out()
 

@@ -51,11 +51,16 @@ class FrameDecoder:
 
     Small payloads are views into the reader's buffer: use them before the next read. A payload that
     the buffer did not hold whole is received straight into a bytearray of its exact size.
+
+    Attributes:
+        more: Whether the last read got all that it had room for, so that another may be worth its
+            system call.
     """
 
-    __slots__ = ("_filled", "_large", "_partial")
+    __slots__ = ("_filled", "_large", "_partial", "more")
 
     def __init__(self) -> None:
+        self.more = False
         self._partial = b""
         self._large: bytearray | None = None
         self._filled = 0
@@ -70,11 +75,14 @@ class FrameDecoder:
         large = self._large
         if large is None:
             count = sock.recv_into(buffer, 0, flags)
+            self.more = count == len(buffer)
             return self.feed(buffer[:count]) if count else None
         count = sock.recv_into(memoryview(large)[self._filled :], 0, flags)
         if not count:
             return None
         self._filled += count
+        # What follows a large payload in the stream is probably there, too.
+        self.more = self._filled == len(large)
         if self._filled < len(large):
             return []
         self._large = None

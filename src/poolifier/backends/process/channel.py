@@ -206,7 +206,7 @@ class ProcessChannel:
 
     def _readable(self) -> None:
         for _ in range(_READS_PER_TURN):
-            if not self._read():
+            if not self._read() or not self._decoder.more:
                 return
 
     def _read(self) -> bool:
