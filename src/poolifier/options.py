@@ -17,6 +17,8 @@ from poolifier.task_functions import (
     KillBehavior,
     TaskFunctionProperties,
     WorkerChoiceStrategy,
+    check_number,
+    check_timeout,
 )
 
 __all__ = [
@@ -339,25 +341,6 @@ def check_affinities(functions: Iterable[TaskFunctionProperties], max_size: int)
                     f"worker_nodes of task function {function.name!r} must be slots from 0 to {max_size - 1}, "
                     f"not {slot}"
                 )
-
-
-def check_timeout(timeout: object) -> float | None:
-    """Returns a task's time limit in seconds, or None for none."""
-    if timeout is None:
-        return None
-    seconds = check_number("timeout", timeout)
-    if not seconds > 0:
-        raise ValueError(f"timeout must be above 0 seconds or None, not {timeout!r}")
-    return seconds
-
-
-def check_number(name: str, value: object) -> float:
-    """Returns `value` as a float, or raises where it is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if math.isnan(value):
-        raise ValueError(f"{name} must be a number, not {value!r}")
-    return float(value)
 
 
 def check_duration(name: str, value: object) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,6 +72,7 @@ class TaskFunction:
         priority: Unix nice level of its tasks, -20 (first) to 19 (last).
         strategy: A worker choice strategy for its tasks alone, or None for the pool's.
         worker_nodes: The worker slots its tasks may run on, or None for all.
+        timeout: Seconds that its tasks may run unless the call says otherwise, or None for the pool's.
 
     Raises:
         TypeError: `function` is not callable, or another argument has the wrong type.
@@ -81,6 +83,7 @@ class TaskFunction:
     priority: int = 0
     strategy: str | None = None
     worker_nodes: tuple[int, ...] | None = None
+    timeout: float | None = None
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class TaskFunction:
         priority: int = 0,
         strategy: str | None = None,
         worker_nodes: Iterable[int] | None = None,
+        timeout: float | None = None,
     ) -> None:
         if not callable(function):
             raise TypeError(f"function must be callable, not {function!r}")
@@ -96,6 +100,7 @@ class TaskFunction:
         object.__setattr__(self, "priority", check_priority(priority))
         object.__setattr__(self, "strategy", _check_strategy_name(strategy))
         object.__setattr__(self, "worker_nodes", _check_slots(worker_nodes))
+        object.__setattr__(self, "timeout", check_timeout(timeout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class TaskFunctionProperties:
         priority: The nice level of its tasks unless the call says otherwise.
         strategy: Its own worker choice strategy, or None.
         worker_nodes: The slots it may run on, or None for all.
+        timeout: Seconds that its tasks may run, or None.
         kind: `"plain"`, `"async"`, `"generator"` or `"async_generator"`.
     """
 
@@ -114,6 +120,7 @@ class TaskFunctionProperties:
     priority: int = 0
     strategy: str | None = None
     worker_nodes: tuple[int, ...] | None = None
+    timeout: float | None = None
     kind: str = "plain"
 
 
@@ -167,6 +174,7 @@ class Worker:
         priority: int = 0,
         strategy: str | None = None,
         worker_nodes: Iterable[int] | None = None,
+        timeout: float | None = None,
     ) -> Callable[[FunctionT], FunctionT]: ...
     def task(
         self,
@@ -176,11 +184,14 @@ class Worker:
         priority: int = 0,
         strategy: str | None = None,
         worker_nodes: Iterable[int] | None = None,
+        timeout: float | None = None,
     ) -> FunctionT | Callable[[FunctionT], FunctionT]:
         """Registers the decorated function under its own name, or under `name`; returns it as it was."""
 
         def register(function: FunctionT) -> FunctionT:
-            declared = TaskFunction(function, priority=priority, strategy=strategy, worker_nodes=worker_nodes)
+            declared = TaskFunction(
+                function, priority=priority, strategy=strategy, worker_nodes=worker_nodes, timeout=timeout
+            )
             self._add(name if name is not None else function_name(function), declared)
             return function
 
@@ -273,7 +284,9 @@ def as_worker(declared: object) -> Worker:
 def properties_of(name: str, declared: TaskFunction) -> TaskFunctionProperties:
     """What the pool is told of a task function."""
     kind = function_kind(declared.function)
-    return TaskFunctionProperties(name, declared.priority, declared.strategy, declared.worker_nodes, kind)
+    return TaskFunctionProperties(
+        name, declared.priority, declared.strategy, declared.worker_nodes, declared.timeout, kind
+    )
 
 
 def function_kind(function: AnyFunction) -> str:
@@ -313,6 +326,25 @@ def check_priority(priority: object) -> int:
     if not LOWEST_NICE <= priority <= HIGHEST_NICE:
         raise ValueError(f"priority must be from {LOWEST_NICE} (first) to {HIGHEST_NICE} (last), not {priority}")
     return priority
+
+
+def check_timeout(timeout: object) -> float | None:
+    """Returns a task's time limit in seconds, or None for none."""
+    if timeout is None:
+        return None
+    seconds = check_number("timeout", timeout)
+    if not seconds > 0:
+        raise ValueError(f"timeout must be above 0 seconds or None, not {timeout!r}")
+    return seconds
+
+
+def check_number(name: str, value: object) -> float:
+    """Returns `value` as a float, or raises where it is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if math.isnan(value):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return float(value)
 
 
 def _named(declared: object) -> dict[str, AnyFunction | TaskFunction]:

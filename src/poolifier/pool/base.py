@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from poolifier._version import __version__
 from poolifier.errors import PoolNotStartedError
@@ -32,11 +32,26 @@ from poolifier.scheduler.functions import Function
 from poolifier.scheduler.info import PoolInfo, pool_info
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
-from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, check_name, check_priority
+from poolifier.task_functions import (
+    DEFAULT_TASK_NAME,
+    TaskFunctionProperties,
+    check_name,
+    check_priority,
+    check_timeout,
+)
 from poolifier.worker.source import WorkerSource
 
-DataT = TypeVar("DataT")
-ResponseT = TypeVar("ResponseT")
+if TYPE_CHECKING:
+    # To a type checker a pool without parameters takes and returns anything.
+    from typing_extensions import TypeVar
+
+    DataT = TypeVar("DataT", default=Any)
+    ResponseT = TypeVar("ResponseT", default=Any)
+else:
+    from typing import TypeVar
+
+    DataT = TypeVar("DataT")
+    ResponseT = TypeVar("ResponseT")
 
 _logger = logging.getLogger("poolifier")
 
@@ -159,6 +174,7 @@ class Pool(Generic[DataT, ResponseT]):
         data: DataT | None = None,
         name: str | None = None,
         *,
+        timeout: float | None = None,
         retries: int = 0,
         priority: int | None = None,
     ) -> TaskFuture[ResponseT]:
@@ -170,6 +186,8 @@ class Pool(Generic[DataT, ResponseT]):
         Args:
             data: What the function gets.
             name: Which function; None for the default one.
+            timeout: Seconds that the task may run, not counting what it waits; None for the limit of
+                the function, or else of the pool. Past it the task is aborted.
             retries: How often the task may run again after a crash of its worker. Errors that the
                 function raises are never retried.
             priority: Unix nice level, -20 (first) to 19 (last); None for that of the function.
@@ -182,9 +200,9 @@ class Pool(Generic[DataT, ResponseT]):
             ValueError: An argument is out of range.
 
         The future raises what the function raised, with its remote traceback as text in `__cause__`;
-        `WorkerCrashedError` where the worker died while it ran the task (`PoisonTaskError` where it did
-        so on every retry); `SerializationError` where data or result cannot be pickled; and
-        `asyncio.CancelledError` where it was cancelled, which aborts the task.
+        `TaskTimeoutError` where it ran too long; `WorkerCrashedError` where the worker died while it ran
+        the task (`PoisonTaskError` where it did so on every retry); `SerializationError` where data or
+        result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
         """
         driver = self._driver
         if driver is None or not self._open:
@@ -197,14 +215,37 @@ class Pool(Generic[DataT, ResponseT]):
             priority = function.priority
         else:
             check_priority(priority)
+        limit = check_timeout(timeout) or function.timeout or self._options.timeout
         future: TaskFuture[ResponseT] = TaskFuture(loop=driver.loop)
         task = Task(driver.next_task_id(), function, data, priority, future)
         future._driver = driver
         future._task = task
-        if retries:
-            task.extra = TaskExtra(check_count("retries", retries, 0))
+        if retries or limit is not None:
+            task.extra = TaskExtra(check_count("retries", retries, 0), limit)
         driver.submit(task)
         return future
+
+    async def submit(
+        self,
+        data: DataT | None = None,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+    ) -> TaskFuture[ResponseT]:
+        """Waits until the pool has room, then does as `execute` and returns the future.
+
+        There is room while fewer than `max_queued` tasks wait. Those who wait are let in first come,
+        first served; one that is cancelled stops waiting, and has submitted nothing.
+
+        Raises:
+            Exception: What `execute` raises; also where the pool ends while this waits.
+        """
+        driver = self._driver
+        if driver is not None and self._open:
+            await driver.room.wait()
+        return self.execute(data, name, timeout=timeout, retries=retries, priority=priority)
 
     def _find(self, name: str | None) -> Function:
         function = self._scheduler.functions.find(DEFAULT_TASK_NAME if name is None else check_name(name))

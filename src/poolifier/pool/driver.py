@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
 from poolifier.options import check_affinities
+from poolifier.pool.room import Room
 from poolifier.protocols import (
     ABORTED,
     DONE,
@@ -55,6 +56,7 @@ class Driver:
     Attributes:
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
+        room: Who waits to submit.
     """
 
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
@@ -70,6 +72,7 @@ class Driver:
         self._ready: asyncio.Future[None] | None = None
         self._changed: asyncio.Event | None = None
         self._last_task_id = 0
+        self.room = Room(scheduler, scheduler.options.max_queued)
 
     # ---- what the pool asks -----------------------------------------------------------------------
 
@@ -131,6 +134,7 @@ class Driver:
         """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
         now = monotonic()
         self.scheduler.close()
+        self.room.close()
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
         self.scheduler.drop_all(now)
@@ -286,6 +290,7 @@ class Driver:
             self._flushing = True
             self.loop.call_soon(self._flush)
         self._set_timer()
+        self.room.grew()
         if self._changed is not None:
             self._changed.set()
 
@@ -303,6 +308,7 @@ class Driver:
         elif isinstance(wanted, effect.FailPool):
             if self._ready is not None and not self._ready.done():
                 self._ready.set_exception(wanted.error)
+            self.room.close()
             self._observer.event("error", None, wanted.error)
         else:
             self._tell(wanted)

@@ -24,13 +24,14 @@ class Function:
         estimate: Smoothed run time of its recent tasks, in seconds.
     """
 
-    __slots__ = ("affinity", "chooser", "estimate", "name", "priority", "properties", "strategy")
+    __slots__ = ("affinity", "chooser", "estimate", "name", "priority", "properties", "strategy", "timeout")
 
     def __init__(self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy) -> None:
         self.name = properties.name
         self.properties = properties
         self.priority = properties.priority
         self.strategy = properties.strategy
+        self.timeout = properties.timeout
         self.affinity = affinity
         self.chooser = chooser
         self.estimate = UNKNOWN_RUN_TIME
@@ -46,11 +47,12 @@ class Functions:
     taken on trust, and looked into again then.
     """
 
-    __slots__ = ("_by_name", "_choosers", "default", "learned")
+    __slots__ = ("_by_name", "_choosers", "_removed", "default", "learned")
 
     def __init__(self, choosers: Choosers) -> None:
         self._by_name: dict[str, Function] = {}
         self._choosers = choosers
+        self._removed: list[Function] = []
         self.default: str | None = None
         self.learned = False
 
@@ -75,29 +77,30 @@ class Functions:
         """The error for a name that no function has."""
         return UnknownTaskFunctionError(name, [known for known in self._by_name if known != DEFAULT_TASK_NAME])
 
-    def learn(self, properties: Sequence[TaskFunctionProperties]) -> list[Function]:
-        """Takes in what the workers hold, the default one first.
+    def learn(self, properties: Sequence[TaskFunctionProperties]) -> None:
+        """Takes in what the workers hold, the default one first. May be called again when that has changed.
 
-        Returns:
-            The functions that were taken on trust and do not exist.
+        A task placed before has to be asked about again with `current`.
         """
-        trusted = self._by_name
+        before = self._by_name
+        before.pop(DEFAULT_TASK_NAME, None)
         self._by_name = {}
         self.learned = True
         self.default = properties[0].name
         for declared in properties:
-            function = trusted.pop(declared.name, None)
+            function = before.pop(declared.name, None)
             if function is None:
                 function = self._function(declared)
             else:
                 self._redefine(function, declared)
             self._by_name[declared.name] = function
-        default = trusted.pop(DEFAULT_TASK_NAME, None)
-        if default is not None and default.name == DEFAULT_TASK_NAME:
-            # Tasks that were submitted on trust without a name hold this object, so it lives on beside the named one.
-            self._redefine(default, properties[0])
         self._by_name[DEFAULT_TASK_NAME] = self._by_name[self.default]
-        return list(trusted.values())
+        # Workers may still hold tasks of these, which have to be placed again should a worker die.
+        self._removed.extend(before.values())
+
+    def current(self, function: Function) -> Function | None:
+        """The function that stands for this one now: None where it was taken on trust or is no more."""
+        return self._by_name.get(function.name)
 
     def properties(self) -> list[TaskFunctionProperties]:
         """All that is known, the default one first."""
@@ -106,7 +109,7 @@ class Functions:
 
     def all(self) -> list[Function]:
         """Every function object in use."""
-        return list(dict.fromkeys(self._by_name.values()))
+        return list(dict.fromkeys([*self._by_name.values(), *self._removed]))
 
     def rechoose(self) -> None:
         """Gives every function its chooser anew, after the pool's strategy changed."""
@@ -122,5 +125,6 @@ class Functions:
         function.properties = properties
         function.priority = properties.priority
         function.strategy = properties.strategy
+        function.timeout = properties.timeout
         function.affinity = self._choosers.affinity(properties.worker_nodes)
         function.chooser = self._choosers.chooser(properties.strategy, function.affinity)

@@ -36,6 +36,8 @@ class Node:
         quota: Tasks that it runs at once; with fewer it is *hungry*.
         capacity: Tasks that it is sent at least: the quota, or no limit without tasks queues.
         eligible: Whether strategies may choose it.
+        condemned: Being killed because a task on it would not stop.
+        limited: Tasks with a time limit among `sent`.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class Node:
         "active_since",
         "ahead",
         "capacity",
+        "condemned",
         "dynamic",
         "eligible",
         "heard_at",
@@ -51,6 +54,7 @@ class Node:
         "idle",
         "in_outbox",
         "kill_behavior",
+        "limited",
         "load",
         "max_inactive_time",
         "outbox",
@@ -84,6 +88,8 @@ class Node:
         self.load = 0
         self.ahead = 0.0
         self.pressed = False
+        self.condemned = False
+        self.limited = 0
         self.stealing = False
         self.watched = False
         self.hungry_position = -1

@@ -13,6 +13,7 @@ from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.choosers import Choosers
 from poolifier.scheduler.edges import Edges
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
+from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import READY, Node
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.stealing import Stealing
@@ -45,6 +46,7 @@ class Placement:
         "choosers",
         "dirty",
         "edges",
+        "limits",
         "options",
         "pressed",
         "queue_enabled",
@@ -54,11 +56,19 @@ class Placement:
     )
 
     def __init__(
-        self, choosers: Choosers, sizing: Sizing, edges: Edges, options: TasksQueueOptions, *, queue_enabled: bool
+        self,
+        choosers: Choosers,
+        sizing: Sizing,
+        edges: Edges,
+        limits: Limits,
+        options: TasksQueueOptions,
+        *,
+        queue_enabled: bool,
     ) -> None:
         self.choosers = choosers
         self.sizing = sizing
         self.edges = edges
+        self.limits = limits
         self.stealing = Stealing(options)
         self.dirty: list[Node] = []
         self.pressed = 0
@@ -123,6 +133,8 @@ class Placement:
         estimate = task.estimate = task.function.estimate
         node.ahead += estimate
         node.sent[sequence] = task
+        if task.extra is not None:
+            self.limits.sent(node, task, now)
         node.outbox.append(task)
         if not node.in_outbox:
             node.in_outbox = True
@@ -141,6 +153,9 @@ class Placement:
     def freed(self, node: Node, task: Task, now: float) -> None:
         """A worker is done with a task it was sent: what next?"""
         sent = node.sent
+        if node.limited:
+            self.limits.gone(node, task)
+            self.limits.advanced(node, now)
         # Adding and taking away leaves a rounding error; an empty worker is a chance to be exact again.
         node.ahead = node.ahead - task.estimate if sent else 0.0
         load = node.load = node.load - 1
@@ -257,7 +272,8 @@ class Placement:
                 return
 
     def press(self, node: Node) -> None:
-        """Notes that a queue is full, if it is."""
+        """Notes how much waits for a worker, and that its queue is full, if it is."""
+        node.usage.max_queued = max(node.usage.max_queued, node.queued)
         if not node.pressed and node.queue.length >= self._size:
             node.pressed = True
             self.pressed += 1

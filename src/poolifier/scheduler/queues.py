@@ -107,9 +107,14 @@ class TaskQueue:
         tasks = lane.tasks
         if not tasks:
             shelf.lanes.append(lane)
-        elif tasks[-1].id > task.id:
+            tasks.append(task)
+        elif tasks[-1].id < task.id:
+            tasks.append(task)
+        elif tasks[0].id > task.id:
+            tasks.appendleft(task)  # It comes back, and is the oldest of all as most that do.
+        else:
+            tasks.append(task)
             lane.unsorted = True
-        tasks.append(task)
         self.length += 1
         shelf.affinity.waiting += 1
         length = shelf.length = shelf.length + 1

@@ -20,7 +20,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from poolifier.errors import PoisonTaskError, PoolFailedError
+from poolifier.errors import PoisonTaskError, PoolFailedError, TaskTimeoutError
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategyOptions
 from poolifier.protocols import WorkerExit, WorkerReady
 from poolifier.scheduler.choosers import Choosers, StrategyKey
@@ -38,12 +38,13 @@ from poolifier.scheduler.effects import (
     StopWorker,
 )
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME, Functions
+from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import GONE, PLANNED, READY, RETIRING, STARTING, Node
 from poolifier.scheduler.placement import Placement
 from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
-from poolifier.scheduler.usage import FOLD_MASK, NodeUsage
+from poolifier.scheduler.usage import FOLD_MASK, FunctionUsage, NodeUsage
 from poolifier.scheduler.workforce import Workforce
 
 
@@ -65,8 +66,9 @@ class Scheduler:
         self.choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
         self.functions = Functions(self.choosers)
         self.sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
+        self.limits = Limits(options.abort_grace)
         self.placement = Placement(
-            self.choosers, self.sizing, self.edges, queue, queue_enabled=options.enable_tasks_queue
+            self.choosers, self.sizing, self.edges, self.limits, queue, queue_enabled=options.enable_tasks_queue
         )
         self.workforce = Workforce(options, self.sizing, self.placement, self.effects)
         self.dirty = self.placement.dirty
@@ -111,7 +113,7 @@ class Scheduler:
         if wanted:
             usage.executed += 1
         else:
-            usage.aborted += 1
+            _book_unwanted(task, usage)
         task.state = ENDED
         if function.estimate == UNKNOWN_RUN_TIME:
             function.estimate = run_time
@@ -130,6 +132,8 @@ class Scheduler:
             for task_ended in self.choosers.end_watchers:
                 task_ended(node, run_time, wait_time, active)
         self.placement.freed(node, task, now)
+        if self.lobby.length:
+            self._retry(node, now)
         if self.edges.changed:
             self._check_edges()
         return task if wanted else None
@@ -170,7 +174,8 @@ class Scheduler:
 
     def tasks_returned(self, node: Node, sequences: list[int], now: float) -> None:
         """A worker hands back tasks that it has not started: they are queued again, as old as they are."""
-        for sequence in sequences:
+        # The youngest first, so that each goes to the head of its lane.
+        for sequence in sorted(sequences, reverse=True):
             task = node.sent.get(sequence)
             if task is None:
                 continue
@@ -178,6 +183,9 @@ class Scheduler:
                 self._end_unstarted(node, sequence, now)
                 continue
             del node.sent[sequence]
+            if node.limited:
+                self.limits.gone(node, task)
+                self.limits.advanced(node, now)
             node.ahead = node.ahead - task.estimate if node.sent else 0.0
             task.state = QUEUED
             task.sequence = 0
@@ -210,6 +218,7 @@ class Scheduler:
                 self._check_edges()
         elif task.state == SENT and node is not None:
             task.state = ABORTING
+            self.limits.abort(task, now)
             self.effects.append(AbortTask(node, task.sequence))
 
     def drop_all(self, now: float) -> None:
@@ -263,6 +272,8 @@ class Scheduler:
         self.placement.refill(node, now)
         for task in self.lobby.drain(node):
             self._place(task, now)
+        # Its own queue may have filled while it started; from here on others may steal from it.
+        self.placement.feed_all(now)
         if not self.was_ready and self.ready_count >= self.sizing.minimum:
             self.was_ready = True
             self.effects.append(Emit("ready"))
@@ -276,13 +287,11 @@ class Scheduler:
             return
         was_starting = node.state in (PLANNED, STARTING)
         unfinished = any(task.state != ABORTING for task in node.sent.values())
-        expected = self.closing or (node.state == RETIRING and not unfinished)
+        # A worker that was killed because a task on it would not stop has not failed: it is replaced, no more.
+        expected = self.closing or node.condemned or (node.state == RETIRING and not unfinished)
         self._withdraw(node, GONE)
-        self.sizing.vacate(node)
         unsettled = self._settle_lost(node, exited)
-        self.retired.merge(node.usage)
-        self.retired_active += node.active
-        self.retired_idle += node.idle
+        self._forget(node)
         self.workforce.resized(now)
         if not expected:
             error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
@@ -311,13 +320,18 @@ class Scheduler:
             return
         if node.state == PLANNED:
             # There is no worker yet that could be asked to leave.
+            if not node.dynamic and not self.closing:
+                return
             self._withdraw(node, GONE)
-            self.sizing.vacate(node)
+            self._forget(node)
             self.workforce.resized(now)
         else:
             self._withdraw(node, RETIRING)
             self.effects.append(StopWorker(node))
-        for task in self.placement.empty_queue(node):
+        waiting = self.placement.empty_queue(node)
+        if node.state == GONE:
+            waiting.extend(self.lobby.drain())
+        for task in sorted(waiting, key=_by_id):
             self._place(task, now)
         self.placement.feed_all(now)
         self._check_edges()
@@ -326,15 +340,18 @@ class Scheduler:
 
     def next_deadline(self) -> float:
         """When `tick` has to be called next; infinity where there is nothing to wait for."""
-        return min(self.placement.watch_at, self.sizing.next_start(), self.sizing.retire_at)
+        return min(
+            self.placement.watch_at, self.sizing.next_start(), self.sizing.retire_at, self.limits.next_deadline()
+        )
 
     def tick(self, now: float) -> None:
-        """Does what is due: delayed restarts, reclaiming from silent workers, retirements."""
+        """Does what is due: delayed restarts, reclaiming from silent workers, time limits, retirements."""
         for node in self.sizing.due(now):
             if not self.closing:
                 self.workforce.start(node, now)
         if now >= self.placement.watch_at:
             self.effects.extend(Reclaim(node) for node in self.placement.silent(now))
+        self._enforce_limits(now)
         if now >= self.sizing.retire_at:
             for node in () if self.closing else self.sizing.inactive(now):
                 for task in node.sent.values():
@@ -353,19 +370,30 @@ class Scheduler:
         waiting = self.lobby.drain()
         for node in self.sizing.nodes.values():
             waiting.extend(self.placement.empty_queue(node))
-        unknown = set(self.functions.learn(ready.functions))
+        self.functions.learn(ready.functions)
         for task in sorted(waiting, key=_by_id):
-            if task.function in unknown:
+            function = self.functions.current(task.function)
+            if function is None:
                 self._fail(task, self.functions.unknown(task.function.name))
                 continue
+            task.function = function
             if task.priority == 0:
                 task.priority = task.function.priority
             self._place(task, now)
 
-    def set_strategy(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
-        """Changes the worker choice strategy for tasks placed from now on. O(workers)."""
+    def set_strategy(
+        self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions, now: float | None = None
+    ) -> None:
+        """Changes the worker choice strategy for tasks placed from now on. O(workers).
+
+        Given the time, tasks for which the last strategy found no worker are placed by the new one.
+        """
         self.choosers.change(strategy, options)
         self.functions.rechoose()
+        if now is not None:
+            for task in self.lobby.drain():
+                self._place(task, now)
+            self._check_edges()
 
     def set_queue(self, options: TasksQueueOptions, now: float, *, enabled: bool) -> None:
         """Changes the tasks queue options; switching the queues off sends all that waits to its worker."""
@@ -390,6 +418,19 @@ class Scheduler:
 
     # ---- inside -----------------------------------------------------------------------------------
 
+    def _enforce_limits(self, now: float) -> None:
+        for task in self.limits.overdue(now):
+            extra = task.extra
+            assert extra is not None
+            extra.timed_out = True
+            self.abort(task, now)
+            message = f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s"
+            self.effects.append(FailTask(task, TaskTimeoutError(message)))
+        for node in self.limits.stubborn(now):
+            if not node.condemned:
+                node.condemned = True
+                self.effects.append(KillWorker(node))
+
     def _place(self, task: Task, now: float) -> None:
         function = task.function
         node: Any = function.chooser.choose(now)
@@ -409,6 +450,16 @@ class Scheduler:
         where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
         self._fail(task, PoolFailedError(f"{where}, and restart_worker_on_error is off"))
 
+    def _retry(self, node: Node, now: float) -> None:
+        """Tasks for which a user's strategy found no worker before: it may find one now that a task has ended."""
+        lobby = self.lobby
+        for shelf in lobby.shelves:
+            while shelf.length and node.eligible and node.allowed(shelf.affinity):
+                task = lobby.pop_from(shelf, now)
+                self._place(task, now)
+                if task.node is None:
+                    break
+
     def _may_still_come(self, slots: frozenset[int] | None) -> bool:
         """Whether a worker that may run tasks of that affinity is there, on its way, or can be created."""
         sizing = self.sizing
@@ -421,7 +472,7 @@ class Scheduler:
         task = node.sent.pop(sequence)
         usage = node.usage.of(task.function)
         if task.state == ABORTING:
-            usage.aborted += 1
+            _book_unwanted(task, usage)
         else:
             usage.failed += 1
         task.state = ENDED
@@ -437,13 +488,23 @@ class Scheduler:
         self.placement.withdraw(node)
         node.state = state
 
+    def _forget(self, node: Node) -> None:
+        """Frees the slot of a worker that is gone; what it has done stays known."""
+        self.sizing.vacate(node)
+        self.retired.merge(node.usage)
+        self.retired.trim()
+        self.retired_active += node.active
+        self.retired_idle += node.idle
+
     def _settle_lost(self, node: Node, exited: WorkerExit) -> list[Task]:
         """Ends what a lost worker had started; returns what is to be placed again."""
         unsettled: list[Task] = []
         for sequence, task in node.sent.items():
+            if node.limited:
+                self.limits.gone(node, task)
             if task.state == ABORTING:
                 task.state = ENDED
-                node.usage.of(task.function).aborted += 1
+                _book_unwanted(task, node.usage.of(task.function))
             elif sequence > exited.started or self._may_retry(task, node, exited):
                 unsettled.append(task)
         node.sent.clear()
@@ -479,8 +540,10 @@ class Scheduler:
             self._fail(task, self._pool_failed())
         for node in list(self.sizing.nodes.values()):
             for task in [*node.queue.drain(), *node.sent.values()]:
+                if node.limited and task.state != QUEUED:
+                    self.limits.gone(node, task)
                 if task.state == ABORTING:
-                    node.usage.of(task.function).aborted += 1
+                    _book_unwanted(task, node.usage.of(task.function))
                     task.state = ENDED
                 else:
                     self._fail(task, self._pool_failed(), node)
@@ -490,8 +553,7 @@ class Scheduler:
             node.ahead = 0.0
             if node.state == PLANNED:
                 self._withdraw(node, GONE)
-                self.sizing.vacate(node)
-                self.retired.merge(node.usage)
+                self._forget(node)
             else:
                 self._withdraw(node, RETIRING)
                 self.effects.append(KillWorker(node))
@@ -526,6 +588,14 @@ class Scheduler:
                 edges.report(self.effects, "empty", None, active=count == 0 and self.workforce.ever_grown)
         pressed = self.placement.pressed
         edges.report(self.effects, "back_pressure", "back_pressure_end", active=pressed > 0 and pressed == count)
+
+
+def _book_unwanted(task: Task, usage: FunctionUsage) -> None:
+    """Counts a task that was told to stop: aborted, or failed where its time limit was the reason."""
+    if task.extra is not None and task.extra.timed_out:
+        usage.failed += 1
+    else:
+        usage.aborted += 1
 
 
 def _by_id(task: Task) -> int:

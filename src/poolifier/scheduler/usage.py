@@ -73,7 +73,7 @@ class Times:
         self.maximum = max(self.maximum, other.maximum)
         self.count += other.count
         self.total += other.total
-        self.recent = self.recent + other.recent
+        self.recent += other.recent
 
     def summary(self) -> TimeSummary:
         """The numbers so far. O(window log window)."""
@@ -114,15 +114,6 @@ class FunctionUsage:
         self.run_time = Times()
         self.wait_time = Times()
 
-    def ended(self, run_time: float, wait_time: float) -> None:
-        """Records the times of a task that ran."""
-        pending = self.run_time.pending
-        pending.append(run_time)
-        self.wait_time.pending.append(wait_time)
-        if len(pending) > FOLD_MASK:
-            self.run_time.fold()
-            self.wait_time.fold()
-
     def merge(self, other: FunctionUsage) -> None:
         """Adds another's numbers to these."""
         self.executed += other.executed
@@ -155,6 +146,12 @@ class NodeUsage:
         for function, usage in other.by_function.items():
             self.of(function).merge(usage)
         self.max_queued = max(self.max_queued, other.max_queued)
+
+    def trim(self) -> None:
+        """Forgets the older times, so that workers that come and go leave no trail that grows."""
+        for usage in self.by_function.values():
+            del usage.run_time.recent[:-WINDOW]
+            del usage.wait_time.recent[:-WINDOW]
 
     def total(self) -> FunctionUsage:
         """All task functions together."""

@@ -8,22 +8,28 @@ This is start-time fair queueing (Goyal, Vin, Cheng 1996) with workers in the pl
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from typing import TypeAlias
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
 from poolifier.scheduler.strategies.task_times import TaskTime
 
 
+Entry: TypeAlias = tuple[float, int, int, int, int]
+"""What it is ordered by, its turn, slot, worker id and version. Of equals, the one chosen last comes last."""
+
+
 class _Share:
     """A worker's mean task time and virtual end. A heap entry of an older version is stale."""
 
-    __slots__ = ("end", "mean", "time", "version", "worker")
+    __slots__ = ("end", "mean", "time", "turn", "version", "worker")
 
     def __init__(self, worker: WorkerCandidate, options: WorkerChoiceStrategyOptions) -> None:
         self.worker = worker
         self.time = TaskTime(options)
         self.end = 0.0
         self.mean = 0.0
+        self.turn = 0
         self.version = 0
 
 
@@ -39,14 +45,15 @@ class FairShare(Strategy):
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._options = options
+        self._turn = 0
         self._shares: dict[int, _Share] = {}
-        self._free: list[tuple[float, int, int, int]] = []
-        self._taken: list[tuple[float, int, int, int]] = []
-        self._ends: list[tuple[float, int, int, int]] = []
+        self._free: list[Entry] = []
+        self._taken: list[Entry] = []
+        self._ends: list[Entry] = []
 
     def worker_added(self, worker: WorkerCandidate) -> None:
         share = self._shares[worker.id] = _Share(worker, self._options)
-        heappush(self._free, (0.0, worker.slot, worker.id, share.version))
+        heappush(self._free, (0.0, 0, worker.slot, worker.id, share.version))
 
     def worker_removed(self, worker: WorkerCandidate) -> None:
         del self._shares[worker.id]
@@ -54,10 +61,10 @@ class FairShare(Strategy):
     def choose(self, now: float) -> WorkerCandidate | None:
         ends = self._ends
         while ends and ends[0][0] <= now:
-            _, slot, worker_id, version = heappop(ends)
+            _, turn, slot, worker_id, version = heappop(ends)
             share = self._shares.get(worker_id)
             if share is not None and share.version == version:
-                heappush(self._free, (share.mean, slot, worker_id, version))
+                heappush(self._free, (share.mean, turn, slot, worker_id, version))
         free = self._top(self._free, now, taken=False)
         taken = self._top(self._taken, now, taken=True)
         if free is None and taken is None:
@@ -66,6 +73,8 @@ class FairShare(Strategy):
         share = free if free_first else taken
         assert share is not None
         share.end = max(now, share.end) + share.mean
+        self._turn += 1
+        share.turn = self._turn
         self._moved(share, now)
         return share.worker
 
@@ -83,16 +92,16 @@ class FairShare(Strategy):
         share.version += 1
         worker = share.worker
         if share.end <= now or share.end == 0.0:
-            heappush(self._free, (share.mean, worker.slot, worker.id, share.version))
+            heappush(self._free, (share.mean, share.turn, worker.slot, worker.id, share.version))
         else:
-            heappush(self._taken, (share.end + share.mean, worker.slot, worker.id, share.version))
-            heappush(self._ends, (share.end, worker.slot, worker.id, share.version))
+            heappush(self._taken, (share.end + share.mean, share.turn, worker.slot, worker.id, share.version))
+            heappush(self._ends, (share.end, share.turn, worker.slot, worker.id, share.version))
         if len(self._free) + len(self._taken) + len(self._ends) > 64 + 12 * len(self._shares):
             self._compact()
 
-    def _top(self, heap: list[tuple[float, int, int, int]], now: float, *, taken: bool) -> _Share | None:
+    def _top(self, heap: list[Entry], now: float, *, taken: bool) -> _Share | None:
         while heap:
-            _, _, worker_id, version = heap[0]
+            _, _, _, worker_id, version = heap[0]
             share = self._shares.get(worker_id)
             if share is not None and share.version == version and (share.end > now) == taken:
                 return share
@@ -101,7 +110,7 @@ class FairShare(Strategy):
 
     def _compact(self) -> None:
         for heap in (self._free, self._taken, self._ends):
-            heap[:] = [entry for entry in heap if self._is_current(entry[2], entry[3])]
+            heap[:] = [entry for entry in heap if self._is_current(entry[3], entry[4])]
             heapify(heap)
 
     def _is_current(self, worker_id: int, version: int) -> bool:

@@ -1,0 +1,229 @@
+"""Aborts and time limits on real processes; the stress test is in tests/faults."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from poolifier import FixedProcessPool, TaskAborted, TaskFunction, TaskTimeoutError
+
+
+def spin(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return seconds
+
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def block_in_c(path):
+    Path(path).touch()
+    # One call into C that takes minutes: Python runs no signal handler before it returns.
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 200_000_000)
+
+
+def clean_up(path):
+    try:
+        Path(path + ".begun").touch()
+        time.sleep(60)
+    except TaskAborted:
+        Path(path).write_text("aborted")
+        raise
+    finally:
+        Path(path + ".finally").touch()
+
+
+def refuse_to_stop(path):
+    while True:
+        with contextlib.suppress(TaskAborted):
+            while True:
+                Path(path).touch()
+                time.sleep(60)
+
+
+async def wait(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+def pid(_):
+    return os.getpid()
+
+
+FUNCTIONS = {"spin": spin, "nap": nap, "block": block_in_c, "clean": clean_up, "refuse": refuse_to_stop, "pid": pid}
+
+
+@pytest.mark.parametrize("name", ["spin", "nap"])
+def test_a_running_function_is_stopped_and_its_worker_lives(run, until, name):
+    async def main():
+        async with FixedProcessPool(1, FUNCTIONS) as pool:
+            worker = await pool.execute(None, "pid")
+            future = pool.execute(60, name)
+            await until(lambda: pool.info.executing_tasks)
+            future.cancel()
+            assert await asyncio.wait_for(pool.execute(None, "pid"), 5) == worker
+            assert pool.info.aborted_tasks == 1
+
+    run(main())
+
+
+def test_an_async_function_is_stopped_beside_others(run, until):
+    async def main():
+        functions = {"wait": wait, "pid": pid}
+        async with FixedProcessPool(1, functions, tasks_queue_options={"concurrency": 4}) as pool:
+            worker = await pool.execute(None, "pid")
+            long, short = pool.execute(60, "wait"), pool.execute(0.1, "wait")
+            await until(lambda: pool.info.executing_tasks == 2)
+            long.cancel()
+            assert await short == 0.1
+            await until(lambda: pool.info.aborted_tasks == 1)
+            assert await pool.execute(None, "pid") == worker
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["block", "refuse"])
+def test_what_ignores_everything_is_killed_after_the_grace_period(run, until, tmp_path, name):
+    async def main():
+        async with FixedProcessPool(1, FUNCTIONS, abort_grace=0.2, restart_limit=(0, 10.0)) as pool:
+            worker = await pool.execute(None, "pid")
+            future = pool.execute(str(tmp_path / "begun"), name)
+            neighbours = [pool.execute(n / 1000, "nap") for n in range(5)]
+            await until((tmp_path / "begun").exists)
+            future.cancel()
+            # They had not started, so they run on the replacement, and the kill is no crash of the worker's own.
+            assert await asyncio.wait_for(asyncio.gather(*neighbours), 5) == [n / 1000 for n in range(5)]
+            assert await pool.execute(None, "pid") != worker
+            info = pool.info
+            assert (info.aborted_tasks, info.failed_tasks) == (1, 0)
+
+    run(main())
+
+
+def test_cleanup_runs(run, until, tmp_path):
+    async def main():
+        async with FixedProcessPool(1, FUNCTIONS) as pool:
+            future = pool.execute(str(tmp_path / "note"), "clean")
+            await until((tmp_path / "note.begun").exists)
+            future.cancel()
+            await until(lambda: pool.info.aborted_tasks)
+
+    run(main())
+    assert (tmp_path / "note").read_text() == "aborted"
+    assert (tmp_path / "note.finally").exists()
+
+
+@pytest.mark.parametrize("name", ["spin", "nap"])
+def test_a_time_limit_counts_running_time(run, name):
+    async def main():
+        async with FixedProcessPool(1, FUNCTIONS) as pool:
+            worker = await pool.execute(None, "pid")
+            # Each waits for longer than its limit, and none runs for as long.
+            assert await asyncio.gather(*(pool.execute(0.1, name, timeout=0.35) for _ in range(8))) == [0.1] * 8
+            begun = time.monotonic()
+            with pytest.raises(TaskTimeoutError, match=f"'{name}'.* ran longer than 0\\.2 s") as caught:
+                await pool.execute(60, name, timeout=0.2)
+            assert isinstance(caught.value, TimeoutError)
+            assert 0.2 <= time.monotonic() - begun < 2
+            assert await pool.execute(None, "pid") == worker
+            assert pool.info.failed_tasks == 1
+
+    run(main())
+
+
+def test_a_time_limit_kills_what_does_not_stop(run, tmp_path):
+    async def main():
+        async with FixedProcessPool(1, FUNCTIONS, abort_grace=0.1) as pool:
+            worker = await pool.execute(None, "pid")
+            with pytest.raises(TaskTimeoutError):
+                await pool.execute(str(tmp_path / "begun"), "block", timeout=0.1)
+            assert await asyncio.wait_for(pool.execute(None, "pid"), 5) != worker
+
+    run(main())
+
+
+def test_limits_of_function_and_pool(run):
+    async def main():
+        functions = {"pool": nap, "function": TaskFunction(nap, timeout=0.1)}
+        async with FixedProcessPool(1, functions, timeout=0.4) as pool:
+            for name, call, limit in (("pool", None, 0.4), ("function", None, 0.1), ("function", 0.2, 0.2)):
+                with pytest.raises(TaskTimeoutError, match=f"longer than {limit:g} s"):
+                    await pool.execute(60, name, timeout=call)
+            assert await pool.execute(0.2, "function", timeout=5) == 0.2
+
+    run(main())
+
+
+def test_a_retry_has_a_limit_of_its_own(run, tmp_path):
+    def end_then_nap(path):
+        time.sleep(0.2)
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return "alive"
+        os._exit(1)
+
+    async def main():
+        async with FixedProcessPool(1, end_then_nap) as pool:
+            assert await pool.execute(str(tmp_path / "once"), retries=1, timeout=0.35) == "alive"
+
+    run(main())
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_limits_of_async_functions(run, concurrency):
+    async def main():
+        async with FixedProcessPool(1, wait, tasks_queue_options={"concurrency": concurrency}) as pool:
+            futures = [pool.execute(0.1, timeout=0.3) for _ in range(6)] + [pool.execute(60, timeout=0.3)]
+            results = await asyncio.gather(*futures, return_exceptions=True)
+            assert results[:6] == [0.1] * 6
+            assert isinstance(results[6], TaskTimeoutError)
+            assert await pool.execute(0.01) == 0.01
+
+    run(main())
+
+
+def test_submit_waits_for_room_first_come_first_served(run, until):
+    async def main():
+        async with FixedProcessPool(1, nap, max_queued=2) as pool:
+            futures = [await pool.submit(0.02) for _ in range(3)]
+            order = []
+
+            async def submit(number):
+                future = await pool.submit(0.001)
+                order.append(number)
+                return await future
+
+            waiting = [asyncio.create_task(submit(number)) for number in range(10)]
+            await asyncio.sleep(0)
+            assert pool.info.queued_tasks == 2
+            assert order == []
+            waiting[4].cancel()
+            await asyncio.gather(*futures)
+            await asyncio.gather(*waiting, return_exceptions=True)
+            assert order == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+            assert pool.info.submitted_tasks == 12
+
+    run(main())
+
+
+def test_submit_does_not_hang_when_the_pool_ends(run):
+    async def main():
+        pool = FixedProcessPool(1, nap, max_queued=1, tasks_queue_options={"tasks_finished_timeout": 0.05})
+        async with pool:
+            for _ in range(2):
+                await pool.submit(60)
+            waiting = asyncio.create_task(pool.submit(1))
+            await asyncio.sleep(0)
+        with pytest.raises(Exception, match="destroyed"):
+            await waiting
+
+    run(main())
