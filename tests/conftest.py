@@ -1,4 +1,4 @@
-"""What the tests of the pools share."""
+"""What tests of pools share."""
 
 import asyncio
 import faulthandler
