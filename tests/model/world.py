@@ -100,7 +100,7 @@ class World:
         self.last_id += 1
         task = Task(self.last_id, function, object(), function.priority if priority is None else priority, None)
         if c % 3 == 1:
-            task.extra = TaskExtra(c % 4)
+            task.extra = TaskExtra(c % 4, (None, 0.001, 1.0)[b % 3])
         self.tasks[task.id] = task
         scheduler.submit(task, self.now)
         self.pump()
@@ -223,7 +223,7 @@ class World:
 
     def crash(self, a, b, c):
         """A worker dies at any point: any mark that agrees with what it has answered."""
-        worker = self.a_worker(a, lambda worker: True)
+        worker = self.a_worker(a, lambda _: True)
         if worker is not None:
             marks = [worker.mark, *(sequence for sequence in worker.inbox if sequence > worker.mark)]
             mark = marks[b % len(marks)]
@@ -432,7 +432,10 @@ class World:
         ended = info.executed_tasks + info.failed_tasks + info.aborted_tasks
         assert info.submitted_tasks == len(self.tasks) == ended + info.executing_tasks + info.queued_tasks
         cancelled = sum(outcome == "cancelled" for outcome in self.outcomes.values())
-        aborting = sum(task.state == ABORTING for task in self.tasks.values())
+        aborting = sum(
+            task.state == ABORTING and not (task.extra is not None and task.extra.timed_out)
+            for task in self.tasks.values()
+        )
         assert info.aborted_tasks == cancelled - aborting
         assert info.executed_tasks == sum(outcome == "done" for outcome in self.outcomes.values())
         for node in nodes:

@@ -45,8 +45,8 @@ class Limits:
         if extra is None or extra.timeout is None:
             return
         node.limited -= 1
-        if extra.started_at:
-            extra.started_at = 0.0
+        if extra.started_at >= 0.0:
+            extra.started_at = -1.0
             self._running -= 1
             if len(self._timed) > 2 * self._running + STALE_BEFORE_COMPACTION:
                 self._timed = [entry for entry in self._timed if _is_current(entry)]
@@ -56,7 +56,7 @@ class Limits:
         """A task has left, so the next one begins to run. O(tasks that the worker runs at once)."""
         for task in islice(node.sent.values(), node.quota):
             extra = task.extra
-            if extra is not None and extra.timeout is not None and not extra.started_at:
+            if extra is not None and extra.timeout is not None and extra.started_at < 0.0:
                 self._start(task, now)
 
     def abort(self, task: Task, now: float) -> None:
@@ -106,4 +106,4 @@ def _is_current(entry: Entry) -> bool:
     extra = task.extra
     if extra is None or extra.timeout is None or task.state != SENT:
         return False
-    return extra.started_at > 0.0 and extra.started_at + extra.timeout == at
+    return extra.started_at >= 0.0 and extra.started_at + extra.timeout == at

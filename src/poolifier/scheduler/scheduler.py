@@ -421,7 +421,8 @@ class Scheduler:
     def _enforce_limits(self, now: float) -> None:
         for task in self.limits.overdue(now):
             extra = task.extra
-            assert extra is not None
+            if extra is None or extra.timed_out:
+                continue  # Handed back and sent again within one moment, it is in the heap twice.
             extra.timed_out = True
             self.abort(task, now)
             message = f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s"
@@ -429,6 +430,7 @@ class Scheduler:
         for node in self.limits.stubborn(now):
             if not node.condemned:
                 node.condemned = True
+                self.retire(node, now)  # Nothing more is sent to it, and what waits for it moves at once.
                 self.effects.append(KillWorker(node))
 
     def _place(self, task: Task, now: float) -> None:

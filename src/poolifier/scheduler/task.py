@@ -64,7 +64,7 @@ class TaskExtra:
     Attributes:
         retries: How often it may still run again after a crash.
         timeout: Seconds that it may run, or None.
-        started_at: When it began to run, as far as the pool can tell; 0.0 before.
+        started_at: When it began to run, as far as the pool can tell; below 0 before.
         timed_out: It ran too long, and its caller has been told.
         history: The crashes it has caused so far.
     """
@@ -74,6 +74,6 @@ class TaskExtra:
     def __init__(self, retries: int = 0, timeout: float | None = None) -> None:
         self.retries = retries
         self.timeout = timeout
-        self.started_at = 0.0
+        self.started_at = -1.0
         self.timed_out = False
         self.history: list[WorkerCrashedError] = []

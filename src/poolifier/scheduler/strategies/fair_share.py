@@ -14,7 +14,6 @@ from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
 from poolifier.scheduler.strategies.task_times import TaskTime
 
-
 Entry: TypeAlias = tuple[float, int, int, int, int]
 """What it is ordered by, its turn, slot, worker id and version. Of equals, the one chosen last comes last."""
 
