@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Final
 
 from poolifier.errors import UnknownTaskFunctionError
@@ -20,14 +20,21 @@ UNKNOWN_RUN_TIME: Final = 1.0
 class Function:
     """A task function: how its tasks are placed, and how long they take.
 
+    One that is replaced lives on for as long as there are tasks of it: a task runs the function that
+    its name meant when it was submitted, however long it waits and wherever it goes.
+
     Attributes:
+        key: What workers know it by: its name, or one of its own where it was added at run time.
         estimate: Smoothed run time of its recent tasks, in seconds.
     """
 
-    __slots__ = ("affinity", "chooser", "estimate", "name", "priority", "properties", "strategy", "timeout")
+    __slots__ = ("affinity", "chooser", "estimate", "key", "name", "priority", "properties", "strategy", "timeout")
 
-    def __init__(self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy) -> None:
+    def __init__(
+        self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy, key: str | None = None
+    ) -> None:
         self.name = properties.name
+        self.key = properties.name if key is None else key
         self.properties = properties
         self.priority = properties.priority
         self.strategy = properties.strategy
@@ -47,12 +54,13 @@ class Functions:
     taken on trust, and looked into again then.
     """
 
-    __slots__ = ("_by_name", "_choosers", "_removed", "default", "learned")
+    __slots__ = ("_by_name", "_choosers", "_heirs", "_removed", "default", "learned")
 
     def __init__(self, choosers: Choosers) -> None:
         self._by_name: dict[str, Function] = {}
         self._choosers = choosers
         self._removed: list[Function] = []
+        self._heirs: dict[str, Function] = {}
         self.default: str | None = None
         self.learned = False
 
@@ -101,6 +109,52 @@ class Functions:
     def current(self, function: Function) -> Function | None:
         """The function that stands for this one now: None where it was taken on trust or is no more."""
         return self._by_name.get(function.name)
+
+    def put(self, properties: TaskFunctionProperties, key: str) -> None:
+        """Gives a name to another function, for tasks submitted from now on."""
+        name = properties.name
+        before = self._by_name.get(name)
+        affinity = self._choosers.affinity(properties.worker_nodes)
+        function = Function(properties, affinity, self._choosers.chooser(properties.strategy, affinity), key)
+        self._by_name[name] = function
+        if before is not None:
+            self._removed.append(before)
+        if name == self.default:
+            self._by_name[DEFAULT_TASK_NAME] = function
+
+    def remove(self, name: str) -> None:
+        """Forgets a name, for tasks submitted from now on.
+
+        Raises:
+            UnknownTaskFunctionError: No function has it.
+            ValueError: It is that of the default function.
+        """
+        if name in (DEFAULT_TASK_NAME, self.default):
+            raise ValueError(f"name {name!r} is the default task function, which cannot be removed")
+        if name not in self._by_name:
+            raise self.unknown(name)
+        self._removed.append(self._by_name.pop(name))
+
+    def set_default(self, name: str) -> None:
+        """Lets another function be the default one, for tasks submitted from now on.
+
+        Raises:
+            UnknownTaskFunctionError: No function has that name.
+        """
+        if name not in self._by_name:
+            raise self.unknown(name)
+        self.default = name
+        self._by_name[DEFAULT_TASK_NAME] = self._by_name[name]
+
+    def unneeded(self, needed: Container[Function]) -> list[tuple[Function, Function]]:
+        """Lets go of functions that have lost their name and are not needed.
+
+        Returns:
+            Each of them, and the one of the same name that their numbers go to.
+        """
+        gone = [function for function in self._removed if function not in needed]
+        self._removed = [function for function in self._removed if function in needed]
+        return [(each, self._by_name.get(each.name) or self._heirs.setdefault(each.name, each)) for each in gone]
 
     def properties(self) -> list[TaskFunctionProperties]:
         """All that is known, the default one first."""

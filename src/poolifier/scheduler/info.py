@@ -11,6 +11,7 @@ from poolifier.scheduler.usage import FunctionUsage, NodeUsage, TimeSummary
 if TYPE_CHECKING:
     from poolifier.scheduler.node import Node
     from poolifier.scheduler.scheduler import Scheduler
+    from poolifier.scheduler.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
         executed_tasks=usage.executed,
         failed_tasks=usage.failed,
         aborted_tasks=usage.aborted,
-        queued_tasks=scheduler.lobby.length + sum(node.queued for node in nodes),
+        queued_tasks=scheduler.lobby.length + scheduler.surplus + sum(node.queued for node in nodes),
         max_queued_tasks=sum(node.usage.max_queued for node in nodes),
         stolen_tasks=usage.stolen,
         back_pressure=0 < scheduler.placement.pressed == len(nodes),
@@ -173,9 +174,9 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
 
 
 def worker_usage(node: Node) -> WorkerUsage:
-    """What one worker has done, all task functions together."""
+    """What one worker has done, all task functions together. O(tasks at the worker)."""
     total = node.usage.total()
-    counts = _counts(total, node.usage, node.executing, node.queued)
+    counts = _counts(total, node.usage, node.executing, node.queued + _surplus([*node.sent.values(), *node.queue]))
     return _usage(total, counts, EluSummary.of(node.active, node.idle))
 
 
@@ -185,20 +186,30 @@ def function_usage(node: Node) -> dict[str, WorkerUsage]:
     executing = running[: node.capacity]
     waiting = [*running[node.capacity :], *node.queue]
     usages: dict[str, WorkerUsage] = {}
-    for function in dict.fromkeys([*node.usage.by_function, *(task.function for task in [*executing, *waiting])]):
+    functions = dict.fromkeys([*node.usage.by_function, *(task.function for task in [*executing, *waiting])])
+    # One that was replaced while there were tasks of it counts under the name that both have.
+    for name in dict.fromkeys(function.name for function in functions):
         usage = FunctionUsage()
-        usage.merge(node.usage.of(function))
+        for function in functions:
+            if function.name == name:
+                usage.merge(node.usage.of(function))
         counts = TaskCounts(
-            executing=sum(task.function is function for task in executing),
+            executing=sum(task.function.name == name for task in executing),
             executed=usage.executed,
             failed=usage.failed,
             aborted=usage.aborted,
-            queued=sum(task.function is function for task in waiting),
+            queued=sum(task.function.name == name for task in waiting)
+            + _surplus([task for task in [*executing, *waiting] if task.function.name == name]),
             stolen=usage.stolen,
         )
         # A runtime's active time is not measured by function; while one runs, its run time is what it is.
-        usages[function.name] = _usage(usage, counts, EluSummary())
+        usages[name] = _usage(usage, counts, EluSummary())
     return usages
+
+
+def _surplus(tasks: list[Task]) -> int:
+    """Items of chunks beyond the first of each."""
+    return sum(task.extra.items - 1 for task in tasks if task.extra is not None)
 
 
 def _counts(total: FunctionUsage, usage: NodeUsage, executing: int, queued: int) -> TaskCounts:

@@ -92,7 +92,10 @@ def _check_counts(scheduler: Scheduler, alive: int) -> None:
     for usage in [scheduler.retired, *(node.usage for node in scheduler.sizing.nodes.values())]:
         executed, failed, aborted, _ = usage.counts()
         ended += executed + failed + aborted
-    assert scheduler.submitted == ended + alive, f"{scheduler.submitted} submitted, {ended} ended, {alive} alive"
+    surplus = scheduler.surplus
+    assert scheduler.submitted == ended + alive + surplus, (
+        f"{scheduler.submitted} submitted, {ended} ended, {alive} alive, {surplus} more in chunks"
+    )
     assert alive == scheduler.unfinished, f"{alive} alive, counted {scheduler.unfinished}"
 
 

@@ -130,11 +130,13 @@ class Placement:
         sequence = node.sequence = node.sequence + 1
         task.sequence = sequence
         task.state = SENT
-        estimate = task.estimate = task.function.estimate
-        node.ahead += estimate
+        estimate = task.function.estimate
         node.sent[sequence] = task
         if task.extra is not None:
+            estimate *= task.extra.items
             self.limits.sent(node, task, now)
+        task.estimate = estimate
+        node.ahead += estimate
         node.outbox.append(task)
         if not node.in_outbox:
             node.in_outbox = True

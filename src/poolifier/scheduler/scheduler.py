@@ -46,6 +46,7 @@ from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
 from poolifier.scheduler.usage import FOLD_MASK, FunctionUsage, NodeUsage
 from poolifier.scheduler.workforce import Workforce
+from poolifier.task_functions import TaskFunctionProperties
 
 
 class Scheduler:
@@ -56,6 +57,7 @@ class Scheduler:
         effects: What else is to be done, in order; the driver clears the list.
         retired: What workers that are gone have done, and what ended without any worker.
         failure: Why the pool has given up, or None.
+        surplus: Items of chunks beyond the first of each: they count as queued, and no queue holds them.
     """
 
     def __init__(self, options: PoolOptions) -> None:
@@ -79,6 +81,7 @@ class Scheduler:
         self.was_ready = False
         self.ready_count = 0
         self.submitted = 0
+        self.surplus = 0
         self.strategy_retries = 0
         self.retired_active = 0.0
         self.retired_idle = 0.0
@@ -89,6 +92,9 @@ class Scheduler:
         """Takes a task and places it. O(1), plus what the strategy costs."""
         task.submitted_at = now
         self.submitted += 1
+        if task.extra is not None and task.extra.items > 1:
+            self.submitted += task.extra.items - 1
+            self.surplus += task.extra.items - 1
         if self.failure is not None:
             self._fail(task, self._pool_failed())
             return
@@ -111,9 +117,11 @@ class Scheduler:
             usage = node.usage.of(function)
         wanted = task.state == SENT
         if wanted:
+            if task.extra is not None:
+                self._drop_surplus(task)
             usage.executed += 1
         else:
-            _book_unwanted(task, usage)
+            self._book_unwanted(task, usage)
         task.state = ENDED
         if function.estimate == UNKNOWN_RUN_TIME:
             function.estimate = run_time
@@ -137,6 +145,30 @@ class Scheduler:
         if self.edges.changed:
             self._check_edges()
         return task if wanted else None
+
+    def item_done(self, node: Node, sequence: int, run_time: float, now: float, *, failed: bool) -> Task | None:
+        """A worker finished an item of a chunk, other than the last. Returns the task, as `task_done` does."""
+        task = node.sent.get(sequence)
+        if task is None or task.extra is None or task.extra.items <= 1:
+            return None
+        if task.state != SENT:
+            return None
+        task.extra.items -= 1
+        self.surplus -= 1
+        function = task.function
+        usage = node.usage.of(function)
+        if failed:
+            usage.failed += 1
+        else:
+            usage.executed += 1
+        function.estimate += (run_time - function.estimate) * 0.125
+        pending = usage.run_time.pending
+        pending.append(run_time)
+        usage.wait_time.pending.append(max(0.0, now - task.submitted_at - run_time))
+        if len(pending) > FOLD_MASK:
+            usage.run_time.fold()
+            usage.wait_time.fold()
+        return task
 
     def task_failed(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
         """A task function raised, or its result could not be carried. Returns as `task_done` does."""
@@ -207,10 +239,10 @@ class Scheduler:
             task.state = ENDED
             task.data = None
             if node is None:
-                self.retired.of(task.function).aborted += 1
+                self._book_unwanted(task, self.retired.of(task.function))
                 self.lobby.remove(task)
             else:
-                node.usage.of(task.function).aborted += 1
+                self._book_unwanted(task, node.usage.of(task.function))
                 node.queue.remove(task)
                 self.placement.relieve(node)
                 self.placement.lighten(node, now)
@@ -381,6 +413,44 @@ class Scheduler:
                 task.priority = task.function.priority
             self._place(task, now)
 
+    def put_function(self, properties: TaskFunctionProperties, key: str) -> None:
+        """Adds or replaces a task function, for tasks submitted from now on. All workers must know its key."""
+        self.functions.put(properties, key)
+
+    def remove_function(self, name: str) -> None:
+        """Removes a task function, for tasks submitted from now on. Raises as `Functions.remove`."""
+        self.functions.remove(name)
+
+    def set_default_function(self, name: str) -> None:
+        """Changes the default task function, for tasks submitted from now on. Raises as `Functions.set_default`."""
+        self.functions.set_default(name)
+
+    def forget_functions(self) -> list[str]:
+        """Lets go of functions that were replaced or removed and that no task needs any more. O(tasks).
+
+        Returns:
+            Their keys, for the workers to forget as well.
+        """
+        nodes = self.sizing.nodes.values()
+        needed = {task.function for task in self.lobby}
+        for node in nodes:
+            needed.update(task.function for task in (*node.queue, *node.sent.values()))
+        unneeded = self.functions.unneeded(needed)
+        for function, heir in unneeded:
+            for usage in (self.retired, *(node.usage for node in nodes)):
+                usage.inherit(heir, function)
+        return [function.key for function, _ in unneeded]
+
+    def employ(self, now: float) -> None:
+        """Sees to it that a dynamic pool has a worker, or one on its way, whether or not there are tasks."""
+        nodes = self.sizing.nodes.values()
+        if self.closing or not self.sizing.dynamic or any(node.state != RETIRING for node in nodes):
+            return
+        slot = self.sizing.free_slot()
+        if slot is not None:
+            self.workforce.add(slot, now, dynamic=True)
+            self._check_edges()
+
     def set_strategy(
         self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions, now: float | None = None
     ) -> None:
@@ -474,8 +544,9 @@ class Scheduler:
         task = node.sent.pop(sequence)
         usage = node.usage.of(task.function)
         if task.state == ABORTING:
-            _book_unwanted(task, usage)
+            self._book_unwanted(task, usage)
         else:
+            self._drop_surplus(task)
             usage.failed += 1
         task.state = ENDED
         self.placement.freed(node, task, now)
@@ -506,7 +577,7 @@ class Scheduler:
                 self.limits.gone(node, task)
             if task.state == ABORTING:
                 task.state = ENDED
-                _book_unwanted(task, node.usage.of(task.function))
+                self._book_unwanted(task, node.usage.of(task.function))
             elif sequence > exited.started or self._may_retry(task, node, exited):
                 unsettled.append(task)
         node.sent.clear()
@@ -528,6 +599,7 @@ class Scheduler:
             if len(extra.history) <= extra.retries:
                 return True
             error = PoisonTaskError.from_history(extra.history)
+        self._drop_surplus(task)
         self._fail(task, error, node)
         return False
 
@@ -545,7 +617,7 @@ class Scheduler:
                 if node.limited and task.state != QUEUED:
                     self.limits.gone(node, task)
                 if task.state == ABORTING:
-                    _book_unwanted(task, node.usage.of(task.function))
+                    self._book_unwanted(task, node.usage.of(task.function))
                     task.state = ENDED
                 else:
                     self._fail(task, self._pool_failed(), node)
@@ -569,10 +641,33 @@ class Scheduler:
         return error
 
     def _fail(self, task: Task, error: BaseException, node: Node | None = None) -> None:
-        (self.retired if node is None else node.usage).of(task.function).failed += 1
+        usage = (self.retired if node is None else node.usage).of(task.function)
+        usage.failed += self._take_items(task)
         task.state = ENDED
         task.node = node
         self.effects.append(FailTask(task, error))
+
+    def _book_unwanted(self, task: Task, usage: FunctionUsage) -> None:
+        """Counts a task that was told to stop: aborted, or failed where its time limit was the reason."""
+        items = self._take_items(task)
+        if task.extra is not None and task.extra.timed_out:
+            usage.failed += items
+        else:
+            usage.aborted += items
+
+    def _take_items(self, task: Task) -> int:
+        """All that the task stands for, which ends now."""
+        extra = task.extra
+        if extra is None:
+            return 1
+        items = extra.items
+        self.surplus -= items - 1
+        extra.items = 1
+        return items
+
+    def _drop_surplus(self, task: Task) -> None:
+        """Only the first item that is left ends now; the others have not started, and are submitted again."""
+        self.submitted -= self._take_items(task) - 1
 
     def _check_edges(self) -> None:
         edges = self.edges
@@ -590,14 +685,6 @@ class Scheduler:
                 edges.report(self.effects, "empty", None, active=count == 0 and self.workforce.ever_grown)
         pressed = self.placement.pressed
         edges.report(self.effects, "back_pressure", "back_pressure_end", active=pressed > 0 and pressed == count)
-
-
-def _book_unwanted(task: Task, usage: FunctionUsage) -> None:
-    """Counts a task that was told to stop: aborted, or failed where its time limit was the reason."""
-    if task.extra is not None and task.extra.timed_out:
-        usage.failed += 1
-    else:
-        usage.aborted += 1
 
 
 def _by_id(task: Task) -> int:

@@ -64,16 +64,20 @@ class TaskExtra:
     Attributes:
         retries: How often it may still run again after a crash.
         timeout: Seconds that it may run, or None.
+        buffer: Items that its stream may be ahead of the reader; 0 where it is no stream.
         started_at: When it began to run, as far as the pool can tell; below 0 before.
         timed_out: It ran too long, and its caller has been told.
+        items: The items of a map that it still has to run, each of which counts as a task; 1 for a plain task.
         history: The crashes it has caused so far.
     """
 
-    __slots__ = ("history", "retries", "started_at", "timed_out", "timeout")
+    __slots__ = ("buffer", "history", "items", "retries", "started_at", "timed_out", "timeout")
 
     def __init__(self, retries: int = 0, timeout: float | None = None) -> None:
         self.retries = retries
         self.timeout = timeout
+        self.buffer = 0
         self.started_at = -1.0
         self.timed_out = False
+        self.items = 1
         self.history: list[WorkerCrashedError] = []

@@ -141,6 +141,13 @@ class NodeUsage:
             usage = self.by_function[function] = FunctionUsage()
         return usage
 
+    def inherit(self, heir: Function, function: Function) -> None:
+        """Books what was done of one task function on another, which has taken its place."""
+        usage = self.by_function.pop(function, None)
+        if usage is not None:
+            self.of(heir).merge(usage)
+            self.trim()
+
     def merge(self, other: NodeUsage) -> None:
         """Adds another's numbers to these."""
         for function, usage in other.by_function.items():

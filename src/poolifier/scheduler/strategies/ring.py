@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left
 
 from poolifier.protocols import WorkerCandidate
 
@@ -22,16 +22,17 @@ class Ring:
         self._used = False
 
     def add(self, worker: WorkerCandidate) -> None:
-        """Adds a worker. O(workers)."""
-        current = self.workers[self.cursor] if self.cursor < len(self.workers) else None
-        insort(self.workers, worker, key=_slot)
-        # Before the first round there is no turn to keep: it begins at the lowest slot, whoever came first.
-        if current is not None and self._used:
-            self.cursor = self.workers.index(current)
+        """Adds a worker. O(log workers), and moving what is behind it in the list."""
+        workers = self.workers
+        position = bisect_left(workers, worker.slot, key=_slot)
+        # The turn stays whose it is. Before the first round it is nobody's: that begins at the lowest slot.
+        if self._used and (position < self.cursor or position == self.cursor < len(workers)):
+            self.cursor += 1
+        workers.insert(position, worker)
 
     def remove(self, worker: WorkerCandidate) -> None:
-        """Removes a worker; where it was the one at the cursor, its successor takes the place. O(workers)."""
-        position = self.workers.index(worker)
+        """Removes a worker; where it was the one at the cursor, its successor takes the place."""
+        position = bisect_left(self.workers, worker.slot, key=_slot)
         del self.workers[position]
         if position < self.cursor:
             self.cursor -= 1
