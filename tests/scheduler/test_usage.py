@@ -1,0 +1,110 @@
+import random
+from statistics import median
+
+import pytest
+
+from poolifier.scheduler.usage import FOLD_MASK, WINDOW, FunctionUsage, NodeUsage, Times, TimeSummary, percentile
+
+
+def times(*values):
+    made = Times()
+    made.pending.extend(values)
+    return made
+
+
+def test_nothing_measured_is_all_zeros():
+    assert Times().summary() == TimeSummary()
+
+
+def test_sums_up():
+    summary = times(4.0, 1.0, 2.0, 3.0).summary()
+    assert (summary.count, summary.total, summary.average) == (4, 10.0, 2.5)
+    assert (summary.minimum, summary.maximum, summary.median) == (1.0, 4.0, 2.5)
+    assert summary.p95 == pytest.approx(3.85)
+    assert summary.p99 == pytest.approx(3.97)
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        ([7.0], 0.99, 7.0),
+        ([1.0, 2.0], 0.5, 1.5),
+        ([0.0, 10.0], 0.95, 9.5),
+        ([1.0, 2.0, 3.0], 0.5, 2.0),
+        (list(range(101)), 0.95, 95.0),
+        (list(range(101)), 0.99, 99.0),
+        ([1.0, 5.0], 1.0, 5.0),
+        ([1.0, 5.0], 0.0, 1.0),
+    ],
+)
+def test_percentiles_are_interpolated(values, share, expected):
+    assert percentile(values, share) == pytest.approx(expected)
+
+
+def test_extremes_and_sums_are_of_all_percentiles_of_the_most_recent():
+    pick = random.Random(4)
+    values = [pick.random() for _ in range(3 * WINDOW)]
+    measured = Times()
+    for value in values:
+        measured.pending.append(value)
+        if len(measured.pending) > FOLD_MASK:
+            measured.fold()
+    summary = measured.summary()
+    assert summary.count == len(values)
+    assert summary.total == pytest.approx(sum(values))
+    assert (summary.minimum, summary.maximum) == (min(values), max(values))
+    assert summary.median == median(values[-WINDOW:])
+    assert len(measured.recent) == WINDOW
+
+
+def test_merging_adds_up_and_leaves_the_other_alone():
+    first, second = times(1.0, 2.0), times(0.5, 9.0)
+    first.merge(second)
+    first.merge(Times())
+    assert first.summary() == times(1.0, 2.0, 0.5, 9.0).summary()
+    assert second.summary() == times(0.5, 9.0).summary()
+
+
+def test_merging_into_nothing_keeps_the_minimum():
+    nothing = Times()
+    nothing.merge(times(3.0))
+    assert nothing.summary().minimum == 3.0
+
+
+def test_counts_by_function_and_in_total():
+    node = NodeUsage()
+    node.of("a").executed += 2
+    node.of("a").run_time.pending.append(1.0)
+    node.of("b").failed += 1
+    node.of("b").aborted += 3
+    node.of("b").stolen += 4
+    assert node.counts() == (2, 1, 3, 4)
+    total = node.total()
+    assert (total.executed, total.failed, total.aborted, total.stolen) == (2, 1, 3, 4)
+    assert total.run_time.summary().count == 1
+
+
+def test_workers_that_are_gone_leave_no_trail_that_grows():
+    retired = NodeUsage()
+    for _ in range(20):
+        node = NodeUsage()
+        node.max_queued = 7
+        node.of("a").executed += 500
+        node.of("a").run_time.pending.extend([1.0] * 500)
+        node.of("a").wait_time.pending.extend([2.0] * 500)
+        retired.merge(node)
+        retired.trim()
+    assert retired.counts() == (10_000, 0, 0, 0)
+    assert retired.max_queued == 7
+    assert retired.of("a").run_time.summary().total == 10_000.0
+    assert len(retired.of("a").run_time.recent) == len(retired.of("a").wait_time.recent) == WINDOW
+
+
+def test_function_usage_merges_every_number():
+    first, second = FunctionUsage(), FunctionUsage()
+    second.executed, second.failed, second.aborted, second.stolen = 1, 2, 3, 4
+    second.wait_time.pending.append(0.25)
+    first.merge(second)
+    first.merge(second)
+    assert (first.executed, first.failed, first.aborted, first.stolen) == (2, 4, 6, 8)
+    assert first.wait_time.summary().total == 0.5
