@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from poolifier import DynamicProcessPool, FixedProcessPool, PoolEvent, PoolInfo, Worker
+from poolifier import DynamicProcessPool, FixedProcessPool, PoolEvent, PoolInfo, Worker, WorkerCrashedError
 
 request = ContextVar("request", default="none")
 
@@ -114,6 +114,7 @@ def test_a_listener_that_raises_breaks_nothing(run, until, caplog):
         async with pool:
             assert await pool.execute("four") == 4
             assert "plain" in caplog.text
+            await until(lambda: len(caplog.records) == 2)
             pool.emitter.on("error", lambda error: errors.append(str(error)))
             assert await pool.execute("four") == 4
             await until(lambda: len(errors) == 2)
@@ -121,6 +122,24 @@ def test_a_listener_that_raises_breaks_nothing(run, until, caplog):
     with caplog.at_level(logging.ERROR, "poolifier"):
         run(main())
     assert sorted(errors) == ["async", "plain"]
+
+
+def test_a_listener_that_submits_hears_of_each_event_once(run, until):
+    async def main():
+        again = []
+        pool = FixedProcessPool(
+            2, {"len": len, "exit": os._exit}, error_handler=lambda node, error: again.append(pool.execute("four"))
+        )
+        online = []
+        pool.emitter.on("worker_online", lambda info: online.append(info.worker_nodes))
+        async with pool:
+            with pytest.raises(WorkerCrashedError):
+                await pool.execute(3, "exit")
+            await until(lambda: len(online) == 3)
+            assert await asyncio.gather(*again) == [4]
+            assert pool.info.submitted_tasks == 2
+
+    run(main())
 
 
 def test_listeners_run_in_the_context_they_were_registered_in(run, until):
@@ -179,10 +198,10 @@ def test_info_is_a_snapshot_whose_numbers_add_up(run):
                 info.executed_tasks = 3
             node = pool.worker_nodes[0]
             usage = node.usage_by_task_function
-            assert set(usage) == {"nap", "fail"}
-            assert usage["nap"].tasks.executed + usage["fail"].tasks.failed == node.usage.tasks.executed + (
-                node.usage.tasks.failed
-            )
+            # Which worker got one of the failing tasks is not for a test to say.
+            assert {"nap"} <= set(usage) <= {"nap", "fail"}
+            assert sum(part.tasks.executed for part in usage.values()) == node.usage.tasks.executed
+            assert sum(part.tasks.failed for part in usage.values()) == node.usage.tasks.failed
             assert node.memory > 1_000_000
 
     run(main())

@@ -142,6 +142,19 @@ def test_destroy_cancels_what_does_not_finish(run):
     run(main())
 
 
+def test_destroy_cancels_any_number_of_tasks(run):
+    async def main():
+        pool = FixedProcessPool(2, nap)
+        await pool.start()
+        futures = [pool.execute(60) for _ in range(5_000)]
+        async with asyncio.timeout(20):
+            await pool.destroy()
+        assert all(future.cancelled() for future in futures)
+        assert pool.info.aborted_tasks == 5_000
+
+    run(main())
+
+
 @pytest.mark.usefixtures("no_leaks")
 def test_an_error_in_the_body_does_not_wait_for_tasks(run):
     async def main():

@@ -15,15 +15,21 @@ from typing import Any, Protocol
 
 from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
 from poolifier.options import check_affinities
+from poolifier.pool.function_changes import FunctionChanges, destroyed
 from poolifier.pool.room import Room
+from poolifier.pool.streams import Feed
 from poolifier.protocols import (
     ABORTED,
+    BAD_ITEM,
     DONE,
+    EXHAUSTED,
     FAILED,
+    ITEM,
     RETURNED,
     Backend,
     Channel,
     Reply,
+    WireTask,
     WorkerExit,
     WorkerReady,
     WorkerSettings,
@@ -57,6 +63,7 @@ class Driver:
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
         room: Who waits to submit.
+        functions: Changes of the task functions.
     """
 
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
@@ -67,12 +74,14 @@ class Driver:
         self._observer = observer
         self._nodes = scheduler.sizing.nodes
         self._flushing = False
+        self._carrying_out = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._ready: asyncio.Future[None] | None = None
         self._changed: asyncio.Event | None = None
         self._last_task_id = 0
         self.room = Room(scheduler, scheduler.options.max_queued)
+        self.functions = FunctionChanges(scheduler, backend, self.channels, self.changed)
 
     # ---- what the pool asks -----------------------------------------------------------------------
 
@@ -121,6 +130,18 @@ class Driver:
         if not self.loop.is_closed():
             self._carry_out()
 
+    def credit(self, task: Task, count: int) -> None:
+        """The reader of a stream has taken so many items."""
+        channel = self._channel_of(task)
+        if channel is not None:
+            channel.credit(task.sequence, count)
+
+    def hurry(self, task: Task) -> None:
+        """The reader of a stream has waited for a while, so nothing of it is to be held back."""
+        channel = self._channel_of(task)
+        if channel is not None:
+            channel.flush()
+
     def changed(self, change: Callable[[float], None]) -> None:
         """Applies a change to the scheduler and carries out what follows from it."""
         change(monotonic())
@@ -135,6 +156,7 @@ class Driver:
         now = monotonic()
         self.scheduler.close()
         self.room.close()
+        self.functions.close(destroyed())
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
         self.scheduler.drop_all(now)
@@ -171,6 +193,7 @@ class Driver:
             self.scheduler.give_up(error, "the worker module does not fit the pool")
         else:
             self.scheduler.worker_ready(worker_id, ready, monotonic())
+            self.functions.worker_ready()
         self._flush()
 
     def replies(self, worker_id: int, replies: Sequence[Reply], active: float, idle: float) -> None:
@@ -185,6 +208,7 @@ class Driver:
         node.idle = idle
         task_done = scheduler.task_done
         returned: list[int] = []
+        items = 0
         for sequence, status, value, run_time in replies:
             if status == DONE:
                 task = task_done(node, sequence, run_time, share, now)
@@ -196,11 +220,15 @@ class Driver:
                         future.set_result(value)
             elif status == RETURNED:
                 returned.append(sequence)
+            elif status == ITEM or status == BAD_ITEM:
+                items += 1
+                self._yielded(node, sequence, status, value, share)
             else:
                 self._not_done(node, sequence, status, value, run_time, share, now)
         if returned:
             scheduler.tasks_returned(node, returned, now)
-        if len(returned) < len(replies):
+        if len(returned) + items < len(replies):
+            # Of items there may be many without an end to the task, whose successors are not to wait for it.
             node.heard_at = now
         self._flush()
 
@@ -210,6 +238,10 @@ class Driver:
         if node is not None:
             self._observer.message(node, message)
 
+    def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
+        """See `WorkerListener`."""
+        self.functions.answered(worker_id, key, error)
+
     def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
         """See `WorkerListener`."""
         node = self._nodes.get(worker_id)
@@ -217,18 +249,44 @@ class Driver:
             # The first start failed, so trying again is not for the pool to decide: its user hears why.
             self.scheduler.close()
             self._ready.set_exception(_raisable(start_failed(worker_id, exited)))
+        started = node is None or node.state != STARTING
         self.scheduler.worker_lost(worker_id, exited, monotonic())
         self._flush()
         self.channels.pop(worker_id, None)
+        self.functions.worker_exited(worker_id, exited, started=started)
         if self._changed is not None:
             self._changed.set()
 
     # ---- inside -----------------------------------------------------------------------------------
 
+    def _yielded(self, node: Node, sequence: int, status: int, value: Any, share: float) -> None:
+        task = node.sent.get(sequence)
+        if task is None or task.state != SENT:
+            return
+        feed: Feed = task.future
+        feed.active += share
+        if status == ITEM:
+            feed.put(value)
+        else:
+            # The generator goes on to yield what it likes, but its reader can go no further.
+            feed.set_exception(value)
+            self.abort(task)
+            self._observer.task_error(value)
+
     def _not_done(
         self, node: Node, sequence: int, status: int, value: Any, run_time: float, share: float, now: float
     ) -> None:
         scheduler = self.scheduler
+        task = node.sent.get(sequence)
+        if task is not None and type(task.future) is Feed:
+            share += task.future.active
+        if status == EXHAUSTED:
+            task = scheduler.task_done(node, sequence, run_time, share, now)
+            if task is not None:
+                feed: Feed = task.future
+                task.data = task.future = None
+                feed.set_result(None)
+            return
         if status == FAILED:
             task = scheduler.task_failed(node, sequence, run_time, share, now)
             error = value
@@ -266,7 +324,11 @@ class Driver:
         channel = self.channels.get(node.id)
         if channel is None:
             return
-        batch = [(task.sequence, task.function.name, task.data) for task in outbox if task.state == SENT]
+        batch: list[WireTask] = [
+            (task.sequence, task.function.key, task.data, task.id) if task.extra is None else _with_terms(task)
+            for task in outbox
+            if task.state == SENT
+        ]
         if len(batch) < len(outbox):
             # Aborted in the same turn of the loop in which they were placed: the worker never hears of them.
             for task in outbox:
@@ -279,13 +341,23 @@ class Driver:
                     self._fail(task_, error)
 
     def _carry_out(self) -> None:
-        """Carries out effects, in order; doing so may cause further ones."""
+        """Carries out effects, in order; doing so may cause further ones.
+
+        A listener or a cancelled future may lead back here: what that adds is left to the call which
+        is at work, so that each effect is carried out once, however many there are.
+        """
+        if self._carrying_out:
+            return
+        self._carrying_out = True
         effects = self.scheduler.effects
         position = 0
-        while position < len(effects):
-            self._perform(effects[position])
-            position += 1
-        effects.clear()
+        try:
+            while position < len(effects):
+                position += 1
+                self._perform(effects[position - 1])
+        finally:
+            del effects[:position]
+            self._carrying_out = False
         if self.scheduler.dirty and not self._flushing:
             self._flushing = True
             self.loop.call_soon(self._flush)
@@ -293,6 +365,11 @@ class Driver:
         self.room.grew()
         if self._changed is not None:
             self._changed.set()
+
+    def _channel_of(self, task: Task) -> Channel | None:
+        """The way to the worker that a task was sent to, or None where it is not at one."""
+        node = task.node
+        return self.channels.get(node.id) if task.state == SENT and node is not None else None
 
     def _perform(self, wanted: effect.Effect) -> None:
         if isinstance(wanted, effect.Emit):
@@ -309,6 +386,7 @@ class Driver:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_exception(wanted.error)
             self.room.close()
+            self.functions.close(wanted.error)
             self._observer.event("error", None, wanted.error)
         else:
             self._tell(wanted)
@@ -338,13 +416,15 @@ class Driver:
         self._observer.event(wanted.event, wanted.node, wanted.detail)
 
     def _start_worker(self, node: Node) -> None:
-        settings = WorkerSettings(concurrency=node.quota)
+        settings = WorkerSettings(concurrency=node.quota, functions=self.functions.carried)
         try:
             self.channels[node.id] = self._backend.start_worker(node.id, node.slot, settings)
         except (OSError, PoolifierError) as error:
             # No room for a process or a descriptor: like a worker that died at start, so it is tried
             # again with back-off, and the pool fails if that does not help.
             self.worker_exited(node.id, WorkerExit(error=error))
+        else:
+            self.functions.worker_started(node.id)
 
     def _set_timer(self) -> None:
         deadline = self.scheduler.next_deadline()
@@ -375,6 +455,13 @@ class Driver:
             return True
         finally:
             self._changed = None
+
+
+def _with_terms(task: Task) -> WireTask:
+    extra = task.extra
+    assert extra is not None
+    terms = (len(extra.history) + 1, extra.timeout, extra.buffer)
+    return (task.sequence, task.function.key, task.data, task.id, terms)
 
 
 def _raisable(error: BaseException) -> BaseException:
