@@ -12,7 +12,7 @@ is what lets one number, the *started mark*, say after a crash which tasks had s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -21,8 +21,12 @@ from poolifier.task_functions import KillBehavior, TaskFunctionProperties
 
 __all__ = [
     "ABORTED",
+    "BAD_ITEM",
     "DONE",
+    "EXHAUSTED",
     "FAILED",
+    "ITEM",
+    "KEY_MARK",
     "RETURNED",
     "Backend",
     "Channel",
@@ -30,6 +34,7 @@ __all__ = [
     "Strategy",
     "StrategyPolicy",
     "WireTask",
+    "WireTerms",
     "WorkerCandidate",
     "WorkerExit",
     "WorkerListener",
@@ -37,11 +42,26 @@ __all__ = [
     "WorkerSettings",
 ]
 
-WireTask: TypeAlias = tuple[int, str, Any]
-"""A task on its way to a worker: (sequence, task function name or `"default"`, data)."""
+KEY_MARK: Final = "\0"
+"""Stands in the *key* of a task function that was added at run time, between its name and a number
+that no other has. So a worker can hold several functions of one name, and tasks that were submitted
+for one of them never get another. The key of every other function is its name."""
+
+WireTerms: TypeAlias = tuple[int, float | None, int]
+"""(attempt, seconds that the task may run or None, items that its stream may be ahead or 0 for no stream).
+
+The first attempt is 1. The seconds count from the start of the task; they are for `current_task` to
+tell, it is the pool that enforces them."""
+
+WireTask: TypeAlias = tuple[int, str, Any, int] | tuple[int, str, Any, int, WireTerms]
+"""A task on its way to a worker: (sequence, key of the task function or `"default"`, data, the pool's task id),
+and its terms if they are other than `(1, None, 0)`."""
 
 Reply: TypeAlias = tuple[int, int, Any, float]
-"""A task's end: (sequence, one of the four below, result or error, run time in seconds)."""
+"""What became of a task: (sequence, one of the following, result, item or error, run time in seconds).
+
+All but two of them are its end. A stream answers with any number of `ITEM`, in the order in which they
+were yielded, and then with `EXHAUSTED`, `FAILED` or `ABORTED`."""
 
 DONE: Final = 0
 """The function returned; the value is its result."""
@@ -51,13 +71,26 @@ ABORTED: Final = 2
 """The task was aborted; run time 0.0 where it had not started. The value is None."""
 RETURNED: Final = 3
 """The worker hands the task back unstarted, as `Channel.reclaim` asked. The value is None."""
+ITEM: Final = 4
+"""A stream yielded; the value is the item. The task goes on. Run time 0.0."""
+EXHAUSTED: Final = 5
+"""A stream has yielded all that it will. The value is None."""
+BAD_ITEM: Final = 6
+"""A stream yielded what cannot be read here; the value is the error to raise. The task goes on. Run time 0.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker is told when it starts, and again when it changes."""
+    """What a worker is told when it starts, and again when it changes.
+
+    Attributes:
+        concurrency: Tasks that it may run at once.
+        functions: Task functions that were added at run time, each with its key and in the form that
+            `Backend.carry_function` gave it. It has them before it is ready. Of no account later on.
+    """
 
     concurrency: int = 1
+    functions: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +136,13 @@ class WorkerListener(Protocol):
         """The worker can run tasks."""
 
     def replies(self, worker_id: int, replies: Sequence[Reply], active: float, idle: float) -> None:
-        """Tasks ended. `active` and `idle` are the worker's seconds with and without work so far."""
+        """Tasks ended or yielded. `active` and `idle` are the worker's seconds with and without work so far."""
 
     def worker_message(self, worker_id: int, message: Any) -> None:
-        """A task function sent a message of its own."""
+        """A task function sent a message. Those of one thread of the worker come in the order they were sent."""
+
+    def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
+        """The answer to `Channel.add_function`: the worker has the function, or this is why it has not."""
 
     def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
         """The worker is gone; nothing more comes from it."""
@@ -129,6 +165,16 @@ class Channel(Protocol):
     def reclaim(self) -> None:
         """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
 
+    def credit(self, sequence: int, count: int) -> None:
+        """Lets that stream yield so many items more, for its reader has taken so many.
+
+        A stream begins with the number of items in its terms. One whose credit is used up waits, without
+        using the CPU, and hears of everything else meanwhile.
+        """
+
+    def flush(self) -> None:
+        """Asks for replies that are held back, if there are any. Nothing else comes of it."""
+
     def stop(self) -> None:
         """Asks the worker to leave once it has finished what it was sent."""
 
@@ -141,6 +187,16 @@ class Channel(Protocol):
 
     def configure(self, settings: WorkerSettings) -> None:
         """Changes the worker's settings."""
+
+    def add_function(self, key: str, carried: Any) -> None:
+        """Gives the worker a task function, in the form that `Backend.carry_function` gave it.
+
+        It loads it between two tasks and answers with `function_added`. Tasks that are sent after this
+        find it. A key is given once, so this changes nothing for tasks that use other keys.
+        """
+
+    def remove_functions(self, keys: Sequence[str]) -> None:
+        """Lets the worker forget task functions that no task uses any more. There is no answer."""
 
 
 class Backend(Protocol):
@@ -156,6 +212,13 @@ class Backend(Protocol):
             OSError: The system has no room for it.
         """
         ...
+
+    def carry_function(self, name: str, function: Callable[..., Any]) -> Any:
+        """The form in which a task function goes to workers of this kind; made once for all of them.
+
+        Raises:
+            SerializationError: It cannot be sent to them; names the function, and says why.
+        """
 
     async def close(self) -> None:
         """Ends what is left of the workers, and leaves nothing behind. Safe to call twice."""

@@ -11,6 +11,7 @@ import pickle
 from typing import Any, Final
 
 from poolifier.errors import SerializationError
+from poolifier.protocols import KEY_MARK
 
 __all__ = ["ATOMS", "carry_by_value", "decode", "describe", "encode", "encode_data", "encode_result"]
 
@@ -66,7 +67,7 @@ def decode(payload: bytes) -> Any:
 
 
 def encode_data(name: str, data: Any) -> bytes:
-    """Pickles a task's data.
+    """Pickles a task's data, given the key of its task function.
 
     Raises:
         SerializationError: It cannot be pickled; names the task function, what and why.
@@ -75,12 +76,13 @@ def encode_data(name: str, data: Any) -> bytes:
         return encode(data)
     except BaseException as error:
         raise SerializationError(
-            f"the data of task function {name!r} ({type(data).__name__}) cannot be pickled: {describe(error)}"
+            f"the data of task function {name.partition(KEY_MARK)[0]!r} ({type(data).__name__}) cannot be pickled: "
+            f"{describe(error)}"
         ) from error
 
 
-def encode_result(name: str, result: Any) -> bytes:
-    """Pickles a task's result.
+def encode_result(name: str, result: Any, what: str = "the result") -> bytes:
+    """Pickles a task's result, or an item of its stream; `what` is which, for the error.
 
     Raises:
         SerializationError: It cannot be pickled; names the task function, what and why.
@@ -89,7 +91,7 @@ def encode_result(name: str, result: Any) -> bytes:
         return encode(result)
     except Exception as error:
         raise SerializationError(
-            f"the result of task function {name!r} ({type(result).__name__}) cannot be pickled: {describe(error)}"
+            f"{what} of task function {name!r} ({type(result).__name__}) cannot be pickled: {describe(error)}"
         ) from error
 
 

@@ -8,17 +8,25 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | opcode | direction | body |
 |---|---|---|
 | START | to the worker | (pickle of (source, initializer, initargs), settings) |
-| TASKS | to the worker | list of `(sequence, name, atom)` or `(sequence, name, None, pickle)` |
+| TASKS | to the worker | list of tasks, see below |
 | ABORT | to the worker | sequence |
 | RECLAIM, STOP | to the worker | None |
 | CONFIGURE | to the worker | `WorkerSettings` |
+| CREDIT | to the worker | (sequence, items more that its stream may yield) |
+| ADD_FUNCTION | to the worker | (key, pickle of a task function) |
+| REMOVE_FUNCTIONS | to the worker | list of keys |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
 | BULK | to the pool | (list of replies, active, idle): what is too large for REPLIES |
 | MESSAGE | to the pool | pickle of a task function's own message |
+| FUNCTION_ADDED | to the pool | (key, None or encoded error) |
+
+A task is `(sequence, name, atom, task id)`, where its terms are not the usual ones `(sequence, name,
+atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
+pickle)`. Terms are as in `protocols.WireTerms`.
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
-pickle is a result if the status is DONE, else an encoded error.
+pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error.
 """
 
 from __future__ import annotations
@@ -33,11 +41,15 @@ from poolifier.wire.frames import FrameError, Payload
 
 __all__ = [
     "ABORT",
+    "ADD_FUNCTION",
     "BULK",
     "CONFIGURE",
+    "CREDIT",
+    "FUNCTION_ADDED",
     "MESSAGE",
     "READY",
     "RECLAIM",
+    "REMOVE_FUNCTIONS",
     "REPLIES",
     "REPLIES_HEAD",
     "START",
@@ -57,11 +69,15 @@ ABORT: Final = 2
 RECLAIM: Final = 3
 STOP: Final = 4
 CONFIGURE: Final = 5
+CREDIT: Final = 6
+ADD_FUNCTION: Final = 7
+REMOVE_FUNCTIONS: Final = 8
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18
 MESSAGE: Final = 19
 REPLIES: Final = 20
+FUNCTION_ADDED: Final = 21
 
 REPLIES_TAG: Final = ord("R")
 """First byte of a REPLIES payload; a pickle's first byte is 0x80."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from poolifier.errors import UnknownTaskFunctionError
+from poolifier.protocols import KEY_MARK
 from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, Worker, function_kind
 
 __all__ = ["NEVER_RUN", "Entry", "Registry"]
@@ -37,28 +38,47 @@ class Entry:
 
 
 class Registry:
-    """The task functions by name; `"default"` is one of the names."""
+    """The task functions by key; `"default"` is one of the keys.
 
-    __slots__ = ("entries", "worker")
+    Attributes:
+        entries: All of them.
+        plain: Those that are plain functions; always the same dictionary.
+        worker: What the user's module declares.
+    """
+
+    __slots__ = ("entries", "plain", "worker")
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.entries = {name: Entry(name, declared.function) for name, declared in worker.task_functions.items()}
         if worker.default_task_function is not None:
             self.entries[DEFAULT_TASK_NAME] = self.entries[worker.default_task_function]
+        self.plain = {key: entry for key, entry in self.entries.items() if entry.kind == "plain"}
 
     @property
     def has_async(self) -> bool:
         """Whether any function needs an event loop."""
         return any(entry.kind in ("async", "async_generator") for entry in self.entries.values())
 
+    def add(self, key: str, function: Callable[..., Any]) -> None:
+        """Adds a function under a key that is new."""
+        entry = self.entries[key] = Entry(key.partition(KEY_MARK)[0], function)
+        if entry.kind == "plain":
+            self.plain[key] = entry
+
+    def remove(self, key: str) -> None:
+        """Forgets a function, if it is here."""
+        self.entries.pop(key, None)
+        self.plain.pop(key, None)
+
     def properties(self) -> tuple[TaskFunctionProperties, ...]:
         """What the pool is told of them, the default first."""
         return tuple(self.worker.list_task_functions_properties())
 
     def unknown(self, name: str) -> UnknownTaskFunctionError:
-        """The error for a name that is not here."""
-        return UnknownTaskFunctionError(name, self.worker.task_functions)
+        """The error for a key that is not here."""
+        known = dict.fromkeys(entry.name for entry in self.entries.values())
+        return UnknownTaskFunctionError(name.partition(KEY_MARK)[0], known)
 
 
 def _can_be_bare(function: Callable[..., Any]) -> bool:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from poolifier.protocols import WorkerReady
 from poolifier.wire import codec, messages
@@ -41,22 +42,22 @@ def run_worker(sock: socket.socket, ledger_fd: int, prepare: Callable[[], object
         registry = Registry(worker)
         if initializer is not None:
             initializer(*initargs)
+        for key, function in settings.functions:
+            registry.add(key, codec.decode(function))
         ready = WorkerReady(registry.properties(), worker.max_inactive_time, worker.kill_behavior, os.getpid())
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why there is no worker
         link.send(messages.message(messages.START_FAILED, encode_error(error)))
         return _leave(1)
-    session = Session(link, ledger, registry, settings)
+    session = Session(link, ledger, registry, replace(settings, functions=()))
     current_task.use_session(session)
     session.listen()
     link.send(messages.message(messages.READY, ready))
     session.dispatch(received[1:])
-    if registry.has_async:
+    if registry.has_async or run_blocking(session):
         # Plain workers start in half the time without asyncio.
         from poolifier.worker.async_runtime import run_async
 
         run_async(session)
-    else:
-        run_blocking(session)
     if worker.kill_handler is not None:
         try:
             worker.kill_handler()

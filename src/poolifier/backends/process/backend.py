@@ -103,6 +103,17 @@ class ProcessBackend:
         channel.begin(self._launch, settings)
         return channel
 
+    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+        """Pickles a task function.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        try:
+            return codec.encode(function)
+        except Exception as error:
+            raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+
     async def close(self) -> None:
         """Kills what is left of the workers, ends the fork server and leaves nothing behind."""
         self._started = False
