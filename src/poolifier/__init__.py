@@ -38,12 +38,14 @@ if TYPE_CHECKING:
     from poolifier.pool.base import Pool
     from poolifier.pool.future import TaskFuture
     from poolifier.pool.kinds import DynamicProcessPool, FixedProcessPool
+    from poolifier.pool.streams import TaskStream
     from poolifier.pool.worker_node import WorkerNode
     from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
     from poolifier.scheduler.info import EluSummary, PoolInfo, TaskCounts, WorkerUsage
     from poolifier.scheduler.usage import TimeSummary
     from poolifier.task_functions import KillBehavior, TaskFunction, TaskFunctionProperties, Worker
     from poolifier.worker.current_task import CurrentTask, current_task
+    from poolifier.worker.say import send_message
 
 __all__ = [
     "CurrentTask",
@@ -70,6 +72,7 @@ __all__ = [
     "TaskFunction",
     "TaskFunctionProperties",
     "TaskFuture",
+    "TaskStream",
     "TaskTimeoutError",
     "TasksQueueOptions",
     "TimeSummary",
@@ -86,6 +89,7 @@ __all__ = [
     "WorkerUsage",
     "__version__",
     "current_task",
+    "send_message",
 ]
 
 _ROOMS: Final = {
@@ -115,12 +119,14 @@ _ROOMS: Final = {
     "poolifier.pool.base": ("Pool",),
     "poolifier.pool.future": ("TaskFuture",),
     "poolifier.pool.kinds": ("DynamicProcessPool", "FixedProcessPool"),
+    "poolifier.pool.streams": ("TaskStream",),
     "poolifier.pool.worker_node": ("WorkerNode",),
     "poolifier.protocols": ("Strategy", "StrategyPolicy", "WorkerCandidate"),
     "poolifier.scheduler.info": ("EluSummary", "PoolInfo", "TaskCounts", "WorkerUsage"),
     "poolifier.scheduler.usage": ("TimeSummary",),
     "poolifier.task_functions": ("KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"),
     "poolifier.worker.current_task": ("CurrentTask", "current_task"),
+    "poolifier.worker.say": ("send_message",),
 }
 _ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -60,7 +60,7 @@ and its terms if they are other than `(1, None, 0)`."""
 Reply: TypeAlias = tuple[int, int, Any, float]
 """What became of a task: (sequence, one of the following, result, item or error, run time in seconds).
 
-All but two of them are its end. A stream answers with any number of `ITEM`, in the order in which they
+All but the last two are its end. A stream answers with any number of `ITEM`, in the order in which they
 were yielded, and then with `EXHAUSTED`, `FAILED` or `ABORTED`."""
 
 DONE: Final = 0
@@ -71,10 +71,10 @@ ABORTED: Final = 2
 """The task was aborted; run time 0.0 where it had not started. The value is None."""
 RETURNED: Final = 3
 """The worker hands the task back unstarted, as `Channel.reclaim` asked. The value is None."""
-ITEM: Final = 4
-"""A stream yielded; the value is the item. The task goes on. Run time 0.0."""
-EXHAUSTED: Final = 5
+EXHAUSTED: Final = 4
 """A stream has yielded all that it will. The value is None."""
+ITEM: Final = 5
+"""A stream yielded; the value is the item. The task goes on. Run time 0.0."""
 BAD_ITEM: Final = 6
 """A stream yielded what cannot be read here; the value is the error to raise. The task goes on. Run time 0.0."""
 

@@ -304,6 +304,15 @@ def function_kind(function: AnyFunction) -> str:
     return "plain"
 
 
+def wrong_use(name: str, kind: str, *, stream: bool) -> TypeError | None:
+    """Why a function of that kind cannot be called by `stream`, or not by it; None where it can."""
+    if stream == (kind in ("generator", "async_generator")):
+        return None
+    if stream:
+        return TypeError(f"task function {name!r} is not a generator; use pool.execute for it, not stream")
+    return TypeError(f"task function {name!r} is a generator; use pool.stream for it, not execute")
+
+
 def function_name(function: AnyFunction) -> str:
     """The name a function is registered under when none is given."""
     name = getattr(function, "__name__", None) or type(function).__name__

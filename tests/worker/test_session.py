@@ -67,7 +67,7 @@ def make_pool():
 
 
 def run(pool, sequence, name="default", data=None):
-    task = (sequence, name, data)
+    task = (sequence, name, data, 5000 + sequence)
     entry = pool.session.registry.entries[name]
     run_plain(pool.session, task, entry, 0.0)
 
@@ -124,7 +124,7 @@ def test_a_poke_between_tasks_is_served_in_the_next(make_pool):
 
 def test_reclaim_in_the_middle_of_a_task(make_pool):
     def task():
-        pool.say(messages.TASKS, [(2, "default", None), (3, "default", None)])
+        pool.say(messages.TASKS, [(2, "default", None, 5002), (3, "default", None, 5003)])
         pool.say(messages.ABORT, 2)
         pool.say(messages.RECLAIM)
         pool.poke()
@@ -154,7 +154,7 @@ def test_a_poke_while_another_is_served_is_not_lost(make_pool, monkeypatch):
 
 def test_the_loop_runs_until_it_is_stopped(make_pool):
     pool = make_pool({"double": lambda x: 2 * x})
-    pool.say(messages.TASKS, [(1, "double", 4), (2, "nope", 1), (3, "double", None)])
+    pool.say(messages.TASKS, [(1, "double", 4, 5001), (2, "nope", 1, 5002), (3, "double", None, 5003)])
     pool.say(messages.STOP)
     run_blocking(pool.session)
     assert [reply[:2] for reply in pool.replies()] == [(1, DONE), (2, FAILED), (3, FAILED)]
@@ -169,5 +169,5 @@ def test_current_task(make_pool):
     found = []
     pool.session.registry.entries["a"].function = lambda: found.append(current_task())
     run(pool, 5, "a")
-    assert [(task.id, task.name, task.abort_requested) for task in found] == [(5, "a", False)]
+    assert [(task.id, task.name, task.abort_requested) for task in found] == [(5005, "a", False)]
     assert current_task() is None

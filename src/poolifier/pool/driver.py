@@ -20,7 +20,6 @@ from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
 from poolifier.protocols import (
     ABORTED,
-    BAD_ITEM,
     DONE,
     EXHAUSTED,
     FAILED,
@@ -220,7 +219,7 @@ class Driver:
                         future.set_result(value)
             elif status == RETURNED:
                 returned.append(sequence)
-            elif status == ITEM or status == BAD_ITEM:
+            elif status >= ITEM:
                 items += 1
                 self._yielded(node, sequence, status, value, share)
             else:

@@ -73,10 +73,10 @@ class TaskExtra:
 
     __slots__ = ("buffer", "history", "items", "retries", "started_at", "timed_out", "timeout")
 
-    def __init__(self, retries: int = 0, timeout: float | None = None) -> None:
+    def __init__(self, retries: int = 0, timeout: float | None = None, buffer: int = 0) -> None:
         self.retries = retries
         self.timeout = timeout
-        self.buffer = 0
+        self.buffer = buffer
         self.started_at = -1.0
         self.timed_out = False
         self.items = 1

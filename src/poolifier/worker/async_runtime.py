@@ -10,6 +10,7 @@ import asyncio
 import os
 import selectors
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from time import perf_counter
 from typing import Any, Final
@@ -17,11 +18,14 @@ from typing import Any, Final
 from poolifier.wire.codec import ATOMS, encode_result
 from poolifier.wire.frames import FrameError
 from poolifier.worker import current_task
-from poolifier.worker.invoke import INLINE_TASK, data_of, refusal, run_plain
-from poolifier.worker.ledger import STARTED
+from poolifier.worker.additions import load_function
+from poolifier.worker.async_streams import run_async_generator, run_generator
+from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, refusal, run_plain
+from poolifier.worker.ledger import ABORT, STARTED, Ledger
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
 from poolifier.worker.session import Session
+from poolifier.worker.streams import Stream
 
 __all__ = ["run_async"]
 
@@ -54,15 +58,21 @@ class _TimedSelector(selectors.DefaultSelector):
 
 
 class _Running:
-    __slots__ = ("aborted", "begin", "entered", "sequence", "task", "wire")
+    __slots__ = ("_ledger", "aborted", "begin", "deadline", "entered", "sequence", "task", "wire")
 
-    def __init__(self, wire: tuple[Any, ...]) -> None:
+    def __init__(self, wire: tuple[Any, ...], ledger: Ledger) -> None:
         self.wire = wire
         self.sequence: int = wire[0]
         self.begin = perf_counter()
+        self.deadline = deadline_of(wire)
         self.entered = False
         self.aborted = False
         self.task: asyncio.Task[None] | None = None
+        self._ledger = ledger
+
+    def abort_requested(self) -> bool:
+        """Whether it is to stop, also where that was not looked at yet."""
+        return self.aborted or self._ledger.slots[ABORT] == self.sequence
 
 
 _running_here: ContextVar[_Running] = ContextVar("poolifier_task")
@@ -103,15 +113,21 @@ class _Runtime:
         self._pump_due = False
         session = self._session
         inbox = session.inbox
+        # These need not wait until fewer tasks run.
+        while inbox and not inbox[0][0]:
+            load_function(session, inbox.popleft())
         began = now = perf_counter()
         while inbox and len(self._running) < session.settings.concurrency:
             task = inbox.popleft()
+            if not task[0]:
+                load_function(session, task)
+                continue
             entry = session.registry.entries.get(task[1])
             error = refusal(session, task, entry)
             if error is not None or entry is None:
                 session.ledger.slots[STARTED] = task[0]
                 session.reply_error(task[0], error or session.registry.unknown(task[1]), 0.0)
-            elif entry.kind == "async":
+            elif entry.kind != "plain":
                 self._start(task, entry)
             else:
                 if entry.mean > SLOW:
@@ -126,7 +142,7 @@ class _Runtime:
 
     def _start(self, wire: tuple[Any, ...], entry: Entry) -> None:
         self._session.ledger.slots[STARTED] = wire[0]
-        running = _Running(wire)
+        running = _Running(wire, self._session.ledger)
         self._running[running.sequence] = running
         running.task = self._loop.create_task(self._run(running, entry), context=self._context.copy())
 
@@ -136,8 +152,13 @@ class _Runtime:
         running.entered = True
         _running_here.set(running)
         payload, value, failure = None, None, None
+        stream = Stream(session, running.wire, entry) if entry.kind != "async" else None
         try:
-            if not running.aborted:
+            if running.aborted:
+                pass
+            elif stream is not None:
+                await self._run_stream(running, entry, stream)
+            else:
                 wire = running.wire
                 data = wire[2] if len(wire) == INLINE_TASK else data_of(entry.name, wire)
                 value = await (entry.function() if data is None and entry.bare else entry.function(data))
@@ -151,7 +172,9 @@ class _Runtime:
         del self._running[sequence]
         if running.aborted:
             session.aborted = sequence
-        if failure is not None:
+        if stream is not None:
+            stream.reply(failure, run_time)
+        elif failure is not None:
             session.reply_error(sequence, failure, run_time)
         else:
             session.reply_result(sequence, value, run_time, payload)
@@ -159,6 +182,17 @@ class _Runtime:
             self._pump_due = True
             self._loop.call_soon(self._pump, context=self._context)
         self._after()
+
+    async def _run_stream(self, running: _Running, entry: Entry, stream: Stream) -> None:
+        if entry.kind == "async_generator":
+            await run_async_generator(stream, lambda: running.aborted, self._after)
+            return
+        session = self._session
+
+        def enter() -> None:
+            session.task = running.wire
+
+        await run_generator(stream, session, enter, lambda: running.aborted, self._after)
 
     def _cancel(self, sequence: int) -> None:
         running = self._running.get(sequence)
@@ -181,6 +215,6 @@ class _Runtime:
         self._flush_due = False
         self._session.flush()
 
-    def _lookup(self) -> tuple[tuple[Any, ...], bool] | None:
+    def _lookup(self) -> tuple[tuple[Any, ...], float | None, Callable[[], bool]] | None:
         running = _running_here.get(None)
-        return None if running is None else (running.wire, running.aborted)
+        return None if running is None else (running.wire, running.deadline, running.abort_requested)

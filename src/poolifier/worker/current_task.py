@@ -3,60 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from poolifier.protocols import KEY_MARK
+from poolifier.worker.invoke import terms_of
 from poolifier.worker.ledger import ABORT
 from poolifier.worker.session import Session
 
-__all__ = ["CurrentTask", "current_task", "use_lookup", "use_session"]
+__all__ = ["CurrentTask", "current_session", "current_task", "use_lookup", "use_session"]
 
-_Lookup: TypeAlias = Callable[[], tuple[tuple[Any, ...], bool] | None]
+_Found: TypeAlias = tuple[tuple[Any, ...], float | None, Callable[[], bool]]
 
 _session: Session | None = None
-_lookup: _Lookup | None = None
+_lookup: Callable[[], _Found | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class CurrentTask:
     """The task that the calling code runs for.
 
     Attributes:
-        id: Its number on this worker.
-        name: The name it was called by.
+        id: Its number, as in `TaskFuture.task_id` and in errors; never reused within a pool.
+        name: The name of its task function.
         attempt: 1 for the first try, 2 for the first retry.
         deadline: When its running time is over, by `time.monotonic`, or None for no limit.
-        abort_requested: Its caller no longer wants it.
     """
 
-    id: int
-    name: str
-    attempt: int = 1
-    deadline: float | None = None
-    abort_requested: bool = False
+    __slots__ = ("_abort_requested", "attempt", "deadline", "id", "name")
+
+    def __init__(
+        self, task_id: int, name: str, attempt: int, deadline: float | None, abort_requested: Callable[[], bool] | bool
+    ) -> None:
+        self.id = task_id
+        self.name = name
+        self.attempt = attempt
+        self.deadline = deadline
+        self._abort_requested = abort_requested
+
+    @property
+    def abort_requested(self) -> bool:
+        """Whether its caller no longer wants it: as it is now, not as it was when `current_task` was called."""
+        wanted = self._abort_requested
+        return wanted if isinstance(wanted, bool) else wanted()
+
+    def __repr__(self) -> str:
+        return (
+            f"CurrentTask(id={self.id}, name={self.name!r}, attempt={self.attempt}, deadline={self.deadline}, "
+            f"abort_requested={self.abort_requested})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it is now, for elsewhere nobody can tell.
+        return (CurrentTask, (self.id, self.name, self.attempt, self.deadline, self.abort_requested))
 
 
 def current_task() -> CurrentTask | None:
-    """The task that the calling code runs for, or None outside of any."""
-    session = _session
-    if session is not None and session.current:
-        sequence, name = session.task[:2]
-        wanted = sequence in (session.aborted, session.wanted, session.ledger.slots[ABORT])
-        return CurrentTask(sequence, name, abort_requested=wanted)
+    """The task that the calling code runs for, or None outside of any.
+
+    It answers in a task function and in what that calls, also in a thread started with
+    `asyncio.to_thread`. A thread of another kind is told of the plain task that runs at the time.
+    """
+    # Tasks in an event loop come first: a thread that works for one of them may ask while a plain task runs.
     found = _lookup() if _lookup is not None else None
     if found is None:
-        return None
-    task, aborted = found
-    return CurrentTask(task[0], task[1], abort_requested=aborted)
+        session = _session
+        if session is None or not session.current:
+            return None
+        found = (session.task, session.deadline, _PlainAbort(session))
+    task, deadline, abort_requested = found
+    attempt, timeout, _ = terms_of(task) or (1, None, 0)
+    name, _, _ = task[1].partition(KEY_MARK)
+    return CurrentTask(task[3], name, attempt, None if timeout is None else deadline, abort_requested)
+
+
+class _PlainAbort:
+    """Whether the plain task that runs now is to be aborted."""
+
+    __slots__ = ("_sequence", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._sequence = session.task[0]
+
+    def __call__(self) -> bool:
+        session = self._session
+        return self._sequence in (session.aborted, session.wanted, session.ledger.slots[ABORT])
+
+
+def current_session() -> Session | None:
+    """The worker that this process is, or None where it is none."""
+    return _session
 
 
 def use_session(session: Session | None) -> None:
-    """Makes `current_task` answer for a worker that runs one task at a time."""
+    """Makes `current_task` answer for a worker, for its plain tasks to begin with."""
     global _session
     _session = session
 
 
-def use_lookup(lookup: _Lookup | None) -> None:
+def use_lookup(lookup: Callable[[], _Found | None] | None) -> None:
     """Makes `current_task` answer for tasks that interleave."""
     global _lookup
     _lookup = lookup

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from poolifier.errors import SerializationError
-from poolifier.protocols import DONE
+from poolifier.protocols import DONE, WireTerms
+from poolifier.task_functions import wrong_use
 from poolifier.wire.codec import ATOMS, decode, describe, encode_result
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.registry import NEVER_RUN, Entry
 from poolifier.worker.session import Session
 
-__all__ = ["INLINE_TASK", "SMOOTHING", "data_of", "refusal", "run_plain"]
+__all__ = ["INLINE_TASK", "SMOOTHING", "data_of", "deadline_of", "is_stream", "refusal", "run_plain", "terms_of"]
 
-INLINE_TASK = 3
-"""Length of a wire task whose data is in it; one more has its data as a pickle."""
+INLINE_TASK = 4
+"""Length of a wire task whose data is in it and whose terms are the usual ones."""
+
+_WITH_TERMS = 5
+_WITH_PICKLE = 6
 
 SMOOTHING = 0.2
 """Weight of the last run in a function's mean run time."""
@@ -37,7 +41,7 @@ def run_plain(session: Session, task: tuple[Any, ...], entry: Entry, begin: floa
             session.current = sequence
             if session.poked:
                 session.serve()
-            data = task[2] if len(task) == INLINE_TASK else data_of(entry.name, task)
+            data = task[2] if len(task) == INLINE_TASK else unusual_data(session, task, entry)
             value = entry.function() if data is None and entry.bare else entry.function(data)
             if type(value) not in ATOMS:
                 payload = encode_result(entry.name, value)
@@ -61,14 +65,48 @@ def run_plain(session: Session, task: tuple[Any, ...], entry: Entry, begin: floa
     return end
 
 
+def terms_of(task: tuple[Any, ...]) -> WireTerms | None:
+    """The terms of a task, or None where they are the usual ones."""
+    return task[4] if len(task) >= _WITH_TERMS else None
+
+
+def is_stream(task: tuple[Any, ...]) -> bool:
+    """Whether the task was called by `stream`."""
+    terms = terms_of(task)
+    return terms is not None and terms[2] > 0
+
+
+def deadline_of(task: tuple[Any, ...]) -> float | None:
+    """When the running time of a task that begins now is over, or None for no limit."""
+    terms = terms_of(task)
+    return monotonic() + terms[1] if terms is not None and terms[1] is not None else None
+
+
+def unusual_data(session: Session, task: tuple[Any, ...], entry: Entry) -> Any:
+    """The data of a plain task that has it as a pickle or has terms of its own, which begin here.
+
+    Raises:
+        SerializationError: It cannot be read.
+        TypeError: It is meant to be a stream.
+    """
+    if task[4] is not None:
+        error = refusal(session, task, entry)
+        if error is not None:
+            raise error
+        session.deadline = deadline_of(task)
+    return data_of(entry.name, task)
+
+
 def data_of(name: str, task: tuple[Any, ...]) -> Any:
-    """The data of a task that carries it as a pickle.
+    """The data of a task.
 
     Raises:
         SerializationError: It cannot be read.
     """
+    if len(task) < _WITH_PICKLE:
+        return task[2]
     try:
-        return decode(task[3])
+        return decode(task[5])
     except Exception as error:
         raise SerializationError(
             f"the data of task function {name!r} cannot be unpickled in the worker: {describe(error)}"
@@ -79,9 +117,7 @@ def refusal(session: Session, task: tuple[Any, ...], entry: Entry | None) -> Exc
     """Why a task cannot be run this way, or None where it can."""
     if entry is None:
         return session.registry.unknown(task[1])
-    if entry.kind in ("generator", "async_generator"):
-        return TypeError(f"task function {entry.name!r} is a generator; use pool.stream for it, not execute")
-    return None
+    return wrong_use(entry.name, entry.kind, stream=is_stream(task))
 
 
 def _fail(session: Session, sequence: int, entry: Entry, error: BaseException, begin: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from typing import Any, Final
 
 from poolifier.wire import messages
@@ -22,10 +23,11 @@ class Link:
     whatever it was doing.
     """
 
-    __slots__ = ("_buffer", "_decoder", "_sock")
+    __slots__ = ("_buffer", "_decoder", "_lock", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._lock = threading.Lock()
         self._decoder = FrameDecoder()
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
 
@@ -43,6 +45,13 @@ class Link:
             os._exit(_LOST)
         return [messages.read(payload) for payload in payloads]
 
+    def wait(self) -> None:
+        """Waits until something arrives, and leaves it there."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            os._exit(_LOST)
+
     def receive_now(self) -> list[tuple[int, Any]]:
         """Returns the messages that have arrived, without waiting."""
         received: list[tuple[int, Any]] = []
@@ -58,8 +67,9 @@ class Link:
             received += [messages.read(payload) for payload in payloads]
 
     def send(self, frame: bytes | memoryview) -> None:
-        """Writes a whole frame."""
-        try:
-            self._sock.sendall(frame)
-        except OSError:
-            os._exit(_LOST)
+        """Writes a whole frame, from any thread; from the main one only where no poke is served meanwhile."""
+        with self._lock:
+            try:
+                self._sock.sendall(frame)
+            except OSError:
+                os._exit(_LOST)

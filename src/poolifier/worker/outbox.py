@@ -13,7 +13,10 @@ from typing import Final
 from poolifier.wire.messages import REPLIES_HEAD, WireReply, replies_head
 from poolifier.worker.ledger import COUNT, GENERATION, LENGTH, Ledger
 
-__all__ = ["REPLIES_START", "Outbox"]
+__all__ = ["HOLD", "REPLIES_START", "Outbox"]
+
+HOLD: Final = 0.0005
+"""Seconds that a reply is held back at most while others follow."""
 
 REPLIES_START: Final = REPLIES_HEAD.size
 """Where the first reply stands in the outbox; the head of the frame comes before it."""

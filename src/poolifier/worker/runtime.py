@@ -10,32 +10,31 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Final
 
+from poolifier.worker.additions import load_function
 from poolifier.worker.invoke import refusal, run_plain
 from poolifier.worker.ledger import STARTED
+from poolifier.worker.outbox import HOLD
 from poolifier.worker.session import Session
+from poolifier.worker.streams import run_stream
 
-__all__ = ["HOLD", "SLOW", "run_blocking"]
-
-HOLD: Final = 0.0005
-"""Seconds that a reply is held back at most while others follow."""
+__all__ = ["SLOW", "run_blocking"]
 
 SLOW: Final = 0.0002
 """Mean run time in seconds from which a function does not start with replies held back."""
 
 
-def run_blocking(session: Session) -> None:
-    """Serves until the pool says stop."""
+def run_blocking(session: Session) -> bool:
+    """Serves until the pool says stop, or adds a function that needs an event loop. True for the latter."""
     inbox = session.inbox
     popleft = inbox.popleft
     outbox = session.outbox
-    plain = {name: entry for name, entry in session.registry.entries.items() if entry.kind == "plain"}
-    find = plain.get
+    find = session.registry.plain.get
     now = sent = perf_counter()
     while True:
         if not inbox:
             session.flush()
             if session.stopping:
-                return
+                return False
             waited = perf_counter()
             received = session.link.receive()
             now = sent = perf_counter()
@@ -45,10 +44,19 @@ def run_blocking(session: Session) -> None:
         task = popleft()
         entry = find(task[1])
         if entry is None:
-            session.ledger.slots[STARTED] = task[0]
-            error = refusal(session, task, session.registry.entries.get(task[1]))
-            if error is not None:
-                session.reply_error(task[0], error, 0.0)
+            if not task[0]:
+                load_function(session, task)
+                if session.registry.has_async:
+                    return True
+                continue
+            entry = session.registry.entries.get(task[1])
+            error = refusal(session, task, entry)
+            if error is not None or entry is None:
+                session.ledger.slots[STARTED] = task[0]
+                session.reply_error(task[0], error or session.registry.unknown(task[1]), 0.0)
+                continue
+            session.flush()
+            now = sent = run_stream(session, task, entry, perf_counter())
             continue
         if outbox.count and (entry.mean > SLOW or now - sent > HOLD):
             session.flush()

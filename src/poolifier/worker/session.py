@@ -19,10 +19,11 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import TaskAborted
 from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
@@ -33,6 +34,9 @@ from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
 from poolifier.worker.registry import Registry
+
+if TYPE_CHECKING:
+    from poolifier.worker.streams import Stream
 
 __all__ = ["POKE", "Session"]
 
@@ -47,9 +51,12 @@ class Session:
     """The state that the runtimes, the signal handler and `current_task` share.
 
     Attributes:
-        inbox: Tasks that have arrived and not started, in order.
+        inbox: Tasks that have arrived and not started, in order, behind task functions that have yet to
+            be loaded (see `additions`).
         current: Sequence of the plain task whose code runs now, or 0.
         task: That task as it came.
+        deadline: When its running time is over, if its terms have a limit.
+        streams: The streams that run, by sequence.
         wanted: Sequence of the last plain task that a message asked to abort while it ran.
         aborted: Sequence of the last task that `TaskAborted` was raised in.
         poked: A poke has arrived and has not been served.
@@ -66,6 +73,7 @@ class Session:
         "aborted",
         "cancel",
         "current",
+        "deadline",
         "forked",
         "idle",
         "inbox",
@@ -77,6 +85,7 @@ class Session:
         "settings",
         "started_at",
         "stopping",
+        "streams",
         "task",
         "wanted",
     )
@@ -90,6 +99,8 @@ class Session:
         self.inbox: deque[tuple[Any, ...]] = deque()
         self.current = 0
         self.task: tuple[Any, ...] = ()
+        self.deadline: float | None = None
+        self.streams: dict[int, Stream] = {}
         self.wanted = 0
         self.aborted = 0
         self.poked = False
@@ -111,6 +122,11 @@ class Session:
         for opcode, body in received:
             if opcode == messages.TASKS:
                 self.inbox.extend(body)
+            elif opcode == messages.CREDIT:
+                sequence, count = body
+                stream = self.streams.get(sequence)
+                if stream is not None:
+                    stream.grant(count)
             elif opcode == messages.ABORT:
                 self._drop(body)
             elif opcode == messages.RECLAIM:
@@ -119,6 +135,10 @@ class Session:
                 self.stopping = True
             elif opcode == messages.CONFIGURE:
                 self.settings = body
+            elif opcode == messages.ADD_FUNCTION:
+                self.inbox.appendleft((0, "", body))
+            elif opcode == messages.REMOVE_FUNCTIONS:
+                self._forget(body)
 
     def serve(self) -> None:
         """Serves the pool in the middle of a task.
@@ -153,6 +173,45 @@ class Session:
         if current and current != self.aborted and current in (self.wanted, self.ledger.slots[ABORT]):
             self.aborted = current
             raise TaskAborted
+
+    def wait_for(self, stream: Stream) -> None:
+        """Serves the pool in the middle of a stream until that has credit.
+
+        Raises:
+            TaskAborted: The pool wants this very task to stop.
+        """
+        while not stream.credit:
+            # A poke is left to the `serve` below: were its message read while this waits for one, it
+            # would wait in vain.
+            self._serving = True
+            self.flush()
+            if not stream.credit:
+                began = perf_counter()
+                self.link.wait()
+                self.idle += perf_counter() - began
+            self._serving = False
+            self.serve()
+
+    def say(self, payload: bytes) -> None:
+        """Sends a message of a task function, which stands pickled in `payload`; from any thread.
+
+        Raises:
+            TaskAborted: The pool wanted the calling task to stop meanwhile.
+        """
+        frame = messages.message(messages.MESSAGE, payload)
+        if threading.current_thread() is not threading.main_thread() or self._serving:
+            self.link.send(frame)
+            return
+        # No poke may come between two parts of a frame.
+        self._serving = True
+        try:
+            # What was yielded before the message arrives before it.
+            self.flush()
+            self.link.send(frame)
+        finally:
+            self._serving = False
+        if self.current and self.poked:
+            self.serve()
 
     def reply(self, reply: WireReply) -> None:
         """Puts a reply in the outbox, or sends it by itself if it is large."""
@@ -220,8 +279,20 @@ class Session:
 
     def _hand_back(self) -> None:
         inbox = self.inbox
+        additions = []
         while inbox:
-            self.reply((inbox.popleft()[0], RETURNED, None, 0.0))
+            task = inbox.popleft()
+            if task[0]:
+                self.reply((task[0], RETURNED, None, 0.0))
+            else:
+                additions.append(task)
+        inbox.extend(additions)
+
+    def _forget(self, keys: list[str]) -> None:
+        for task in [task for task in self.inbox if not task[0] and task[2][0] in keys]:
+            self.inbox.remove(task)
+        for key in keys:
+            self.registry.remove(key)
 
     def _on_poke(self, signum: int, frame: object) -> None:  # noqa: ARG002
         self.poked = True

@@ -59,6 +59,19 @@ class Recorder:
         return self.answers[worker_id, sequence]
 
 
+class Sender:
+    """A channel whose tasks get an id. It is none of the sequences, so whoever mixes them up is found out."""
+
+    def __init__(self, channel):
+        self._channel = channel
+
+    def send(self, tasks):
+        return self._channel.send([(*task[:3], task[0] + 5000, *task[3:]) for task in tasks])
+
+    def __getattr__(self, name):
+        return getattr(self._channel, name)
+
+
 class Harness:
     """A backend, its recorder, and one channel per worker."""
 
@@ -79,7 +92,7 @@ class Harness:
         await self.backend.close()
 
     async def worker(self, worker_id=1, concurrency=1, slot=0):
-        channel = self.backend.start_worker(worker_id, slot, WorkerSettings(concurrency))
+        channel = Sender(self.backend.start_worker(worker_id, slot, WorkerSettings(concurrency)))
         recorder = self.recorder
         await recorder.until(lambda: worker_id in recorder.ready or worker_id in recorder.exits)
         return channel

@@ -54,7 +54,7 @@ def test_runs_tasks(harness, method):
             assert ready.pid == channel.pid is not None
             data = {"a": [1, 2]}
             assert channel.send([(1, "default", 5), (2, "echo", data), (3, "nothing", None), (4, "who", None)]) == []
-            assert (await h.recorder.answer(1, 4))[:3] == (4, DONE, (4, "who", 1, None, False))
+            assert (await h.recorder.answer(1, 4))[:3] == (4, DONE, (5004, "who", 1, None, False))
             assert [h.recorder.answers[1, n][2] for n in (1, 2, 3)] == [5, data, "nothing"]
             assert all(0 < reply[3] < 5 for reply in h.recorder.answers.values())
             channel.stop()
@@ -341,9 +341,9 @@ def test_async_tasks_interleave_up_to_the_concurrency(harness, appears, tmp_path
         async with harness(ASYNC_SOURCE) as h:
             channel = await h.worker(concurrency=2)
             channel.send([(1, "meet", "a"), (2, "meet", "b"), (3, "who", None)])
-            assert (await h.recorder.answer(1, 2))[2] == ("b", 2)
-            assert (await h.recorder.answer(1, 1))[2] == ("a", 1)
-            assert (await h.recorder.answer(1, 3))[2][:2] == (3, "who")
+            assert (await h.recorder.answer(1, 2))[2] == ("b", 5002)
+            assert (await h.recorder.answer(1, 1))[2] == ("a", 5001)
+            assert (await h.recorder.answer(1, 3))[2][:2] == (5003, "who")
             channel.configure(WorkerSettings(1))
             channel.send([(4, "asleep", str(tmp_path / "started")), (5, "echo", 5), (6, "echo", 6)])
             await appears(tmp_path / "started")

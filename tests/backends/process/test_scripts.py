@@ -72,7 +72,7 @@ async def main():
     for method in ("fork_server", "spawn"):
         backend, recorder, channel = await start(task, start_method=method)
         print(recorder.exits or "ready")
-        assert channel.send([(1, "task", Point(1)), (2, "task", Point(-1)), (3, "task", 5)]) == []
+        assert channel.send([(1, "task", Point(1), 1), (2, "task", Point(-1), 2), (3, "task", 5, 3)]) == []
         await recorder.until(lambda: len(recorder.answers) == 3)
         result, error, other = (recorder.answers[n][2] for n in (1, 2, 3))
         assert type(result) is Point and result.x == 2 and result.shown() == "<2>", result
@@ -135,7 +135,7 @@ def test_modules_beside_the_script_are_found_and_shared(tmp_path):
         async def main():
             for source in (shapes.double, "shapes", "shapes:double", shapes.__file__, "shapes.py"):
                 backend, recorder, channel = await start(source)
-                channel.send([(1, "default", shapes.Square(2))])
+                channel.send([(1, "default", shapes.Square(2), 1)])
                 await recorder.until(lambda: recorder.answers)
                 result = recorder.answers[1][2]
                 assert type(result) is shapes.Square and result.a == 4, result
@@ -164,7 +164,7 @@ def test_nothing_outlives_a_parent_that_is_killed(busy, method):
     async def main():
         backend, recorder, channel = await start({BUSY[busy]}, start_method={method!r})
         if {busy!r} != "idle":
-            channel.send([(1, "default", 1)])
+            channel.send([(1, "default", 1, 1)])
             while not channel._ledger.slots[0]:
                 await asyncio.sleep(0.001)
         print(channel.pid, flush=True)
@@ -185,7 +185,7 @@ def test_nothing_outlives_a_parent_that_is_killed_with_its_server():
     script = PRELUDE + textwrap.dedent("""
     async def main():
         backend, recorder, channel = await start(lambda data: sum(range(10 ** 12)))
-        channel.send([(1, "default", 1)])
+        channel.send([(1, "default", 1, 1)])
         while not channel._ledger.slots[0]:
             await asyncio.sleep(0.001)
         print(channel.pid, flush=True)
@@ -207,7 +207,7 @@ def test_nothing_outlives_a_parent_whose_own_fork_lives_on():
     script = PRELUDE + textwrap.dedent("""
     async def main():
         backend, recorder, channel = await start(lambda data: time.sleep(60))
-        channel.send([(1, "default", 1)])
+        channel.send([(1, "default", 1, 1)])
         fork = os.fork()
         if not fork:
             time.sleep(60)
@@ -250,7 +250,7 @@ def test_interrupts_of_the_terminal_do_not_reach_workers():
         backend, recorder, channel = await start(len)
         print(os.getsid(channel.pid) != os.getsid(0), os.getpgid(channel.pid) == channel.pid)
         os.kill(channel.pid, 2)
-        channel.send([(1, "default", "abc")])
+        channel.send([(1, "default", "abc", 1)])
         await recorder.until(lambda: recorder.answers)
         print(recorder.answers[1][2])
         await backend.close()
@@ -263,7 +263,7 @@ def test_warnings_as_errors_and_isolated_mode():
     script = PRELUDE + textwrap.dedent("""
     async def main():
         backend, recorder, channel = await start(lambda data: sys.warnoptions)
-        channel.send([(1, "default", 1)])
+        channel.send([(1, "default", 1, 1)])
         await recorder.until(lambda: recorder.answers or recorder.exits)
         print(recorder.answers[1][2], recorder.exits)
         await backend.close()
@@ -278,7 +278,7 @@ def test_a_blocking_worker_never_imports_asyncio():
     script = PRELUDE + textwrap.dedent("""
     async def main():
         backend, recorder, channel = await start("poolifier_light_worker.py")
-        channel.send([(1, "default", None)])
+        channel.send([(1, "default", None, 1)])
         await recorder.until(lambda: recorder.answers)
         print(recorder.answers[1][2])
         await backend.close()

@@ -19,7 +19,17 @@ from typing import Any, Final, Protocol
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle
 from poolifier.errors import SerializationError
-from poolifier.protocols import DONE, FAILED, Reply, WireTask, WorkerExit, WorkerListener, WorkerReady, WorkerSettings
+from poolifier.protocols import (
+    BAD_ITEM,
+    FAILED,
+    ITEM,
+    Reply,
+    WireTask,
+    WorkerExit,
+    WorkerListener,
+    WorkerReady,
+    WorkerSettings,
+)
 from poolifier.wire import codec, messages
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
 from poolifier.wire.messages import WireReply
@@ -106,9 +116,10 @@ class ProcessChannel:
             if type(task[2]) in atoms:
                 batch.append(task)
                 continue
-            sequence, name, data = task
+            sequence, name, data, task_id = task[:4]
+            terms = task[4] if len(task) > 4 else None
             try:
-                batch.append((sequence, name, None, codec.encode_data(name, data)))
+                batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data)))
             except SerializationError as error:
                 refused.append((sequence, error))
         if batch:
@@ -128,6 +139,15 @@ class ProcessChannel:
         self._say(messages.RECLAIM, None)
         self._poke()
 
+    def credit(self, sequence: int, count: int) -> None:
+        """Lets that stream yield so many items more."""
+        self._say(messages.CREDIT, (sequence, count))
+
+    def flush(self) -> None:
+        """Asks for replies that are held back, if there are any."""
+        if not self._closed and self._ledger.slots[COUNT]:
+            self._poke()
+
     def stop(self) -> None:
         """Asks the worker to leave once it has finished what it was sent."""
         self._say(messages.STOP, None)
@@ -140,6 +160,16 @@ class ProcessChannel:
     def configure(self, settings: WorkerSettings) -> None:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
+
+    def add_function(self, key: str, carried: bytes) -> None:
+        """Gives the worker a task function. `function_added` is the answer."""
+        self._say(messages.ADD_FUNCTION, (key, carried))
+        # One that is in the middle of a task loads it before all that waits behind that task.
+        self._poke()
+
+    def remove_functions(self, keys: Sequence[str]) -> None:
+        """Lets the worker forget task functions."""
+        self._say(messages.REMOVE_FUNCTIONS, list(keys))
 
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""
@@ -244,6 +274,10 @@ class ProcessChannel:
             self._owner.listener.worker_ready(self._worker_id, body)
         elif opcode == messages.START_FAILED:
             self._error = decode_error(body)
+        elif opcode == messages.FUNCTION_ADDED:
+            key, failure = body
+            error = None if failure is None else decode_error(failure)
+            self._owner.listener.function_added(self._worker_id, key, error)
         elif opcode == messages.MESSAGE:
             try:
                 said = codec.decode(body)
@@ -307,11 +341,12 @@ def _unpacked(reply: WireReply) -> Reply:
     if status == FAILED:
         return (sequence, FAILED, decode_error(payload), run_time)
     try:
-        return (sequence, DONE, codec.decode(payload), run_time)
+        return (sequence, status, codec.decode(payload), run_time)
     except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
-        failure = SerializationError(f"the result of the task cannot be unpickled: {codec.describe(error)}")
+        what, status = ("an item", BAD_ITEM) if status == ITEM else ("the result", FAILED)
+        failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
         failure.__cause__ = error
-        return (sequence, FAILED, failure, run_time)
+        return (sequence, status, failure, run_time)
 
 
 def _signal_name(number: int) -> str:
