@@ -128,7 +128,7 @@ def test_a_listener_that_submits_hears_of_each_event_once(run, until):
     async def main():
         again = []
         pool = FixedProcessPool(
-            2, {"len": len, "exit": os._exit}, error_handler=lambda node, error: again.append(pool.execute("four"))
+            2, {"len": len, "exit": os._exit}, error_handler=lambda *_: again.append(pool.execute("four"))
         )
         online = []
         pool.emitter.on("worker_online", lambda info: online.append(info.worker_nodes))
