@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ def run() -> Callable[..., Any]:
     """Runs a coroutine with a deadline, in seconds; where even that hangs, dumps all stacks and ends the run."""
 
     def run_coroutine(coroutine: Coroutine[Any, Any, Any], deadline: float = 60.0) -> Any:
-        faulthandler.dump_traceback_later(deadline + 10, exit=True)
+        faulthandler.dump_traceback_later(deadline + 10, exit=True, file=sys.__stderr__)
         try:
             return asyncio.run(asyncio.wait_for(coroutine, deadline))
         finally:

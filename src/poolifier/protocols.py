@@ -27,9 +27,12 @@ __all__ = [
     "FAILED",
     "ITEM",
     "KEY_MARK",
+    "MAPPED",
+    "MAP_FAILED",
     "RETURNED",
     "Backend",
     "Channel",
+    "Items",
     "Reply",
     "Strategy",
     "StrategyPolicy",
@@ -77,6 +80,20 @@ ITEM: Final = 5
 """A stream yielded; the value is the item. The task goes on. Run time 0.0."""
 BAD_ITEM: Final = 6
 """A stream yielded what cannot be read here; the value is the error to raise. The task goes on. Run time 0.0."""
+MAPPED: Final = 7
+"""An item of `Items` other than the last has a result, which is the value. The task goes on."""
+MAP_FAILED: Final = 8
+"""An item of `Items` other than the last has failed; the value is the error. The task goes on."""
+
+
+class Items(list[Any]):
+    """Data that stands for many: the function is to run on each item, in order.
+
+    Every item is answered: all but the last with `MAPPED` or `MAP_FAILED`, the last as any task. A worker
+    that is asked to hand back may do so in between: `RETURNED` then stands for the items that are left.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +171,11 @@ class Channel(Protocol):
     @property
     def pid(self) -> int | None:
         """The worker's process once known, or None."""
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes of memory that the worker takes, or None where that cannot be told. Costs a few system calls."""
+        ...
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
         """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""

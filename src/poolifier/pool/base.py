@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
@@ -26,6 +27,8 @@ from poolifier.options import (
 from poolifier.pool.driver import Driver
 from poolifier.pool.future import TaskFuture
 from poolifier.pool.handlers import Handlers
+from poolifier.pool.maps import Mapper, iterate
+from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
 from poolifier.pool.worker_node import WorkerNode
 from poolifier.protocols import Backend, WorkerReady
 from poolifier.scheduler.functions import Function
@@ -34,10 +37,13 @@ from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.task_functions import (
     DEFAULT_TASK_NAME,
+    TaskFunction,
     TaskFunctionProperties,
     check_name,
     check_priority,
     check_timeout,
+    properties_of,
+    wrong_use,
 )
 from poolifier.worker.source import WorkerSource
 
@@ -204,20 +210,9 @@ class Pool(Generic[DataT, ResponseT]):
         the task (`PoisonTaskError` where it did so on every retry); `SerializationError` where data or
         result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
         """
-        driver = self._driver
-        if driver is None or not self._open:
-            raise self._closed()
-        scheduler = self._scheduler
-        if scheduler.failure is not None:
-            raise scheduler.failure
-        function = self._functions.get(name) or self._find(name)
-        if priority is None:
-            priority = function.priority
-        else:
-            check_priority(priority)
-        limit = check_timeout(timeout) or function.timeout or self._options.timeout
+        driver, function, nice, limit = self._called(name, timeout, priority)
         future: TaskFuture[ResponseT] = TaskFuture(loop=driver.loop)
-        task = Task(driver.next_task_id(), function, data, priority, future)
+        task = Task(driver.next_task_id(), function, data, nice, future)
         future._driver = driver
         future._task = task
         if retries or limit is not None:
@@ -247,11 +242,212 @@ class Pool(Generic[DataT, ResponseT]):
             await driver.room.wait()
         return self.execute(data, name, timeout=timeout, retries=retries, priority=priority)
 
-    def _find(self, name: str | None) -> Function:
-        function = self._scheduler.functions.find(DEFAULT_TASK_NAME if name is None else check_name(name))
-        if self._scheduler.functions.learned:
-            self._functions[name] = function
+    def stream(
+        self,
+        data: DataT | None = None,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        priority: int | None = None,
+        buffer: int = DEFAULT_BUFFER,
+    ) -> TaskStream[ResponseT]:
+        """Runs a generator or an async generator on a worker; returns an async iterator over what it yields.
+
+        It starts at once, and is one task from its beginning to its end, in which it occupies its place on
+        the worker. There it stands still while it is `buffer` items ahead of what has been read.
+
+        Leaving it early stops the generator, whose `finally` runs: by `break` or an error out of `async
+        for item in pool.stream(...)`, or with `contextlib.aclosing` where a variable holds the stream.
+
+        Args:
+            data: What the function gets; see `execute`.
+            name: Which function; None for the default one.
+            timeout: Seconds that the task may take in all, waiting for its reader included; see `execute`.
+            priority: See `execute`.
+            buffer: Items that the worker may be ahead of the reader, at least 1.
+
+        Raises:
+            TypeError: The function is not a generator, or an argument has the wrong type.
+            Exception: What `execute` raises.
+
+        The iterator raises what the generator raised, after the items before it, and what the future of
+        `execute` raises. After a crash of its worker it ends with `WorkerCrashedError`: it is not retried.
+        """
+        driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
+        feed = Feed(driver, check_count("buffer", buffer, 1))
+        task = feed.task = Task(driver.next_task_id(), function, data, nice, feed)
+        task.extra = TaskExtra(0, limit, buffer)
+        driver.submit(task)
+        return TaskStream(feed)
+
+    async def map_execute(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        limit: int | None = None,
+        chunksize: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> list[ResponseT]:
+        """Runs a task function on every item; returns the results in the order of the items.
+
+        The first error ends the map at once: what is left is cancelled, and the error is raised.
+
+        Args:
+            iterable: The items; an async iterable will do. It is pulled from as room appears.
+            name: Which function; None for the default one.
+            timeout: Seconds that each item may run; see `execute`.
+            retries: How often each item may run again after a crash; see `execute`.
+            priority: See `execute`.
+            limit: Items that may be under way at a time. None: a few chunks per worker.
+            chunksize: Items that travel together. None: as many as the function has lately run in a few
+                milliseconds, so one for slow functions. Each keeps its own error and statistics.
+            return_exceptions: Errors take the place of their results, and end nothing.
+            progress: Show a progress bar (needs the extra `poolifier[progress]`).
+
+        Raises:
+            Exception: What `execute` raises, and what iterating over the input raises.
+        """
+        values: list[ResponseT] = []
+        batches = self._map(
+            iterable,
+            name,
+            timeout=timeout,
+            retries=retries,
+            priority=priority,
+            limit=limit,
+            chunksize=chunksize,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            in_order=True,
+            fail_fast=True,
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                values += batch
+        return values
+
+    async def map_ordered(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        limit: int | None = None,
+        chunksize: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> AsyncGenerator[ResponseT, None]:
+        """Iterates over the results of a task function on every item, in the order of the items.
+
+        Pulls from the input only as results are taken, so any number of items runs in constant memory.
+        Leaving the loop cancels what is under way; so does the first error, which is raised where its
+        result would have come. The arguments are those of `map_execute`.
+        """
+        batches = self._map(
+            iterable,
+            name,
+            timeout=timeout,
+            retries=retries,
+            priority=priority,
+            limit=limit,
+            chunksize=chunksize,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            in_order=True,
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                for value in batch:
+                    yield value
+
+    async def map_unordered(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        limit: int | None = None,
+        chunksize: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> AsyncGenerator[ResponseT, None]:
+        """Iterates over the results of a task function on every item, in the order in which they come.
+
+        Otherwise as `map_ordered`, and the better choice where the order does not matter: a slow item
+        holds up nothing.
+        """
+        batches = self._map(
+            iterable,
+            name,
+            timeout=timeout,
+            retries=retries,
+            priority=priority,
+            limit=limit,
+            chunksize=chunksize,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            in_order=False,
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                for value in batch:
+                    yield value
+
+    def _map(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None,
+        *,
+        timeout: float | None,
+        retries: int,
+        priority: int | None,
+        **options: Any,
+    ) -> AsyncGenerator[list[ResponseT], None]:
+        driver, function, nice, limit = self._called(name, timeout, priority)
+        retries = check_count("retries", retries, 0)
+        mapper = Mapper(self._scheduler, driver, function, priority=nice, timeout=limit, retries=retries)
+        return iterate(mapper, iterable, **options)
+
+    def _called(
+        self, name: str | None, timeout: float | None, priority: int | None, *, stream: bool = False
+    ) -> tuple[Driver, Function, int, float | None]:
+        """Checks what every way to call a task function takes."""
+        driver = self._driver
+        if driver is None or not self._open:
+            raise self._closed()
+        if self._scheduler.failure is not None:
+            raise self._scheduler.failure
+        function = (None if stream else self._functions.get(name)) or self._find(name, stream=stream)
+        nice = function.priority if priority is None else check_priority(priority)
+        limit = check_timeout(timeout) or function.timeout or self._options.timeout
+        return driver, function, nice, limit
+
+    def _find(self, name: str | None, *, stream: bool) -> Function:
+        functions = self._scheduler.functions
+        function = functions.find(DEFAULT_TASK_NAME if name is None else check_name(name))
+        if functions.learned:
+            error = wrong_use(function.name, function.properties.kind, stream=stream)
+            if error is not None:
+                raise error
+            if not stream:
+                self._functions[name] = function
         return function
+
+    def _opened(self) -> Driver:
+        if self._driver is None or not self._open:
+            raise self._closed()
+        if self._scheduler.failure is not None:
+            raise self._scheduler.failure
+        return self._driver
 
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:
@@ -265,6 +461,65 @@ class Pool(Generic[DataT, ResponseT]):
         check_name(name)
         functions = self._scheduler.functions
         return functions.learned and functions.has(name)
+
+    async def add_task_function(self, name: str, function: Callable[..., Any] | TaskFunction) -> None:
+        """Adds a task function to all present and future workers, or replaces the one of that name.
+
+        Returns once every worker has loaded it, each after the task that it runs meanwhile. It is all or
+        nothing: where this raises or is cancelled, the pool and its workers are as they were. Tasks that
+        were submitted before it returns run the function that the name meant then, wherever they are;
+        tasks submitted from then on run the new one. Concurrent changes take turns.
+
+        Args:
+            name: What `execute` is to call it.
+            function: Lambdas, closures and what `__main__` defines travel by value; everything else is
+                imported by the workers.
+
+        Raises:
+            TypeError: `name` is not a string, or `function` cannot be called.
+            ValueError: The name is empty or the reserved `"default"`, or the function is bound to a slot
+                that the pool does not have.
+            PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
+            PoolFailedError: The pool has failed, or fails meanwhile.
+            SerializationError: The function cannot be pickled.
+            BaseException: What loading the function raised in a worker, such as `ModuleNotFoundError`.
+            WorkerCrashedError: Loading the function ended workers.
+        """
+        if check_name(name) == DEFAULT_TASK_NAME:
+            raise ValueError(f"name {name!r} is reserved: it always means the default task function")
+        declared = function if isinstance(function, TaskFunction) else TaskFunction(function)
+        check_affinities([properties_of(name, declared)], self._options.max_size)
+        await self._opened().functions.add(name, declared)
+        self._functions.clear()
+
+    async def remove_task_function(self, name: str) -> None:
+        """Removes a task function. Its tasks that have been submitted still run.
+
+        Raises:
+            TypeError: `name` is not a string.
+            ValueError: The name is empty, or is that of the default task function.
+            UnknownTaskFunctionError: There is none of that name.
+            PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
+            PoolFailedError: The pool has failed, or fails meanwhile.
+        """
+        check_name(name)
+        await self._opened().functions.remove(name)
+        self._functions.clear()
+
+    async def set_default_task_function(self, name: str) -> None:
+        """Makes `name` the task function that runs when a call names none, for tasks submitted from then on.
+
+        Raises:
+            TypeError: `name` is not a string.
+            ValueError: The name is empty or the reserved `"default"`.
+            UnknownTaskFunctionError: There is none of that name.
+            PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
+            PoolFailedError: The pool has failed, or fails meanwhile.
+        """
+        if check_name(name) == DEFAULT_TASK_NAME:
+            raise ValueError(f"name {name!r} is reserved; name the task function that is to be the default")
+        await self._opened().functions.set_default(name)
+        self._functions.clear()
 
     def list_task_functions_properties(self) -> list[TaskFunctionProperties]:
         """What is known of the task functions, the default one first; empty before the first worker is ready."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
 from poolifier.options import check_affinities
+from poolifier.pool.chunk import Chunk
 from poolifier.pool.function_changes import FunctionChanges, destroyed
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
@@ -24,6 +25,8 @@ from poolifier.protocols import (
     EXHAUSTED,
     FAILED,
     ITEM,
+    MAP_FAILED,
+    MAPPED,
     RETURNED,
     Backend,
     Channel,
@@ -217,15 +220,20 @@ class Driver:
                     task.future = None
                     if not future.done():
                         future.set_result(value)
+            elif status == MAPPED:
+                items += 1
+                task = scheduler.item_done(node, sequence, run_time, now, failed=False)
+                if task is not None:
+                    task.future.item_result(value)
             elif status == RETURNED:
                 returned.append(sequence)
             elif status >= ITEM:
                 items += 1
-                self._yielded(node, sequence, status, value, share)
+                self._yielded(node, sequence, status, value, run_time, share, now)
             else:
                 self._not_done(node, sequence, status, value, run_time, share, now)
         if returned:
-            scheduler.tasks_returned(node, returned, now)
+            self._returned(node, returned, now)
         if len(returned) + items < len(replies):
             # Of items there may be many without an end to the task, whose successors are not to wait for it.
             node.heard_at = now
@@ -258,7 +266,27 @@ class Driver:
 
     # ---- inside -----------------------------------------------------------------------------------
 
-    def _yielded(self, node: Node, sequence: int, status: int, value: Any, share: float) -> None:
+    def _returned(self, node: Node, sequences: list[int], now: float) -> None:
+        cut: list[Chunk] = []
+        for sequence in sequences:
+            task = node.sent.get(sequence)
+            if task is not None and type(task.future) is Chunk and task.future.begun and task.state == SENT:
+                self.scheduler.task_cut(node, sequence, now)
+                cut.append(task.future)
+                task.data = task.future = None
+        self.scheduler.tasks_returned(node, sequences, now)
+        for chunk in cut:
+            chunk.cut()
+
+    def _yielded(
+        self, node: Node, sequence: int, status: int, value: Any, run_time: float, share: float, now: float
+    ) -> None:
+        if status == MAP_FAILED:
+            failed = self.scheduler.item_done(node, sequence, run_time, now, failed=True)
+            if failed is not None:
+                failed.future.item_error(_raisable(value))
+                self._observer.task_error(value)
+            return
         task = node.sent.get(sequence)
         if task is None or task.state != SENT:
             return
@@ -402,6 +430,10 @@ class Driver:
         if isinstance(wanted, effect.AbortTask):
             if wanted.sequence in node.sent:
                 channel.abort(wanted.sequence)
+        elif isinstance(wanted, effect.MeasureMemory):
+            memory = channel.memory
+            if memory is not None:
+                self.scheduler.memory_measured(node, memory)
         elif isinstance(wanted, effect.Reclaim):
             channel.reclaim()
         elif isinstance(wanted, effect.StopWorker):

@@ -34,6 +34,7 @@ class Choosers:
         "_affinities",
         "_choosers",
         "_nodes",
+        "_observers",
         "_options",
         "affinities",
         "end_watchers",
@@ -46,6 +47,7 @@ class Choosers:
         self._options = options
         self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
         self._nodes: dict[int, Node] = {}
+        self._observers: list[tuple[LoadWatcher | None, EndWatcher | None]] = []
         self.load_watchers: tuple[LoadWatcher, ...] = ()
         self.end_watchers: tuple[EndWatcher, ...] = ()
         everywhere = Affinity(None)
@@ -82,6 +84,11 @@ class Choosers:
         self._choosers.clear()
         self.chooser(None, self.affinities[0])
 
+    def observe(self, load_changed: LoadWatcher | None, task_ended: EndWatcher | None = None) -> None:
+        """Has others than strategies called as well, for all workers that are eligible."""
+        self._observers.append((load_changed, task_ended))
+        self._listen()
+
     def add(self, node: Node) -> None:
         """A worker has become eligible. Does nothing where it already is."""
         if node.id in self._nodes:
@@ -102,8 +109,8 @@ class Choosers:
                 chooser.worker_removed(node)
 
     def _listen(self) -> None:
-        load: list[LoadWatcher] = []
-        ends: list[EndWatcher] = []
+        load: list[LoadWatcher] = [watcher for watcher, _ in self._observers if watcher is not None]
+        ends: list[EndWatcher] = [watcher for _, watcher in self._observers if watcher is not None]
         for (_, affinity), chooser in self._choosers.items():
             if _overrides(chooser, "load_changed"):
                 load.append(_for_allowed_load(chooser, affinity))

@@ -50,6 +50,13 @@ class Reclaim:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureMemory:
+    """See how much memory the worker takes, and tell `memory_measured`."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class FailTask:
     """The task has ended with an error; its caller is to be told."""
 
@@ -81,5 +88,14 @@ class Emit:
 
 
 Effect: TypeAlias = (
-    StartWorker | StopWorker | KillWorker | AbortTask | Reclaim | FailTask | CancelTask | FailPool | Emit
+    StartWorker
+    | StopWorker
+    | KillWorker
+    | AbortTask
+    | Reclaim
+    | MeasureMemory
+    | FailTask
+    | CancelTask
+    | FailPool
+    | Emit
 )

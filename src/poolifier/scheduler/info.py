@@ -130,6 +130,7 @@ class PoolInfo:
 def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool, lifetime: float) -> PoolInfo:
     """Takes a snapshot. O(workers x task functions)."""
     nodes = list(scheduler.sizing.nodes.values())
+    holders = scheduler.sizing.by_slot.values()
     usage = FunctionUsage()
     for part in [scheduler.retired, *(node.usage for node in nodes)]:
         usage.merge(part.total())
@@ -143,15 +144,15 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
         type="dynamic" if scheduler.sizing.dynamic else "fixed",
         worker=worker,
         started=started,
-        ready=started and scheduler.ready_count >= scheduler.sizing.minimum,
+        ready=started and scheduler.ready_count + scheduler.recycling.standing_by >= scheduler.sizing.minimum,
         default_strategy=strategy.value if isinstance(strategy, str) else strategy.__name__,
         strategy_retries=scheduler.strategy_retries,
         min_size=scheduler.sizing.minimum,
         max_size=scheduler.sizing.maximum,
-        worker_nodes=len(nodes),
+        worker_nodes=len(holders),
         idle_worker_nodes=sum(not node.sent for node in ready),
         busy_worker_nodes=sum(node.load >= node.quota for node in ready),
-        dynamic_worker_nodes=sum(node.dynamic for node in nodes),
+        dynamic_worker_nodes=sum(node.dynamic for node in holders),
         stealing_worker_nodes=sum(node.stealing for node in nodes),
         back_pressure_worker_nodes=sum(node.pressed for node in nodes),
         submitted_tasks=scheduler.submitted,
@@ -162,7 +163,7 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
         queued_tasks=scheduler.lobby.length + scheduler.surplus + sum(node.queued for node in nodes),
         max_queued_tasks=sum(node.usage.max_queued for node in nodes),
         stolen_tasks=usage.stolen,
-        back_pressure=0 < scheduler.placement.pressed == len(nodes),
+        back_pressure=0 < scheduler.placement.pressed == len(holders),
         utilization=(run_time.total + wait_time.total) / capacity if capacity > 0.0 else 0.0,
         run_time=run_time,
         wait_time=wait_time,

@@ -27,6 +27,7 @@ def check(scheduler: Scheduler) -> None:
         seen.add(task.id)
     _check_queue(scheduler.lobby)
     _check_slots(scheduler)
+    _check_spares(scheduler)
     _check_counts(scheduler, len(seen))
     _check_hunger(scheduler)
     _check_index(scheduler)
@@ -78,13 +79,31 @@ def _check_queue(queue: TaskQueue) -> None:
 
 def _check_slots(scheduler: Scheduler) -> None:
     sizing = scheduler.sizing
-    assert {node.slot: node for node in sizing.nodes.values()} == sizing.by_slot
-    assert len(sizing.nodes) <= sizing.maximum, f"{len(sizing.nodes)} workers, at most {sizing.maximum} allowed"
+    holders = [node for node in sizing.nodes.values() if sizing.by_slot.get(node.slot) is node]
+    assert len(holders) == len(sizing.by_slot) <= sizing.maximum, f"{sizing.by_slot}, at most {sizing.maximum} allowed"
+    for node in sizing.nodes.values():
+        assert node in holders or (node.state == RETIRING and node.successor), f"{node} has no slot, and no successor"
     assert all(0 <= slot < sizing.maximum for slot in sizing.by_slot)
     ready = sum(node.state == READY for node in sizing.nodes.values())
     assert ready == scheduler.ready_count, f"{ready} ready, counted {scheduler.ready_count}"
     pressed = sum(node.pressed for node in sizing.nodes.values())
     assert pressed == scheduler.placement.pressed, f"{pressed} full queues, counted {scheduler.placement.pressed}"
+
+
+def _check_spares(scheduler: Scheduler) -> None:
+    for node_id, spare in scheduler.sizing.spares.items():
+        node = spare.predecessor
+        assert node is not None, f"{spare} is nobody's successor"
+        assert spare.id == node_id, f"{spare} is kept as {node_id}"
+        assert node.successor is spare, f"{spare} is to follow {node}, which is followed by {node.successor}"
+        assert scheduler.sizing.by_slot.get(spare.slot) is node, f"{spare} waits for a slot that {node} has not got"
+        assert spare.state in (PLANNED, STARTING), f"{spare} waits for its slot"
+        assert not spare.load, f"{spare} was given tasks before it had a slot"
+        assert not spare.eligible, f"{spare} can be chosen before it has a slot"
+    standing_by = sum(
+        node.state == RETIRING for node in (s.predecessor for s in scheduler.sizing.spares.values()) if node
+    )
+    assert scheduler.recycling.standing_by <= standing_by, f"{scheduler.recycling.standing_by} stand by"
 
 
 def _check_counts(scheduler: Scheduler, alive: int) -> None:

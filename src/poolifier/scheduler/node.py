@@ -19,6 +19,8 @@ RETIRING: Final = 3
 """Told to leave: it finishes what it was sent and gets nothing more."""
 GONE: Final = 4
 
+UNLIMITED: Final = 1 << 60
+
 STATE_NAMES: Final = ("planned", "starting", "ready", "retiring", "gone")
 
 
@@ -38,6 +40,11 @@ class Node:
         eligible: Whether strategies may choose it.
         condemned: Being killed because a task on it would not stop.
         limited: Tasks with a time limit among `sent`.
+        ran: Tasks that have run on it, where that matters for recycling.
+        task_limit: How many may, before it is replaced.
+        memory_limit: Bytes that it may take, before it is replaced.
+        successor: Who is to take its slot, or has taken it.
+        predecessor: Whose slot it is to take; None once it has one.
     """
 
     __slots__ = (
@@ -57,16 +64,21 @@ class Node:
         "limited",
         "load",
         "max_inactive_time",
+        "memory_limit",
         "outbox",
+        "predecessor",
         "pressed",
         "queue",
         "quota",
+        "ran",
         "ready",
         "sent",
         "sequence",
         "slot",
         "state",
         "stealing",
+        "successor",
+        "task_limit",
         "usage",
         "watched",
     )
@@ -90,6 +102,11 @@ class Node:
         self.pressed = False
         self.condemned = False
         self.limited = 0
+        self.ran = 0
+        self.task_limit = UNLIMITED
+        self.memory_limit = UNLIMITED
+        self.successor: Node | None = None
+        self.predecessor: Node | None = None
         self.stealing = False
         self.watched = False
         self.hungry_position = -1

@@ -14,7 +14,7 @@ from poolifier.scheduler.choosers import Choosers
 from poolifier.scheduler.edges import Edges
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
 from poolifier.scheduler.limits import Limits
-from poolifier.scheduler.node import READY, Node
+from poolifier.scheduler.node import READY, UNLIMITED, Node
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.stealing import Stealing
 from poolifier.scheduler.task import SENT, Task
@@ -27,8 +27,6 @@ MOST_AHEAD: Final = 512
 
 SILENCE: Final = 0.01
 """A worker that was sent ahead and says nothing for so many seconds is asked to hand back."""
-
-UNLIMITED: Final = 1 << 60
 
 
 class Placement:
@@ -82,7 +80,7 @@ class Placement:
         self.queue_enabled = queue_enabled
         self._size = options.size or 1
         self.stealing.configure(options)
-        self.stealing.resize(len(self.sizing.nodes))
+        self.stealing.resize(len(self.sizing.by_slot))
 
     def set_quota(self, node: Node) -> None:
         """Tells a node how much to run at once, and how much to be sent."""
@@ -141,7 +139,7 @@ class Placement:
         if not node.in_outbox:
             node.in_outbox = True
             self.dirty.append(node)
-        if not node.watched and len(node.sent) > node.capacity:
+        if not node.watched and (len(node.sent) > node.capacity or _is_chunk(task)):
             self.watch(node, now)
 
     def watch(self, node: Node, now: float) -> None:
@@ -170,6 +168,9 @@ class Placement:
                 self._ran_dry(node, now)
         elif node.state == READY:
             self.refill(node, now)
+        else:
+            # It is leaving, and its successor may have waited for this.
+            self.edges.changed = True
 
     def refill(self, node: Node, now: float) -> None:
         """Sends a worker from its own queue what it has room for."""
@@ -319,7 +320,7 @@ class Placement:
         self.watch_at = inf
         for node in watched:
             # One that is gone has nothing at it any more.
-            node.watched = len(node.sent) > node.capacity
+            node.watched = len(node.sent) > node.capacity or _is_chunk(next(iter(node.sent.values()), None))
             if not node.watched:
                 continue
             self._watched.append(node)
@@ -333,3 +334,8 @@ class Placement:
         if self._watched:
             self.watch_at = now + SILENCE
         return silent
+
+
+def _is_chunk(task: Task | None) -> bool:
+    """Whether it stands for several items, which can be handed back in the middle."""
+    return task is not None and task.extra is not None and task.extra.items > 1

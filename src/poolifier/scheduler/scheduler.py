@@ -34,6 +34,7 @@ from poolifier.scheduler.effects import (
     FailPool,
     FailTask,
     KillWorker,
+    MeasureMemory,
     Reclaim,
     StopWorker,
 )
@@ -42,6 +43,7 @@ from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import GONE, PLANNED, READY, RETIRING, STARTING, Node
 from poolifier.scheduler.placement import Placement
 from poolifier.scheduler.queues import TaskQueue
+from poolifier.scheduler.recycling import Recycling
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
 from poolifier.scheduler.usage import FOLD_MASK, FunctionUsage, NodeUsage
@@ -73,6 +75,7 @@ class Scheduler:
             self.choosers, self.sizing, self.edges, self.limits, queue, queue_enabled=options.enable_tasks_queue
         )
         self.workforce = Workforce(options, self.sizing, self.placement, self.effects)
+        self.recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
         self.dirty = self.placement.dirty
         self.lobby = TaskQueue(None, queue)
         self.retired = NodeUsage()
@@ -143,6 +146,7 @@ class Scheduler:
         if self.lobby.length:
             self._retry(node, now)
         if self.edges.changed:
+            self._hand_over(node, now)
             self._check_edges()
         return task if wanted else None
 
@@ -155,6 +159,7 @@ class Scheduler:
             return None
         task.extra.items -= 1
         self.surplus -= 1
+        node.ran += 1
         function = task.function
         usage = node.usage.of(function)
         if failed:
@@ -169,6 +174,14 @@ class Scheduler:
             usage.run_time.fold()
             usage.wait_time.fold()
         return task
+
+    def task_cut(self, node: Node, sequence: int, now: float) -> None:
+        """A worker hands back what is left of a chunk that it has begun; it is submitted again, in new chunks."""
+        task = node.sent.pop(sequence)
+        self.submitted -= self._take_items(task)
+        task.state = ENDED
+        self.placement.freed(node, task, now)
+        self._check_edges()
 
     def task_failed(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
         """A task function raised, or its result could not be carried. Returns as `task_done` does."""
@@ -230,6 +243,7 @@ class Scheduler:
             self.placement.press(node)
             self.placement.refill(node, now)
         self.placement.feed_all(now)
+        self._hand_over(node, now)
         self._check_edges()
 
     def abort(self, task: Task, now: float) -> None:
@@ -280,17 +294,22 @@ class Scheduler:
     def close(self) -> None:
         """From here on no worker is started or replaced."""
         self.closing = True
+        self._dismiss_spares()
 
     def worker_ready(self, node_id: int, ready: WorkerReady, now: float) -> None:
         """A worker can run tasks."""
         node = self.sizing.nodes.get(node_id)
-        if node is None or node.state != STARTING:
+        if node is None:
+            self._spare_ready(node_id, ready, now)
+            return
+        if node.state != STARTING:
             return
         node.state = READY
         node.ready = True
         node.heard_at = node.active_since = now
         node.max_inactive_time = ready.max_inactive_time
         node.kill_behavior = ready.kill_behavior
+        self.recycling.begin(node)
         self.ready_count += 1
         self.sizing.coming -= 1
         if not self.functions.learned:
@@ -316,6 +335,7 @@ class Scheduler:
         """A worker is gone. Its started tasks fail or run again as asked, the others move, all exactly once."""
         node = self.sizing.nodes.get(node_id)
         if node is None:
+            self._spare_lost(node_id, exited, now)
             return
         was_starting = node.state in (PLANNED, STARTING)
         unfinished = any(task.state != ABORTING for task in node.sent.values())
@@ -324,6 +344,7 @@ class Scheduler:
         self._withdraw(node, GONE)
         unsettled = self._settle_lost(node, exited)
         self._forget(node)
+        successor = self._succeed(node)
         self.workforce.resized(now)
         if not expected:
             error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
@@ -332,8 +353,10 @@ class Scheduler:
             if why is not None:
                 self.give_up(error, why)
         elif not self.closing and not node.dynamic:
-            self.workforce.add(node.slot, now, dynamic=False)
+            self.workforce.refill(node.slot, now)
         self.effects.append(Emit("worker_exit", node, exited))
+        if successor is not None:
+            self.worker_ready(*successor, now)
         # What waits for any worker may have waited for this one, or for its slot to become free.
         unsettled.extend(self.lobby.drain())
         for task in sorted(unsettled, key=_by_id):
@@ -368,22 +391,33 @@ class Scheduler:
         self.placement.feed_all(now)
         self._check_edges()
 
+    def memory_measured(self, node: Node, memory: int) -> None:
+        """A worker takes so many bytes of memory, which `MeasureMemory` asked for."""
+        if not self.closing:
+            self.recycling.measured(node, memory)
+
     # ---- time -------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float:
         """When `tick` has to be called next; infinity where there is nothing to wait for."""
         return min(
-            self.placement.watch_at, self.sizing.next_start(), self.sizing.retire_at, self.limits.next_deadline()
+            self.placement.watch_at,
+            self.sizing.next_start(),
+            self.sizing.retire_at,
+            self.limits.next_deadline(),
+            self.recycling.measure_at,
         )
 
     def tick(self, now: float) -> None:
-        """Does what is due: delayed restarts, reclaiming from silent workers, time limits, retirements."""
+        """Does what is due: delayed restarts, reclaiming from silent workers, time limits, memory, retirements."""
         for node in self.sizing.due(now):
             if not self.closing:
                 self.workforce.start(node, now)
         if now >= self.placement.watch_at:
             self.effects.extend(Reclaim(node) for node in self.placement.silent(now))
         self._enforce_limits(now)
+        if now >= self.recycling.measure_at:
+            self.effects.extend(MeasureMemory(node) for node in self.recycling.to_measure(now))
         if now >= self.sizing.retire_at:
             for node in () if self.closing else self.sizing.inactive(now):
                 for task in node.sent.values():
@@ -503,6 +537,62 @@ class Scheduler:
                 self.retire(node, now)  # Nothing more is sent to it, and what waits for it moves at once.
                 self.effects.append(KillWorker(node))
 
+    def _spare_ready(self, spare_id: int, ready: WorkerReady, now: float) -> None:
+        """A successor can run tasks: the worker whose slot it is to have may leave."""
+        successor = self.sizing.spares.get(spare_id)
+        if successor is None or successor.predecessor is None:
+            return
+        node = successor.predecessor
+        self.recycling.stand_by(successor, ready)
+        self.retire(node, now)
+        self._hand_over(node, now)
+        self._check_edges()
+
+    def _hand_over(self, node: Node, now: float) -> None:
+        """Gives a leaving worker's slot to its successor, if that is ready and the worker runs few enough tasks."""
+        if node.successor is None:
+            return
+        due = self.recycling.due(node)
+        if due is not None:
+            successor, ready = due
+            self.placement.set_quota(successor)
+            self.sizing.hand_over(node, successor)
+            self.worker_ready(successor.id, ready, now)
+
+    def _succeed(self, node: Node) -> tuple[int, WorkerReady] | None:
+        """A worker is gone: its successor, if it has one, takes the slot now. Returns who it is if it is ready."""
+        successor = node.successor
+        if successor is None or successor.id not in self.sizing.spares:
+            return None
+        due = self.recycling.due(node)
+        self.placement.set_quota(successor)
+        self.sizing.hand_over(node, successor)
+        return None if due is None else (successor.id, due[1])
+
+    def _spare_lost(self, spare_id: int, exited: WorkerExit, now: float) -> None:
+        """A successor is gone before it had a slot: the worker it was for stays, and gets another."""
+        successor = self.sizing.spares.get(spare_id)
+        if successor is None:
+            return
+        node = self.sizing.drop_spare(successor)
+        stood_by = self.recycling.lost(successor)
+        successor.state = GONE
+        error = worker_crashed(spare_id, exited) if stood_by else start_failed(spare_id, exited)
+        self.effects.append(Emit("error", successor, error))
+        self.effects.append(Emit("worker_exit", successor, exited))
+        why = self.workforce.crashed(node, now)
+        if why is not None:
+            self.give_up(error, why)
+        elif node.state == READY:
+            self.workforce.succeed_again(node, now)
+        self._check_edges()
+
+    def _dismiss_spares(self) -> None:
+        for successor in list(self.sizing.spares.values()):
+            self.sizing.drop_spare(successor)
+            self.recycling.lost(successor)
+            self.effects.append(KillWorker(successor))
+
     def _place(self, task: Task, now: float) -> None:
         function = task.function
         node: Any = function.chooser.choose(now)
@@ -551,6 +641,7 @@ class Scheduler:
         task.state = ENDED
         self.placement.freed(node, task, now)
         if self.edges.changed:
+            self._hand_over(node, now)
             self._check_edges()
 
     def _withdraw(self, node: Node, state: int) -> None:
@@ -609,6 +700,7 @@ class Scheduler:
         failure.__cause__ = error
         self.failure = failure
         self.closing = True
+        self._dismiss_spares()
         self.sizing.retire_at = inf
         for task in self.lobby.drain():
             self._fail(task, self._pool_failed())
@@ -675,9 +767,9 @@ class Scheduler:
             return
         edges.changed = False
         sizing = self.sizing
-        count = len(sizing.nodes)
+        count = len(sizing.by_slot)
         full = count >= sizing.maximum
-        busy = full and self.ready_count > 0 and not self.placement.stealing.hungry
+        busy = full and self.ready_count + self.recycling.standing_by > 0 and not self.placement.stealing.hungry
         edges.report(self.effects, "busy", "busy_end", active=busy)
         if sizing.dynamic:
             edges.report(self.effects, "full", "full_end", active=full)

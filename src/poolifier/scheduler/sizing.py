@@ -14,8 +14,9 @@ class Sizing:
     """The slots of a pool.
 
     Attributes:
-        nodes: Every worker that holds a slot, by id.
-        by_slot: The same, by slot.
+        nodes: Every worker that holds a slot, by id, and those that finish tasks after handing it over.
+        by_slot: Those that hold a slot, by slot.
+        spares: Successors that have no slot yet, by id.
         minimum: Workers below this are not dynamic: they never retire for want of work.
         maximum: The number of slots.
         growable: Whether one more worker may be added for want of workers.
@@ -35,6 +36,7 @@ class Sizing:
         "minimum",
         "nodes",
         "retire_at",
+        "spares",
         "vacated",
     )
 
@@ -44,6 +46,7 @@ class Sizing:
         self.dynamic = dynamic
         self.nodes: dict[int, Node] = {}
         self.by_slot: dict[int, Node] = {}
+        self.spares: dict[int, Node] = {}
         self.retire_at = inf
         self.growable = dynamic
         self.coming = 0
@@ -79,16 +82,43 @@ class Sizing:
         self.growable = self.dynamic and bool(self._free)
 
     def vacate(self, node: Node) -> None:
-        """Takes a node out of its slot."""
+        """Takes a node out of its slot, if it has not handed it over already."""
         del self.nodes[node.id]
+        if self.by_slot.get(node.slot) is not node:
+            return
         del self.by_slot[node.slot]
         heappush(self._free, node.slot)
         self.vacated += 1
         self.growable = self.dynamic
 
+    def add_spare(self, successor: Node, node: Node) -> None:
+        """Notes who is to have the node's slot."""
+        node.successor = successor
+        successor.predecessor = node
+        self.spares[successor.id] = successor
+
+    def drop_spare(self, successor: Node) -> Node:
+        """Forgets a spare; returns the node whose slot it was to have."""
+        node = successor.predecessor
+        assert node is not None
+        del self.spares[successor.id]
+        successor.predecessor = None
+        node.successor = None
+        return node
+
+    def hand_over(self, node: Node, successor: Node) -> None:
+        """Gives a node's slot to its successor."""
+        del self.spares[successor.id]
+        successor.predecessor = None
+        if self.by_slot.get(node.slot) is node:
+            self.nodes[successor.id] = self.by_slot[node.slot] = successor
+            self.coming += 1
+        else:
+            self.occupy(successor)
+
     def missing(self) -> int:
         """Workers that are missing up to the minimum."""
-        return max(0, self.minimum - sum(not node.dynamic for node in self.nodes.values()))
+        return max(0, self.minimum - sum(not node.dynamic for node in self.by_slot.values()))
 
     def plan(self, node: Node, at: float) -> None:
         """Notes that the node's worker is to be started then."""
@@ -98,7 +128,8 @@ class Sizing:
         """The nodes whose workers are to be started by now."""
         nodes: list[Node] = []
         while self._planned and self._planned[0][0] <= now:
-            node = self.nodes.get(heappop(self._planned)[1])
+            node_id = heappop(self._planned)[1]
+            node = self.nodes.get(node_id) or self.spares.get(node_id)
             if node is not None and node.state == PLANNED:
                 nodes.append(node)
         return nodes
@@ -117,7 +148,7 @@ class Sizing:
         self.retire_at = inf
         leaving: list[Node] = []
         for node in self.nodes.values():
-            if not node.dynamic or node.state != READY:
+            if not node.dynamic or node.state != READY or node.successor is not None:
                 continue
             at = max(node.active_since, node.heard_at) + node.max_inactive_time
             if node.load:

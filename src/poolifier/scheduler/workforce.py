@@ -5,7 +5,7 @@ from __future__ import annotations
 from poolifier.options import PoolOptions
 from poolifier.scheduler.effects import Effect, StartWorker
 from poolifier.scheduler.functions import Function
-from poolifier.scheduler.node import PLANNED, STARTING, Node
+from poolifier.scheduler.node import PLANNED, STARTING, UNLIMITED, Node
 from poolifier.scheduler.placement import Placement
 from poolifier.scheduler.restarts import Restarts
 from poolifier.scheduler.sizing import Sizing
@@ -76,21 +76,46 @@ class Workforce:
 
     def resized(self, now: float) -> None:
         """The number of workers has changed, and with it how many may steal."""
-        self._placement.stealing.resize(len(self._sizing.nodes))
+        self._placement.stealing.resize(len(self._sizing.by_slot))
         self._placement.edges.changed = True
         self._placement.feed_all(now)
 
+    def succeed(self, node: Node, now: float, delay: float) -> None:
+        """Starts a successor of a worker that is to be recycled, after so many seconds."""
+        self._last_node_id += 1
+        successor = Node(self._last_node_id, node.slot, dynamic=node.dynamic, options=self._placement.options, now=now)
+        self._sizing.add_spare(successor, node)
+        if delay > 0.0:
+            self._sizing.plan(successor, now + delay)
+        else:
+            self.start(successor, now)
+
+    def succeed_again(self, node: Node, now: float) -> None:
+        """Starts another successor after the first has died, once the slot's back-off allows."""
+        if self._options.restart_worker_on_error:
+            self.succeed(node, now, self._restarts.delay(node.slot, now))
+        else:
+            node.task_limit = node.memory_limit = UNLIMITED
+
     def replace(self, node: Node, now: float) -> str | None:
         """Replaces a worker that died, or says why the pool has to give up."""
+        why = self.crashed(node, now)
+        if why is None and self._options.restart_worker_on_error and not node.dynamic:
+            self.refill(node.slot, now)
+        return why
+
+    def refill(self, slot: int, now: float) -> None:
+        """Adds a worker of the minimum where the last one was, unless a successor is there already."""
+        if slot not in self._sizing.by_slot:
+            self.add(slot, now, dynamic=False)
+
+    def crashed(self, node: Node, now: float) -> str | None:
+        """Takes in that a worker died, or says why the pool has to give up."""
         delay = self._restarts.crashed(node.slot, now)
         if delay is None and (self._options.restart_worker_on_error or self._sizing.dynamic):
             # A dynamic pool starts workers for the tasks that wait, restarts or not: that has to end as well.
             restarts, seconds = self._options.restart_limit
             return f"workers died more than {restarts} times in {seconds:g} s in slot {node.slot}"
-        if not self._options.restart_worker_on_error:
-            if self._sizing.nodes or self._sizing.dynamic:
-                return None
-            return "the last worker died, and restart_worker_on_error is off"
-        if not node.dynamic:
-            self.add(node.slot, now, dynamic=False)
-        return None
+        if self._options.restart_worker_on_error or self._sizing.by_slot or self._sizing.dynamic:
+            return None
+        return "the last worker died, and restart_worker_on_error is off"

@@ -20,6 +20,7 @@ from poolifier.wire.frames import FrameError
 from poolifier.worker import current_task
 from poolifier.worker.additions import load_function
 from poolifier.worker.async_streams import run_async_generator, run_generator
+from poolifier.worker.chunks import is_chunk, run_chunk
 from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, refusal, run_plain
 from poolifier.worker.ledger import ABORT, STARTED, Ledger
 from poolifier.worker.registry import Entry
@@ -132,7 +133,8 @@ class _Runtime:
             else:
                 if entry.mean > SLOW:
                     session.flush()
-                now = run_plain(session, task, entry, perf_counter())
+                run = run_chunk if is_chunk(task) else run_plain
+                now = run(session, task, entry, perf_counter())
                 if now - began > _SLICE:
                     break
         if inbox and len(self._running) < session.settings.concurrency and not self._pump_due:

@@ -6,7 +6,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from poolifier.errors import SerializationError
-from poolifier.protocols import DONE, WireTerms
+from poolifier.protocols import DONE, FAILED, WireTerms
 from poolifier.task_functions import wrong_use
 from poolifier.wire.codec import ATOMS, decode, describe, encode_result
 from poolifier.worker.ledger import STARTED
@@ -25,8 +25,10 @@ SMOOTHING = 0.2
 """Weight of the last run in a function's mean run time."""
 
 
-def run_plain(session: Session, task: tuple[Any, ...], entry: Entry, begin: float) -> float:
-    """Runs a task and books its reply; returns when it ended.
+def run_plain(
+    session: Session, task: tuple[Any, ...], entry: Entry, begin: float, done: int = DONE, failed: int = FAILED
+) -> float:
+    """Runs a task and books its reply, `done` or `failed`; returns when it ended.
 
     The ledger is marked before anything that the task's data or code could do.
     """
@@ -48,18 +50,18 @@ def run_plain(session: Session, task: tuple[Any, ...], entry: Entry, begin: floa
             session.current = 0
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             session.current = 0
-            return _fail(session, sequence, entry, error, begin)
+            return _fail(session, sequence, entry, error, begin, failed)
     except BaseException as error:  # noqa: BLE001
         session.current = 0
-        return _fail(session, sequence, entry, error, begin)
+        return _fail(session, sequence, entry, error, begin, failed)
     end = perf_counter()
     run_time = end - begin
     if session.aborted == sequence or payload is not None:
         if session.forked:
             session.leave_fork(None)
-        session.reply_result(sequence, value, run_time, payload)
+        session.reply_result(sequence, value, run_time, payload, done)
     else:
-        session.reply((sequence, DONE, value, run_time))
+        session.reply((sequence, done, value, run_time))
     mean = entry.mean
     entry.mean = run_time if mean == NEVER_RUN else mean + (run_time - mean) * SMOOTHING
     return end
@@ -120,12 +122,12 @@ def refusal(session: Session, task: tuple[Any, ...], entry: Entry | None) -> Exc
     return wrong_use(entry.name, entry.kind, stream=is_stream(task))
 
 
-def _fail(session: Session, sequence: int, entry: Entry, error: BaseException, begin: float) -> float:
+def _fail(session: Session, sequence: int, entry: Entry, error: BaseException, begin: float, failed: int) -> float:
     if session.forked:
         session.leave_fork(error)
     end = perf_counter()
     run_time = end - begin
-    session.reply_error(sequence, error, run_time)
+    session.reply_error(sequence, error, run_time, failed)
     mean = entry.mean
     entry.mean = run_time if mean == NEVER_RUN else mean + (run_time - mean) * SMOOTHING
     # Encoding an error takes long enough to be left out of the next task's time.

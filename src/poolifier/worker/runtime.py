@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Final
 
 from poolifier.worker.additions import load_function
+from poolifier.worker.chunks import is_chunk, run_chunk
 from poolifier.worker.invoke import refusal, run_plain
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
@@ -61,4 +62,4 @@ def run_blocking(session: Session) -> bool:
         if outbox.count and (entry.mean > SLOW or now - sent > HOLD):
             session.flush()
             now = sent = perf_counter()
-        now = run_plain(session, task, entry, now)
+        now = run_chunk(session, task, entry, now) if is_chunk(task) else run_plain(session, task, entry, now)

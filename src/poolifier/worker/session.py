@@ -64,6 +64,7 @@ class Session:
         stopping: The worker leaves once its inbox is empty.
         started_at: When the worker began to count its time.
         idle: Seconds it has waited for work.
+        cut: The pool wants back what has not started, so a map ends with the item that runs now.
         cancel: Aborts a task that runs in an event loop; set by the runtime that has one.
     """
 
@@ -73,6 +74,7 @@ class Session:
         "aborted",
         "cancel",
         "current",
+        "cut",
         "deadline",
         "forked",
         "idle",
@@ -104,6 +106,7 @@ class Session:
         self.wanted = 0
         self.aborted = 0
         self.poked = False
+        self.cut = False
         self.forked = False
         self.stopping = False
         self.started_at = perf_counter()
@@ -222,21 +225,21 @@ class Session:
             active, idle = self.times()
             self.link.send(messages.message(messages.BULK, ([reply], active, idle)))
 
-    def reply_error(self, sequence: int, error: BaseException, run_time: float) -> None:
+    def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """Replies that a task failed, or that it was aborted if that is why."""
         if self.aborted == sequence:
             self.reply((sequence, ABORTED, None, run_time))
         else:
-            self.reply((sequence, FAILED, None, run_time, encode_error(error)))
+            self.reply((sequence, failed, None, run_time, encode_error(error)))
 
-    def reply_result(self, sequence: int, value: Any, run_time: float, payload: bytes | None) -> None:
+    def reply_result(self, sequence: int, value: Any, run_time: float, payload: bytes | None, done: int = DONE) -> None:
         """Replies with a result, which is in `payload` if there is one."""
         if self.aborted == sequence:
             self.reply((sequence, ABORTED, None, run_time))
         elif payload is None:
-            self.reply((sequence, DONE, value, run_time))
+            self.reply((sequence, done, value, run_time))
         else:
-            self.reply((sequence, DONE, None, run_time, payload))
+            self.reply((sequence, done, None, run_time, payload))
 
     def flush(self) -> None:
         """Sends the replies that are held back."""
@@ -278,6 +281,7 @@ class Session:
             self.cancel(sequence)
 
     def _hand_back(self) -> None:
+        self.cut = True
         inbox = self.inbox
         additions = []
         while inbox:

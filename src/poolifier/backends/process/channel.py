@@ -17,12 +17,16 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.process.output import OutputPipe
-from poolifier.backends.process.process_handle import ProcessHandle
+from poolifier.backends.process.process_handle import ProcessHandle, resident_memory
 from poolifier.errors import SerializationError
 from poolifier.protocols import (
     BAD_ITEM,
+    DONE,
     FAILED,
     ITEM,
+    MAP_FAILED,
+    MAPPED,
+    Items,
     Reply,
     WireTask,
     WorkerExit,
@@ -32,6 +36,7 @@ from poolifier.protocols import (
 )
 from poolifier.wire import codec, messages
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
+from poolifier.wire.items import encode_items
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, STARTED, Ledger
@@ -103,6 +108,11 @@ class ProcessChannel:
         """The worker's process once known, or None."""
         return self._process.pid
 
+    @property
+    def memory(self) -> int | None:
+        """Bytes that the worker keeps resident, or None where that cannot be told."""
+        return resident_memory(self.pid)
+
     def begin(self, launch: bytes, settings: WorkerSettings) -> None:
         """Sends what the worker is to be."""
         self._say(messages.START, (launch, settings))
@@ -116,8 +126,14 @@ class ProcessChannel:
             if type(task[2]) in atoms:
                 batch.append(task)
                 continue
-            sequence, name, data, task_id = task[:4]
-            terms = task[4] if len(task) > 4 else None
+            terms = None
+            if len(task) == 4:
+                sequence, name, data, task_id = task
+            else:
+                sequence, name, data, task_id, terms = task
+            if type(data) is Items:
+                batch.append((sequence, name, None, task_id, None, encode_items(name, data)))
+                continue
             try:
                 batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data)))
             except SerializationError as error:
@@ -334,16 +350,23 @@ class ProcessChannel:
         self._process.close(self._loop)
 
 
+_UNREADABLE: Final = {
+    DONE: ("the result", FAILED),
+    ITEM: ("an item", BAD_ITEM),
+    MAPPED: ("the result", MAP_FAILED),
+}
+
+
 def _unpacked(reply: WireReply) -> Reply:
     if len(reply) == 4:
         return reply
     sequence, status, _, run_time, payload = reply
-    if status == FAILED:
-        return (sequence, FAILED, decode_error(payload), run_time)
+    if status in (FAILED, MAP_FAILED):
+        return (sequence, status, decode_error(payload), run_time)
     try:
         return (sequence, status, codec.decode(payload), run_time)
     except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
-        what, status = ("an item", BAD_ITEM) if status == ITEM else ("the result", FAILED)
+        what, status = _UNREADABLE[status]
         failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
         failure.__cause__ = error
         return (sequence, status, failure, run_time)

@@ -1,0 +1,100 @@
+"""Items of a map that travel as one task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from poolifier.errors import WorkerCrashedError
+
+if TYPE_CHECKING:
+    from poolifier.pool.driver import Driver
+    from poolifier.pool.map_run import MapRun
+    from poolifier.scheduler.task import Task
+
+
+class Chunk:
+    """Takes the place of a future: the driver tells it of each item, in order, and of the end.
+
+    Attributes:
+        items: The items, first to last.
+        outcomes: Of a map in order: what has arrived and was not taken.
+        ended: No further outcome will come of it.
+    """
+
+    __slots__ = ("_done", "_driver", "_run", "_task", "ended", "in_order", "items", "outcomes")
+
+    def __init__(self, run: MapRun, items: list[Any], *, in_order: bool) -> None:
+        self._run = run
+        self._driver: Driver | None = None
+        self._task: Task | None = None
+        self._done = 0
+        self.items = items
+        self.in_order = in_order
+        self.outcomes: deque[tuple[bool, Any]] = deque()
+        self.ended = False
+
+    def attach(self, driver: Driver, task: Task) -> None:
+        """Tells it which task it is, so that it can be cancelled."""
+        self._driver = driver
+        self._task = task
+
+    def left(self) -> list[Any]:
+        """The items that have not ended."""
+        return self.items[self._done :]
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of its items has ended."""
+        return self._done > 0
+
+    def cut(self) -> None:
+        """Its worker has handed back the items that are left: they took longer than expected."""
+        self._run.resubmit(self)
+
+    def item_result(self, value: Any) -> None:
+        """An item that is not the last one has a result."""
+        self._done += 1
+        self._run.outcome(self, True, value)
+
+    def item_error(self, error: BaseException) -> None:
+        """An item that is not the last one has failed."""
+        self._done += 1
+        self._run.outcome(self, False, error)
+
+    # ---- as the driver knows futures --------------------------------------------------------------
+
+    def done(self) -> bool:
+        """Whether there is nothing more to tell it."""
+        return self.ended
+
+    def set_result(self, value: Any) -> None:
+        """The last item has a result."""
+        self.ended = True
+        self._done += 1
+        self._run.outcome(self, True, value)
+
+    def set_exception(self, error: BaseException) -> None:
+        """The item that was next has failed. Where its worker died, those after it run elsewhere."""
+        left = self.left()
+        if len(left) > 1 and isinstance(error, WorkerCrashedError):
+            self.item_error(error)
+            self._run.resubmit(self)
+            return
+        self.ended = True
+        self._done += len(left)
+        for _ in left:
+            self._run.outcome(self, False, error)
+
+    def cancel(self) -> bool:
+        """Nobody wants the rest of it."""
+        if self.ended:
+            return False
+        self.ended = True
+        for _ in self.left():
+            self._run.outcome(self, False, asyncio.CancelledError())
+        self._done = len(self.items)
+        if self._driver is not None and self._task is not None:
+            self._driver.abort(self._task)
+        return True

@@ -1,0 +1,271 @@
+"""Maps: a task function over many items, in constant memory, with back pressure both ways.
+
+The input is pulled only as room appears, and room appears only as results are taken. What is pulled
+travels in chunks: as many items as the function has lately run through in a few milliseconds, so
+that tiny items share the cost of a task and long ones are never kept together. Nobody has to guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from itertools import islice
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+from poolifier.options import check_count
+from poolifier.pool.chunk import Chunk
+
+CHUNK_SECONDS: Final = 0.004
+"""Run time that a chunk is meant to have."""
+
+LARGEST_CHUNK: Final = 1024
+"""Also bounds how long the event loop is busy with one chunk."""
+
+PULL_SECONDS: Final = 0.002
+"""An input that takes longer than this to pull from gives way to the event loop."""
+
+CHUNKS_AHEAD: Final = 3
+"""Chunks per worker that are under way, when no limit is given."""
+
+
+class ChunkSubmitter(Protocol):
+    """What a map needs of its pool."""
+
+    def submit_chunk(self, chunk: Chunk) -> None:
+        """Submits the items of a chunk as one task."""
+
+    def chunk_size(self) -> int:
+        """How many items of the function make a chunk now."""
+        ...
+
+    def workers(self) -> int:
+        """How many workers there are, or can be."""
+        ...
+
+
+class MapRun:
+    """One map: pulls items, keeps chunks under way, collects outcomes.
+
+    Outcomes are `(ok, value or error)`. With `fail_fast` the first error is raised as soon as it is known,
+    whatever comes before it. Items that were pulled and whose outcome has not been taken
+    count as outstanding; there are never more of them than `limit`.
+    """
+
+    def __init__(
+        self,
+        submitter: ChunkSubmitter,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        limit: int | None,
+        chunksize: int | None,
+        fail_fast: bool = False,
+    ) -> None:
+        self._submitter = submitter
+        self._limit = None if limit is None else check_count("limit", limit, 1)
+        self._chunksize = None if chunksize is None else check_count("chunksize", chunksize, 1)
+        self._source: Iterator[Any] | None = None
+        self._async_source: AsyncIterable[Any] | None = None
+        if isinstance(items, AsyncIterable):
+            self._async_source = items
+        else:
+            try:
+                self._source = iter(items)
+            except TypeError:
+                raise TypeError(f"iterable must be an iterable or async iterable, not {items!r}") from None
+        self._exhausted = False
+        self._ended = False
+        self._fail_fast = fail_fast
+        self._first_error: BaseException | None = None
+        self._outstanding = 0
+        self._pulled = 0
+        self._input_error: BaseException | None = None
+        # In order, the chunks whose outcomes are to be taken, first to last; else those under way.
+        self._chunks: deque[Chunk] = deque()
+        self._under_way: set[Chunk] = set()
+        self._arrived: deque[tuple[bool, Any]] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._wake_puller: asyncio.Future[None] | None = None
+        self._pull_again = False
+
+    # ---- what chunks tell -------------------------------------------------------------------------
+
+    def outcome(self, chunk: Chunk, ok: bool, value: Any) -> None:
+        """An item of a chunk has ended."""
+        if not ok and self._fail_fast and self._first_error is None:
+            self._first_error = value
+        if chunk.in_order:
+            chunk.outcomes.append((ok, value))
+        else:
+            self._arrived.append((ok, value))
+        if chunk.ended:
+            self._under_way.discard(chunk)
+        self._notify()
+
+    def resubmit(self, chunk: Chunk) -> None:
+        """What a chunk has left is to run in chunks of its own: its worker died, or was too slow for all of it."""
+        left = chunk.left()
+        chunk.ended = True
+        self._under_way.discard(chunk)
+        if self._ended:
+            return
+        size = self._size()
+        pieces = [Chunk(self, left[at : at + size], in_order=chunk.in_order) for at in range(0, len(left), size)]
+        if chunk.in_order:
+            place = self._chunks.index(chunk) + 1
+            for offset, piece in enumerate(pieces):
+                self._chunks.insert(place + offset, piece)
+        for piece in pieces:
+            self._under_way.add(piece)
+            self._submitter.submit_chunk(piece)
+
+    def _notify(self) -> None:
+        wake = self._wake
+        if wake is not None and not wake.done():
+            wake.set_result(None)
+
+    # ---- what readers ask -------------------------------------------------------------------------
+
+    async def outcomes(self, *, in_order: bool) -> AsyncGenerator[list[tuple[bool, Any]], None]:
+        """The outcomes as they arrive, in lists; in the order of the items if asked for."""
+        puller = None
+        if self._async_source is not None:
+            puller = asyncio.ensure_future(self._pull_async(self._async_source, in_order=in_order))
+        try:
+            while True:
+                if puller is None:
+                    self._pull(in_order=in_order)
+                if self._first_error is not None:
+                    raise self._first_error
+                batch = self._take(in_order=in_order)
+                if batch:
+                    self._outstanding -= len(batch)
+                    if self._wake_puller is not None and not self._wake_puller.done():
+                        self._wake_puller.set_result(None)
+                    yield batch
+                elif self._exhausted and not self._outstanding:
+                    break
+                elif self._pull_again:
+                    await asyncio.sleep(0)
+                else:
+                    await self._wait()
+            if self._input_error is not None:
+                raise self._input_error
+        finally:
+            self._end()
+            if puller is not None:
+                puller.cancel()
+                await asyncio.wait([puller])
+
+    def _take(self, *, in_order: bool) -> list[tuple[bool, Any]]:
+        if not in_order:
+            batch = list(self._arrived)
+            self._arrived.clear()
+            return batch
+        batch = []
+        while self._chunks:
+            chunk = self._chunks[0]
+            batch.extend(chunk.outcomes)
+            chunk.outcomes.clear()
+            if not chunk.ended:
+                break
+            self._chunks.popleft()
+        return batch
+
+    async def _wait(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+    def _end(self) -> None:
+        """Whoever read has left: nothing that is under way is wanted any more."""
+        self._exhausted = self._ended = True
+        for chunk in list(self._under_way):
+            chunk.cancel()
+        self._under_way.clear()
+        self._chunks.clear()
+
+    # ---- pulling ----------------------------------------------------------------------------------
+
+    def _room(self) -> int:
+        limit = self._limit
+        if limit is None:
+            limit = self._size() * CHUNKS_AHEAD * self._submitter.workers()
+        return limit - self._outstanding
+
+    def _size(self) -> int:
+        return self._chunksize if self._chunksize is not None else self._submitter.chunk_size()
+
+    def _pull(self, *, in_order: bool) -> None:
+        """Pulls from the input while there is room, and not for long."""
+        assert self._source is not None
+        self._pull_again = False
+        begun = perf_counter()
+        while not self._exhausted:
+            room = self._room()
+            if room <= 0:
+                return
+            size = self._size()
+            if self._chunksize is None:
+                # A short input, or a small limit, is still to be shared by all workers: chunks begin small.
+                share = self._pulled if self._limit is None else min(self._pulled, self._limit)
+                size = max(1, min(size, share // (2 * self._submitter.workers())))
+            try:
+                items = self._pull_some(self._source, min(size, room))
+            except Exception as error:  # noqa: BLE001 - the input's own error, told once all before it is done
+                self._input_error = error
+                self._exhausted = True
+                return
+            if items:
+                self._submit(items, in_order=in_order)
+            if perf_counter() - begun > PULL_SECONDS:
+                self._pull_again = not self._exhausted
+                return
+
+    def _pull_some(self, source: Iterator[Any], count: int) -> list[Any]:
+        """Up to `count` items: fewer where they are slow to come."""
+        items: list[Any] = []
+        step = 1
+        begun = perf_counter()
+        while len(items) < count:
+            wanted = min(step, count - len(items))
+            some = list(islice(source, wanted))
+            items += some
+            if len(some) < wanted:
+                self._exhausted = True
+                break
+            if perf_counter() - begun > PULL_SECONDS / 2:
+                break
+            step *= 2
+        return items
+
+    async def _pull_async(self, source: AsyncIterable[Any], *, in_order: bool) -> None:
+        items: list[Any] = []
+        try:
+            async for item in source:
+                items.append(item)
+                # What is at hand is not kept waiting for what may take long to come.
+                self._submit(items, in_order=in_order)
+                items = []
+                while self._room() <= 0:
+                    self._wake_puller = asyncio.get_running_loop().create_future()
+                    await self._wake_puller
+                if self._outstanding % LARGEST_CHUNK == 0:
+                    await asyncio.sleep(0)
+        except Exception as error:  # noqa: BLE001 - told by `outcomes`
+            self._input_error = error
+        finally:
+            self._exhausted = True
+            self._notify()
+
+    def _submit(self, items: list[Any], *, in_order: bool) -> None:
+        chunk = Chunk(self, items, in_order=in_order)
+        self._under_way.add(chunk)
+        if in_order:
+            self._chunks.append(chunk)
+        self._outstanding += len(items)
+        self._pulled += len(items)
+        self._submitter.submit_chunk(chunk)

@@ -1,0 +1,99 @@
+"""The maps of a pool, as its users call them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from poolifier.pool.chunk import Chunk
+from poolifier.pool.map_run import CHUNK_SECONDS, LARGEST_CHUNK, MapRun
+from poolifier.pool.progress import open_bar
+from poolifier.protocols import Items
+from poolifier.scheduler.task import Task, TaskExtra
+
+if TYPE_CHECKING:
+    from poolifier.pool.driver import Driver
+    from poolifier.scheduler.functions import Function
+    from poolifier.scheduler.scheduler import Scheduler
+
+
+class Mapper:
+    """Submits the chunks of one map. Implements `ChunkSubmitter`.
+
+    Attributes:
+        name: That of the task function.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        driver: Driver,
+        function: Function,
+        *,
+        priority: int,
+        timeout: float | None,
+        retries: int,
+    ) -> None:
+        self.name = function.name
+        self._scheduler = scheduler
+        self._driver = driver
+        self._function = function
+        self._priority = priority
+        self._timeout = timeout
+        self._retries = retries
+
+    def submit_chunk(self, chunk: Chunk) -> None:
+        """Submits what a chunk has left to do as one task, which counts as so many."""
+        items = chunk.left()
+        driver = self._driver
+        data = items[0] if len(items) == 1 else Items(items)
+        task = Task(driver.next_task_id(), self._function, data, self._priority, chunk)
+        if self._retries or self._timeout is not None or len(items) > 1:
+            task.extra = TaskExtra(self._retries, self._timeout)
+            task.extra.items = len(items)
+        chunk.attach(driver, task)
+        driver.submit(task)
+
+    def chunk_size(self) -> int:
+        """Items that run through in `CHUNK_SECONDS`; one where each has to be dealt with by itself."""
+        function = self._function
+        if self._retries or self._timeout is not None or function.properties.kind != "plain":
+            return 1
+        return max(1, min(LARGEST_CHUNK, int(CHUNK_SECONDS / max(function.estimate, 1e-7))))
+
+    def workers(self) -> int:
+        """The most workers there may be."""
+        return self._scheduler.sizing.maximum
+
+
+async def iterate(
+    mapper: Mapper,
+    items: Iterable[Any] | AsyncIterable[Any],
+    *,
+    limit: int | None,
+    chunksize: int | None,
+    in_order: bool,
+    return_exceptions: bool,
+    progress: bool,
+    fail_fast: bool = False,
+) -> AsyncGenerator[list[Any], None]:
+    """The results, in lists as they come; the first error ends the map, unless errors are to be returned."""
+    bar = open_bar(items, mapper.name) if progress else None
+    run = MapRun(mapper, items, limit=limit, chunksize=chunksize, fail_fast=fail_fast and not return_exceptions)
+    try:
+        async with aclosing(run.outcomes(in_order=in_order)) as batches:
+            async for batch in batches:
+                if bar is not None:
+                    bar.update(len(batch))
+                values: list[Any] = []
+                for ok, value in batch:
+                    if not ok and not return_exceptions:
+                        if values:
+                            yield values
+                        raise value
+                    values.append(value)
+                yield values
+    finally:
+        if bar is not None:
+            bar.close()
