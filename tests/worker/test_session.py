@@ -1,69 +1,12 @@
-import os
-import socket
-
-import pytest
-
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
-from poolifier.task_functions import Worker
+from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED
 from poolifier.wire import messages
-from poolifier.wire.frames import FrameDecoder
 from poolifier.worker import current_task as module
 from poolifier.worker.current_task import current_task
 from poolifier.worker.invoke import run_plain
-from poolifier.worker.ledger import ABORT, STARTED, Ledger, create_ledger
-from poolifier.worker.link import Link
-from poolifier.worker.registry import Registry
+from poolifier.worker.ledger import ABORT, STARTED
 from poolifier.worker.runtime import run_blocking
 from poolifier.worker.session import Session
-
-
-class Pool:
-    """The other end of a session in this very process; signals are calls of the handler."""
-
-    def __init__(self, functions):
-        self.sock, theirs = socket.socketpair()
-        fd = create_ledger()
-        self.ledger = Ledger(fd)
-        os.close(fd)
-        self.theirs = theirs
-        self.session = Session(Link(theirs), self.ledger, Registry(Worker(functions)), WorkerSettings())
-        self.decoder = FrameDecoder()
-
-    def say(self, opcode, body=None):
-        self.sock.sendall(messages.message(opcode, body))
-
-    def poke(self):
-        self.session._on_poke(0, None)
-
-    def replies(self):
-        found = []
-        while True:
-            try:
-                payloads = self.decoder.read(self.sock, memoryview(bytearray(65536)), socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return found
-            for payload in payloads:
-                found += messages.read_replies(payload)[4]
-
-    def close(self):
-        module.use_session(None)
-        self.sock.close()
-        self.theirs.close()
-        self.ledger.close()
-
-
-@pytest.fixture
-def make_pool():
-    pools = []
-
-    def make(functions):
-        pools.append(Pool(functions))
-        return pools[-1]
-
-    yield make
-    for pool in pools:
-        pool.close()
 
 
 def run(pool, sequence, name="default", data=None):

@@ -137,7 +137,12 @@ class Stream:
         for _ in range(2):
             later = in_task(self._session, self.sequence, generator.close)
             if later is not None:
-                later.__context__ = later.__context__ or failure
+                # As it would be had it been closed where the failure was caught.
+                first: BaseException = later
+                while first.__context__ is not None:
+                    first = first.__context__
+                if first is not failure:
+                    first.__context__ = failure
                 failure = later
         return failure
 
