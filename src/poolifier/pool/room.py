@@ -29,7 +29,7 @@ class Room:
         """Tasks that may be submitted before one would have to wait; negative where too many were. O(workers)."""
         scheduler = self._scheduler
         most = self._most
-        nodes = scheduler.sizing.nodes
+        nodes = scheduler.sizing.by_slot
         if most is None:
             most = (scheduler.placement.options.size or 1) * max(1, len(nodes))
         running = sum(node.quota for node in nodes.values())

@@ -50,15 +50,7 @@ class WorkerNode:
     @property
     def memory(self) -> int | None:
         """Bytes of memory that its process keeps resident, or None where there is no such process."""
-        import psutil
-
-        pid = self.pid
-        if pid is None:
-            return None
-        try:
-            return int(psutil.Process(pid).memory_info().rss)
-        except psutil.Error:
-            return None
+        return self._channel.memory if self._channel is not None else None
 
     @property
     def usage(self) -> WorkerUsage:

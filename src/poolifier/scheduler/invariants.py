@@ -125,12 +125,12 @@ def _check_hunger(scheduler: Scheduler) -> None:
     assert {node.id for node in stealing.hungry} == hungry, f"hungry: {hungry}, noted: {stealing.hungry}"
     thieves = sum(node.stealing for node in nodes)
     assert thieves == stealing.thieves, f"{thieves} steal, counted {stealing.thieves}"
+    waiting = {task.function.affinity: task for node in nodes if node.ready for task in node.queue}
     for node in stealing.hungry:
         if not stealing.may_steal(node):
             continue
-        for other in nodes:
-            waiting = [task for task in other.queue if node.allowed(task.function.affinity)]
-            assert not (other.ready and waiting), f"{node} is hungry while {waiting[:1]} waits"
+        for affinity, task in waiting.items():
+            assert not node.allowed(affinity), f"{node} is hungry while {task} waits"
 
 
 def _check_index(scheduler: Scheduler) -> None:
