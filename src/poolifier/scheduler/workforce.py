@@ -41,7 +41,8 @@ class Workforce:
         affinity = function.affinity
         if self._placement.stealing.hungry_for(affinity) is not None:
             return chosen
-        if affinity.slots is None and affinity.waiting < self._sizing.coming:
+        waiting = sum(each.waiting for each in self._placement.choosers.affinities)
+        if affinity.slots is None and waiting < self._sizing.coming:
             return chosen  # For each task that waits, this one included, a worker is on its way.
         slot = self._sizing.free_slot(affinity)
         if slot is None:

@@ -1,0 +1,710 @@
+"""The brain as a whole, on hand-computed cases. What the cases leave out is the model's (tests/model)."""
+
+import pytest
+
+from poolifier.errors import (
+    PoisonTaskError,
+    PoolFailedError,
+    UnknownTaskFunctionError,
+    WorkerCrashedError,
+    WorkerStartError,
+)
+from poolifier.options import TasksQueueOptions, WorkerChoiceStrategy, WorkerChoiceStrategyOptions
+from poolifier.protocols import Strategy
+from poolifier.scheduler import effects as effect
+from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
+from poolifier.scheduler.node import GONE, PLANNED, RETIRING, STARTING
+from poolifier.scheduler.placement import AHEAD, MOST_AHEAD, SILENCE
+from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT
+from poolifier.task_functions import KillBehavior, TaskFunctionProperties
+from poolifier.testing import Simulation
+from tests.scheduler.support import WORK, Pool
+
+PINNED = TaskFunctionProperties("pinned", worker_nodes=(1,))
+FAIR = TaskFunctionProperties("fair", strategy="fair_share")
+
+
+# ---- submitting, ending, aborting -----------------------------------------------------------------
+
+
+def test_a_task_from_beginning_to_end():
+    pool = Pool(1)
+    task = pool.submit()
+    assert (task.state, pool.sent) == (SENT, [(0, 1)])
+    pool.now = 3.0
+    assert pool.done(task, run_time=2.0) is task
+    assert task.state == ENDED
+    usage = pool.nodes[0].usage.total()
+    assert usage.executed == 1
+    assert usage.run_time.summary().total == 2.0
+    assert usage.wait_time.summary().total == 1.0
+
+
+def test_a_reply_that_comes_twice_finds_nothing():
+    pool = Pool(1)
+    task = pool.submit()
+    node, sequence = task.node, task.sequence
+    pool.done(task)
+    for reply in (pool.scheduler.task_done, pool.scheduler.task_failed, pool.scheduler.task_aborted):
+        assert reply(node, sequence, 1.0, 1.0, 1.0) is None
+    assert pool.scheduler.task_unsendable(node, sequence, 1.0) is None
+    assert node.usage.counts() == (1, 0, 0, 0)
+
+
+def test_a_task_that_fails():
+    pool = Pool(1)
+    task = pool.submit()
+    assert pool.scheduler.task_failed(task.node, task.sequence, 1.0, 1.0, 1.0) is task
+    assert pool.nodes[0].usage.counts() == (0, 1, 0, 0)
+
+
+def test_a_task_that_cannot_be_sent():
+    pool = Pool(1)
+    task = pool.submit()
+    assert pool.scheduler.task_unsendable(task.node, task.sequence, 0.0) is task
+    assert pool.nodes[0].usage.counts() == (0, 1, 0, 0)
+    assert pool.executing() == [0]
+
+
+def test_aborting_what_waits_drops_it():
+    pool = Pool(1)
+    first, second, third = (pool.submit() for _ in range(3))
+    pool.abort(second)
+    assert second.state == ENDED
+    assert pool.load() == [2]
+    pool.done(first)
+    assert pool.sent == [(0, 1), (0, 3)]
+    assert third.state == SENT
+    assert pool.nodes[0].usage.counts() == (1, 0, 1, 0)
+    assert pool.wanted(effect.AbortTask) == []
+
+
+def test_aborting_what_runs_asks_the_worker():
+    pool = Pool(1)
+    task = pool.submit()
+    node, sequence = task.node, task.sequence
+    pool.abort(task)
+    pool.abort(task)
+    assert task.state == ABORTING
+    assert pool.wanted(effect.AbortTask) == [effect.AbortTask(node, sequence)]
+    assert pool.scheduler.task_aborted(node, sequence, 0.5, 0.5, 1.0) is None
+    assert node.usage.counts() == (0, 0, 1, 0)
+    pool.abort(task)
+    assert len(pool.wanted(effect.AbortTask)) == 1
+
+
+@pytest.mark.parametrize("reply", ["task_done", "task_failed"])
+def test_what_ended_before_it_heard_of_the_abort_is_aborted_all_the_same(reply):
+    pool = Pool(1)
+    task = pool.submit()
+    pool.abort(task)
+    assert getattr(pool.scheduler, reply)(task.node, task.sequence, 0.5, 0.5, 1.0) is None
+    assert pool.nodes[0].usage.counts() == (0, 0, 1, 0)
+
+
+def test_an_abort_that_nobody_asked_for_is_a_failure():
+    pool = Pool(1)
+    task = pool.submit()
+    assert pool.scheduler.task_aborted(task.node, task.sequence, 0.5, 0.5, 1.0) is task
+    assert pool.nodes[0].usage.counts() == (0, 1, 0, 0)
+
+
+def test_aborting_what_is_in_the_lobby():
+    pool = Pool(1, ready=False)
+    task = pool.submit()
+    assert task.node is None
+    pool.abort(task)
+    pool.all_ready()
+    assert pool.sent == []
+    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
+
+
+def test_dropping_all_ends_every_task():
+    pool = Pool(2)
+    tasks = [pool.submit() for _ in range(5)]
+    pool.scheduler.drop_all(0.0)
+    pool.pump()
+    assert {wanted.task for wanted in pool.wanted(effect.CancelTask)} == set(tasks)
+    assert [task.state for task in tasks] == [ABORTING, ABORTING, ENDED, ENDED, ENDED]
+    assert pool.scheduler.unfinished == 2
+
+
+# ---- strategies in a pool -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", WorkerChoiceStrategy)
+@pytest.mark.parametrize("queue", [True, False])
+def test_twenty_long_tasks_after_two_thousand_tiny_ones(strategy, queue):
+    """The case in which the original leaks its executing counter, takes twice the ideal, or hangs."""
+    simulation = Simulation(2, worker_choice_strategy=strategy, enable_tasks_queue=queue)
+    simulation.start()
+    for number in range(2000):
+        simulation.clock.at(number * 0.00001, simulation.submit, 0.000002)
+    simulation.run()
+    began = simulation.clock.now
+    for _ in range(20):
+        simulation.submit(0.05)
+    simulation.run()
+    assert simulation.result().done == 2020
+    assert [node.executing for node in simulation.nodes] == [0, 0]
+    if queue:
+        assert simulation.clock.now - began <= 1.15 * 0.5
+
+
+def test_only_ready_workers_are_eligible():
+    pool = Pool(2, ready=False, worker_choice_strategy="round_robin")
+    pool.scheduler.worker_ready(pool.nodes[1].id, pool.says, 0.0)
+    assert [pool.submit().node.slot for _ in range(3)] == [1, 1, 1]
+
+
+def test_a_function_may_have_a_strategy_of_its_own():
+    pool = Pool(
+        2, WORK, FAIR, worker_choice_strategy="round_robin", tasks_queue_options={"task_stealing": False, "size": 9}
+    )
+    for run_time in (1.0, 9.0):
+        pool.done(pool.submit("work"), run_time)
+    # Fair share has heard of both ends, whatever function they were of.
+    fair = [pool.submit("fair").node.slot for _ in range(3)]
+    assert fair == [0, 0, 0]
+    assert pool.submit("work").node.slot == 0  # and round robin goes on where it was
+
+
+def test_affinity_goes_before_strategy():
+    pool = Pool(3, WORK, PINNED)
+    assert [pool.submit("pinned").node.slot for _ in range(3)] == [1, 1, 1]
+
+
+class Last(Strategy):
+    def __init__(self, options):
+        self.workers = []
+
+    def worker_added(self, worker):
+        self.workers.append(worker)
+
+    def worker_removed(self, worker):
+        self.workers.remove(worker)
+
+    def choose(self, now):
+        return self.workers[-1] if self.workers else None
+
+
+class Deaf(Last):
+    def worker_removed(self, worker):
+        pass
+
+
+class Picky(Last):
+    def choose(self, now):
+        return next((worker for worker in self.workers if worker.load == 0), None)
+
+
+def test_a_users_own_strategy():
+    pool = Pool(3, worker_choice_strategy=Last, tasks_queue_options={"task_stealing": False})
+    assert [pool.submit().node.slot for _ in range(3)] == [2, 2, 2]
+
+
+def test_a_users_own_strategy_that_picks_a_worker_that_is_gone():
+    pool = Pool(2, worker_choice_strategy=Deaf)
+    pool.lose(pool.nodes[1])
+    task = pool.submit()
+    assert task.node is None
+    pool.all_ready()
+    assert task.state == SENT
+
+
+def test_a_users_own_strategy_may_say_nobody():
+    pool = Pool(2, worker_choice_strategy=Picky)
+    first, second, third = (pool.submit() for _ in range(3))
+    assert third.node is None
+    pool.done(second)
+    assert third.node.slot == 1
+    assert pool.scheduler.strategy_retries == 1
+    pool.done(first)
+
+
+def test_changing_the_strategy_at_run_time():
+    pool = Pool(3, WORK, FAIR)
+    assert [pool.submit().node.slot for _ in range(4)] == [0, 1, 2, 0]
+    pool.scheduler.set_strategy(WorkerChoiceStrategy.ROUND_ROBIN, WorkerChoiceStrategyOptions(), 0.0)
+    assert [pool.submit().node.slot for _ in range(4)] == [0, 1, 2, 0]
+    pool.scheduler.set_strategy(WorkerChoiceStrategy.LEAST_USED, WorkerChoiceStrategyOptions(), 0.0)
+    assert [pool.submit().node.slot for _ in range(3)] == [1, 2, 1]  # it knows what they hold: 4 2 2
+
+
+def test_a_new_strategy_takes_over_what_the_last_one_left():
+    pool = Pool(1, worker_choice_strategy=Picky)
+    pool.submit()
+    waiting = pool.submit()
+    assert waiting.node is None
+    pool.scheduler.set_strategy(WorkerChoiceStrategy.LEAST_USED, WorkerChoiceStrategyOptions(), 0.0)
+    pool.pump()
+    assert waiting.node is pool.nodes[0]
+
+
+# ---- queues ---------------------------------------------------------------------------------------
+
+
+def test_without_queues_every_task_goes_to_its_worker_at_once():
+    pool = Pool(2, enable_tasks_queue=False)
+    for _ in range(6):
+        pool.submit()
+    assert len(pool.sent) == 6
+    assert pool.executing() == [3, 3]
+    pool.wait(1.0)
+    assert pool.wanted(effect.Reclaim) == []
+
+
+def test_switching_the_queues_off_and_on():
+    pool = Pool(2)
+    tasks = [pool.submit() for _ in range(6)]
+    assert len(pool.sent) == 2
+    options = TasksQueueOptions(size=4)
+    pool.scheduler.set_queue(options, 0.0, enabled=False)
+    pool.pump()
+    assert len(pool.sent) == 6
+    pool.scheduler.set_queue(options, 0.0, enabled=True)
+    pool.wait(2 * SILENCE)
+    assert {wanted.node.slot for wanted in pool.wanted(effect.Reclaim)} == {0, 1}
+    pool.scheduler.tasks_returned(tasks[0].node, [tasks[4].sequence, tasks[2].sequence], pool.now)
+    pool.pump()
+    assert [task.state for task in tasks] == [SENT, SENT, QUEUED, SENT, QUEUED, SENT]
+
+
+def test_a_higher_concurrency_takes_effect_at_once():
+    pool = Pool(1)
+    for _ in range(4):
+        pool.submit()
+    pool.scheduler.set_queue(TasksQueueOptions(size=4, concurrency=3), 0.0, enabled=True)
+    pool.pump()
+    assert pool.executing() == [3]
+
+
+def test_priorities_go_before_age():
+    pool = Pool(1)
+    running = pool.submit()
+    tasks = [pool.submit(priority=priority) for priority in (5, -5, 0, -20)]
+    order = []
+    while tasks:
+        pool.done(running)
+        running = next(task for task in tasks if task.state == SENT)
+        tasks.remove(running)
+        order.append(running.priority)
+    assert order == [-20, -5, 0, 5]
+
+
+@pytest.mark.parametrize(("factor", "exponent"), [(1.0, 2 / 3), (5.0, 0.5), (0.5, 0.0)])
+def test_nothing_starves(factor, exponent):
+    """An endless stream of the most urgent tasks delays one of the least urgent by a time that the options bound.
+
+    With a stream of priority -20 the oldest of which has waited w, the late one (19, waited W) goes first once
+    19 - W r < -20 - w r, that is once W - w > 39 / r. The stream keeps the queue at a steady length, so w is at
+    most the time that many tasks take, and the rate r lies between the factor and twice that.
+    """
+    task_time, standing = 0.1, 20
+    simulation = Simulation(1, tasks_queue_options={"aging_factor": factor, "load_exponent": exponent, "size": 40})
+    simulation.start()
+    for _ in range(standing):
+        simulation.submit(task_time, priority=-20)
+    late = simulation.submit(task_time, priority=19)
+    rate = factor * (1 + (standing / 40) ** exponent)
+    bound = 39 / rate + (standing + 2) * task_time
+
+    def stream():
+        simulation.submit(task_time, priority=-20)
+        simulation.clock.after(task_time, stream)
+
+    simulation.clock.after(task_time, stream)
+    simulation.run(until=bound)
+    assert late.future == "done"
+    # And it is not simply first in, first out: it did wait for as long as its priority says.
+    waits = simulation.result()
+    assert waits.done > 39 / rate / task_time * 0.8
+
+
+# ---- prefetch -------------------------------------------------------------------------------------
+
+
+def test_tiny_tasks_are_sent_ahead():
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=AHEAD / 10)
+    tasks = [pool.submit() for _ in range(30)]
+    sent = [task for task in tasks if task.state == SENT]
+    assert len(sent) == pytest.approx(10, abs=1)
+    assert pool.executing() == [1]
+    assert pool.nodes[0].queued == 29
+    pool.scheduler.functions.find("work").estimate = 0.0
+    pool.done(tasks[0], run_time=0.0)
+    assert len(pool.nodes[0].sent) == 29
+
+
+def test_never_more_than_so_many():
+    pool = Pool(1, check=False)
+    pool.scheduler.functions.find("work").estimate = 0.0
+    for _ in range(2 * MOST_AHEAD):
+        pool.submit()
+    assert len(pool.nodes[0].sent) == MOST_AHEAD + 1
+
+
+def test_what_was_sent_ahead_in_error_is_asked_back():
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    tasks = [pool.submit() for _ in range(4)]
+    node = pool.nodes[0]
+    assert len(node.sent) == 4
+    pool.wait(SILENCE)
+    assert pool.wanted(effect.Reclaim) == [effect.Reclaim(node)]
+    pool.scheduler.tasks_returned(node, [task.sequence for task in tasks[1:]], pool.now)
+    pool.pump()
+    assert [task.state for task in tasks] == [SENT, QUEUED, QUEUED, QUEUED]
+    assert node.ahead == pytest.approx(UNKNOWN_RUN_TIME)
+    pool.done(tasks[0], run_time=0.5)
+    assert [task.state for task in tasks] == [ENDED, SENT, QUEUED, QUEUED]  # it has learned
+
+
+def test_a_worker_that_answers_is_not_silent():
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    tasks = [pool.submit() for _ in range(4)]
+    for task in tasks[:2]:
+        pool.now += SILENCE / 2
+        pool.done(task, run_time=0.00001)
+    pool.scheduler.tick(pool.now)
+    pool.pump()
+    assert pool.wanted(effect.Reclaim) == []
+
+
+def test_silence_begins_when_it_is_sent_something():
+    """Not when it was last heard of, which may be long ago."""
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    pool.now = 1000.0
+    for _ in range(4):
+        pool.submit()
+    assert pool.scheduler.next_deadline() == pytest.approx(1000.0 + SILENCE)
+    pool.wait(SILENCE / 2)
+    assert pool.wanted(effect.Reclaim) == []
+
+
+# ---- crashes --------------------------------------------------------------------------------------
+
+
+def test_only_what_had_started_fails():
+    pool = Pool(2, worker_choice_strategy="round_robin")
+    pool.done(pool.submit(), run_time=0.00001)
+    pool.done(pool.submit(), run_time=0.00001)
+    tasks = [pool.submit() for _ in range(6)]  # three each, all sent
+    node = pool.nodes[0]
+    mine = list(node.sent.values())
+    pool.lose(node, started=mine[1].sequence, stderr="oops")
+    failed = pool.failed()
+    assert set(failed) == {task.id for task in mine[:2]}
+    assert mine[2].node.slot in (0, 1)
+    assert mine[2].node is not node
+    error = failed[mine[0].id]
+    assert isinstance(error, WorkerCrashedError)
+    assert (error.worker_id, error.task_id, error.signal, error.stderr) == (node.id, mine[0].id, "SIGKILL", "oops")
+    assert [task.state for task in tasks].count(ENDED) == 2
+
+
+def test_a_dead_worker_is_replaced_in_its_slot():
+    pool = Pool(2)
+    old = pool.nodes[0]
+    pool.lose(old)
+    new = pool.nodes[0]
+    assert (new.slot, new.state, old.state) == (0, STARTING, GONE)
+    assert new.id != old.id
+    assert pool.events[-2:] == ["error", "worker_exit"]
+
+
+def test_retries_and_then_poison():
+    pool = Pool(1)
+    task = pool.submit(retries=2)
+    for _ in range(3):
+        pool.all_ready()
+        pool.lose(task.node, started=task.sequence)
+        pool.wait(1.0)
+    error = pool.failed()[task.id]
+    assert isinstance(error, PoisonTaskError)
+    assert [crash.worker_id for crash in error.history] == [1, 2, 3]
+
+
+def test_a_retry_that_ends_well():
+    pool = Pool(1)
+    task = pool.submit(retries=1)
+    pool.lose(task.node, started=task.sequence)
+    pool.all_ready()
+    assert pool.done(task) is task
+    assert pool.failed() == {}
+
+
+def test_an_aborted_task_is_not_run_again():
+    pool = Pool(1)
+    task = pool.submit(retries=3)
+    pool.abort(task)
+    pool.lose(task.node, started=task.sequence)
+    pool.all_ready()
+    assert task.state == ENDED
+    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
+
+
+def test_a_crash_loop_at_start_ends_with_the_cause():
+    cause = ImportError("no module named numpy")
+    simulation = Simulation(2, start_delay=lambda _: cause, known=False)
+    simulation.start()
+    tasks = [simulation.submit(1.0) for _ in range(5)]
+    simulation.run()
+    assert isinstance(simulation.scheduler.failure, PoolFailedError)
+    assert all(isinstance(task.future, PoolFailedError) for task in tasks)
+    assert all(task.future.__cause__ is cause for task in tasks)
+    assert len({id(task.future) for task in tasks}) == 5  # each its own, or they would share a traceback
+    assert simulation.clock.now == pytest.approx(0.05 + 0.1 + 0.2 + 0.4)  # it backed off
+    late = simulation.submit(1.0)
+    assert isinstance(late.future, PoolFailedError)
+    simulation.run()
+    assert simulation.nodes == []
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_a_crash_loop_ends_a_dynamic_pool_too(restart):
+    simulation = Simulation((0, 2), start_delay=lambda _: OSError("no memory"), restart_worker_on_error=restart)
+    simulation.start()
+    tasks = [simulation.submit(1.0) for _ in range(3)]
+    simulation.run()
+    assert all(isinstance(task.future, PoolFailedError) for task in tasks)
+
+
+def test_a_task_that_kills_every_worker_ends_as_poison_or_ends_the_pool():
+    from poolifier.testing import Crash
+
+    simulation = Simulation(1)
+    simulation.start()
+    poison = simulation.submit(Crash(0.01), retries=3)
+    other = simulation.submit(0.01)
+    simulation.run()
+    assert isinstance(poison.future, PoisonTaskError)
+    assert len(poison.future.history) == 4
+    assert other.future == "done"
+    killers = [simulation.submit(Crash(0.01)) for _ in range(8)]
+    behind = simulation.submit(0.01)
+    simulation.run()
+    assert isinstance(killers[0].future, WorkerCrashedError)
+    assert isinstance(killers[-1].future, PoolFailedError)
+    assert isinstance(behind.future, PoolFailedError)
+    assert isinstance(behind.future.__cause__, WorkerCrashedError)
+
+
+def test_without_restarts_the_pool_shrinks_and_then_fails():
+    pool = Pool(2, WORK, PINNED, restart_worker_on_error=False)
+    pinned = [pool.submit("pinned"), pool.submit("pinned")]
+    pool.lose(pool.nodes[1], started=pinned[0].sequence)
+    assert len(pool.nodes) == 1
+    assert isinstance(pool.failed()[pinned[1].id], PoolFailedError)  # nobody is left who may run it
+    task = pool.submit()
+    pool.lose(pool.nodes[0], started=task.sequence)
+    assert isinstance(pool.scheduler.failure, PoolFailedError)
+
+
+def test_a_worker_that_never_got_ready_says_so():
+    pool = Pool(1, ready=False)
+    pool.lose(pool.nodes[0], signal=None, exit_code=1)
+    (emitted,) = [wanted for wanted in pool.wanted(effect.Emit) if wanted.event == "error"]
+    assert isinstance(emitted.detail, WorkerStartError)
+
+
+# ---- dynamic pools --------------------------------------------------------------------------------
+
+
+def test_grows_when_all_are_busy_and_shrinks_when_idle():
+    pool = Pool((1, 3), inactive=10.0)
+    first = pool.submit()
+    assert len(pool.nodes) == 1
+    second = pool.submit()
+    third = pool.submit()
+    pool.submit()
+    assert [node.dynamic for node in pool.nodes] == [False, True, True]
+    assert pool.events.count("full") == 1
+    pool.all_ready()
+    for _ in range(4):
+        for node in pool.nodes:
+            if node.sent:
+                pool.done(next(iter(node.sent.values())))
+    pool.wait(10.0)
+    assert [node.state for node in pool.nodes[1:]] == [RETIRING, RETIRING]
+    for node in pool.nodes[1:]:
+        pool.lose(node, signal=None, exit_code=0)
+    assert len(pool.nodes) == 1
+    assert pool.events.count("full_end") == 1
+    assert "error" not in pool.events
+    assert {first.state, second.state, third.state} == {ENDED}
+
+
+def test_from_nothing_to_nothing_and_again():
+    simulation = Simulation((0, 2), start_delay=0.5, max_inactive_time=5.0)
+    simulation.start()
+    assert [name for _, name in simulation.events] == ["ready"]
+    for _ in range(2):
+        task = simulation.submit(1.0)
+        simulation.run()
+        assert task.future == "done"
+        assert simulation.nodes == []
+    assert [name for _, name in simulation.events].count("empty") == 2
+
+
+def test_one_waiting_task_creates_one_worker():
+    pool = Pool((0, 5))
+    task = pool.submit()
+    assert len(pool.nodes) == 1
+    pool.all_ready()
+    assert len(pool.nodes) == 1
+    assert task.state == SENT
+    pool.submit()
+    assert len(pool.nodes) == 2
+
+
+def test_idle_workers_keep_a_pool_from_growing_whoever_may_steal():
+    for options in ({"tasks_stealing_ratio": 0.0}, {"task_stealing": False}, {}):
+        pool = Pool((2, 9), tasks_queue_options=options)
+        for _ in range(10):
+            pool.done(pool.submit())
+        assert len(pool.nodes) == 2
+
+
+def test_affinity_creates_the_slots_that_it_needs():
+    pool = Pool((0, 4), WORK, TaskFunctionProperties("last", worker_nodes=(2, 3)))
+    pool.submit("last")
+    assert [node.slot for node in pool.nodes] == [2]
+    pool.submit("last")
+    pool.submit("last")
+    assert [node.slot for node in pool.nodes] == [2, 3]
+    pool.submit()
+    assert [node.slot for node in pool.nodes] == [0, 2, 3]
+
+
+@pytest.mark.parametrize(("strategy", "slots"), [("round_robin", [0, 1, 1]), ("least_used", [0, 0, 0])])
+def test_the_strategys_policy_for_a_new_worker(strategy, slots):
+    pool = Pool((1, 2), worker_choice_strategy=strategy)
+    tasks = [pool.submit() for _ in range(2)]
+    assert len(pool.nodes) == 2
+    assert pool.nodes[1].state == STARTING
+    assert pool.nodes[1].eligible == (strategy == "round_robin")
+    tasks.append(pool.submit())
+    chosen = [task.node.slot for task in tasks]
+    assert chosen[:2] == slots[:2]
+
+
+def test_a_worker_whose_slot_backs_off_gets_nothing_that_another_can_take():
+    pool = Pool((1, 2), worker_choice_strategy="round_robin")
+    first, second = pool.submit(), pool.submit()
+    for _ in range(2):
+        pool.lose(pool.nodes[1])
+    assert pool.nodes[1].state == PLANNED
+    third = pool.submit()
+    assert third.node is pool.nodes[0]
+    assert (first.node, second.node.slot) == (pool.nodes[0], 0)
+
+
+def test_hard_retirement_aborts_what_runs_and_is_no_crash():
+    pool = Pool((0, 1), inactive=10.0, kill=KillBehavior.HARD)
+    task = pool.submit()
+    pool.all_ready()
+    pool.wait(10.0)
+    node = pool.nodes[0]
+    assert pool.wanted(effect.CancelTask) == [effect.CancelTask(task)]
+    assert pool.wanted(effect.KillWorker) == [effect.KillWorker(node)]
+    pool.lose(node, started=task.sequence)
+    assert "error" not in pool.events
+    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
+
+
+def test_soft_retirement_waits():
+    pool = Pool((0, 1), inactive=10.0)
+    task = pool.submit()
+    pool.all_ready()
+    pool.wait(100.0)
+    assert pool.nodes[0].state != RETIRING
+    pool.done(task)
+    pool.wait(9.0)
+    assert pool.nodes[0].state != RETIRING
+    pool.wait(1.0)
+    assert pool.nodes[0].state == RETIRING
+
+
+def test_a_task_that_comes_while_the_last_worker_leaves():
+    pool = Pool((0, 1), inactive=10.0)
+    pool.submit()
+    pool.all_ready()
+    pool.done(next(iter(pool.nodes[0].sent.values())))
+    pool.wait(10.0)
+    task = pool.submit()
+    assert task.node is None
+    pool.lose(pool.nodes[0], signal=None, exit_code=0)
+    pool.all_ready()
+    assert task.state == SENT
+
+
+def test_retiring_moves_what_waits_and_replaces_a_worker_of_the_minimum():
+    pool = Pool(2, worker_choice_strategy="round_robin")
+    tasks = [pool.submit() for _ in range(6)]
+    node = pool.nodes[0]
+    pool.scheduler.retire(node, 0.0)
+    pool.scheduler.retire(node, 0.0)
+    pool.pump()
+    assert pool.wanted(effect.StopWorker) == [effect.StopWorker(node)]
+    assert pool.load() == [1, 5]
+    assert pool.done(tasks[0]) is tasks[0]
+    pool.lose(node, signal=None, exit_code=0)
+    assert "error" not in pool.events
+    assert pool.nodes[0].state == STARTING
+
+
+# ---- events ---------------------------------------------------------------------------------------
+
+
+def test_filling_and_draining_gives_one_of_each():
+    seen = []
+    for sizes in (3, (1, 3)):
+        simulation = Simulation(sizes, tasks_queue_options={"size": 4}, max_inactive_time=5.0)
+        simulation.start()
+        simulation.run(until=1.0)
+        for _ in range(30):
+            simulation.submit(1.0)
+        simulation.run()
+        seen.append([name for _, name in simulation.events if name not in ("worker_online", "worker_exit")])
+    fixed, dynamic = seen
+    # While two workers steal all they run, it takes one worker's queue to have room for the pool to have some.
+    assert fixed == ["ready", "busy", "back_pressure", "back_pressure_end", "busy_end"]
+    assert dynamic == ["ready", "busy", "full", "busy_end", "full_end"]
+
+
+def test_states_that_come_and_go_within_a_call_are_not_reported():
+    pool = Pool(1)
+    first, _ = pool.submit(), pool.submit()
+    assert "busy" in pool.events
+    pool.done(first)  # it ran dry for as long as it took to send the next
+    assert "busy_end" not in pool.events
+
+
+# ---- task functions -------------------------------------------------------------------------------
+
+
+def test_tasks_submitted_on_trust():
+    urgent = TaskFunctionProperties("urgent", priority=-5, worker_nodes=(1,))
+    pool = Pool(2, WORK, urgent, known=False, ready=False)
+    default, named, wrong = pool.submit(), pool.submit("urgent"), pool.submit("wrong")
+    explicit = pool.submit("urgent", priority=7)
+    pool.all_ready()
+    assert isinstance(pool.failed()[wrong.id], UnknownTaskFunctionError)
+    assert default.function is pool.scheduler.functions.find("work")
+    assert (named.priority, explicit.priority) == (-5, 7)
+    assert named.node is pool.nodes[1]
+    with pytest.raises(UnknownTaskFunctionError):
+        pool.submit("wrong")
+
+
+def test_learning_again_drops_what_is_gone():
+    pool = Pool(1, WORK, FAIR)
+    running, waiting = pool.submit("fair"), pool.submit("fair")
+    pool.scheduler.learn(Pool(1).says, 0.0)
+    pool.pump()
+    assert isinstance(pool.failed()[waiting.id], UnknownTaskFunctionError)
+    assert pool.done(running) is running
