@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import assert_type
 
@@ -12,6 +13,7 @@ from poolifier import (
     PoolInfo,
     TaskFunction,
     TaskFuture,
+    TaskStream,
     Worker,
     WorkerCrashedError,
     WorkerNode,
@@ -41,6 +43,11 @@ async def pools() -> None:
         assert_type(future, TaskFuture[int])
         assert_type(await future, int)
         assert_type(await asyncio.gather(pool.execute("a"), pool.execute("b")), tuple[int, int])
+        assert_type(pool.stream("text", buffer=4), TaskStream[int])
+        async for item in pool.stream("text"):
+            assert_type(item, int)
+        async with aclosing(pool.stream("text")) as stream:
+            assert_type(await anext(stream), int)
         assert_type(pool.info, PoolInfo)
         assert_type(pool.worker_nodes, tuple[WorkerNode, ...])
         pool.execute(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
