@@ -36,6 +36,8 @@ configurations = st.fixed_dictionaries(
         "enable_tasks_queue": st.sampled_from([True, True, False]),
         "restart_worker_on_error": st.sampled_from([True, True, False]),
         "restart_limit": st.sampled_from([(5, 10.0), (1, 10.0), (30, 10.0)]),
+        "max_tasks_per_worker": st.sampled_from([None, None, 1, 3]),
+        "max_memory_per_worker": st.sampled_from([None, None, 2000]),
         "tasks_queue_options": st.fixed_dictionaries(
             {
                 "size": st.sampled_from([1, 2, 4, None]),
@@ -121,8 +123,13 @@ def test_random_walks(strategy):
 
 @pytest.mark.parametrize(
     "fixed",
-    [{"enable_tasks_queue": False}, {"sizes": (0, 4)}],
-    ids=["without queues", "from no worker at all"],
+    [
+        {"enable_tasks_queue": False},
+        {"sizes": (0, 4)},
+        {"max_tasks_per_worker": 1},
+        {"max_tasks_per_worker": 4, "max_memory_per_worker": 3000},
+    ],
+    ids=["without queues", "from no worker at all", "recycled at once", "recycled"],
 )
 def test_random_walks_in_a_corner(fixed):
     for seed in range(WALKS // 16):

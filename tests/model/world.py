@@ -67,6 +67,11 @@ class FakeWorker:
         self.aborting = set()
         self.leaving = False
         self.doomed = False
+        self.said_ready = False
+
+    @property
+    def is_starting(self):
+        return self.node.state == STARTING and not self.said_ready
 
 
 class World:
@@ -135,10 +140,14 @@ class World:
     # ---- actions: workers -------------------------------------------------------------------------
 
     def get_ready(self, a, b, c):
-        starting = [worker for worker in self.workers.values() if worker.node.state == STARTING]
+        starting = [worker for worker in self.workers.values() if worker.is_starting]
         if starting:
-            self.scheduler.worker_ready(starting[a % len(starting)].node.id, self.ready, self.now)
-            self.pump()
+            self.say_ready(starting[a % len(starting)])
+
+    def say_ready(self, worker):
+        worker.said_ready = True
+        self.scheduler.worker_ready(worker.node.id, self.ready, self.now)
+        self.pump()
 
     def finish(self, a, b, c):
         """A worker answers one of the tasks that it may have started."""
@@ -365,6 +374,8 @@ class World:
         elif isinstance(wanted, effect.StopWorker):
             assert not worker.leaving, "stopped twice"
             worker.leaving = True
+        elif isinstance(wanted, effect.MeasureMemory):
+            self.scheduler.memory_measured(wanted.node, wanted.node.ran * 1000)
         elif isinstance(wanted, effect.KillWorker):
             worker.doomed = True
             worker.leaving = True
@@ -387,7 +398,9 @@ class World:
         scheduler = self.scheduler
         invariants.check(scheduler)
         nodes = list(scheduler.sizing.nodes.values())
-        assert {node.id for node in nodes if node.state != PLANNED} == set(self.workers)
+        workers = [*nodes, *scheduler.sizing.spares.values()]
+        alive = {number for number, worker in self.workers.items() if worker.node.state != GONE}
+        assert {node.id for node in workers if node.state != PLANNED} == alive
         waiting = {task.id for task in scheduler.lobby}
         for node in nodes:
             waiting.update(task.id for task in node.queue)
@@ -456,9 +469,8 @@ class World:
 
     def proceed(self):
         for worker in list(self.workers.values()):
-            if worker.node.state == STARTING:
-                self.scheduler.worker_ready(worker.node.id, self.ready, self.now)
-                self.pump()
+            if worker.is_starting:
+                self.say_ready(worker)
                 return True
             if worker.doomed or (worker.leaving and not worker.inbox):
                 self.leave(worker, WorkerExit(exit_code=0, started=worker.mark))

@@ -591,6 +591,7 @@ class Scheduler:
         for successor in list(self.sizing.spares.values()):
             self.sizing.drop_spare(successor)
             self.recycling.lost(successor)
+            successor.state = GONE
             self.effects.append(KillWorker(successor))
 
     def _place(self, task: Task, now: float) -> None:
