@@ -191,8 +191,12 @@ def test_a_crash_loop_ends_the_pool_and_all_that_waits(run):
             for result in results[3:]:
                 assert isinstance(result, PoolFailedError)
                 assert isinstance(result.__cause__, WorkerCrashedError)
-            with pytest.raises(PoolFailedError, match="more than 2 times"):
+            with pytest.raises(PoolFailedError, match="more than 2 times") as first:
                 pool.execute("7", "end")
+            with pytest.raises(PoolFailedError) as second:
+                pool.execute("7", "end")
+            assert second.value is not first.value
+            assert second.value.__cause__ is first.value.__cause__
             assert pool.info.worker_nodes == 0 or not pool.info.ready
 
     run(main())

@@ -124,6 +124,24 @@ def test_a_listener_that_raises_breaks_nothing(run, until, caplog):
     assert sorted(errors) == ["async", "plain"]
 
 
+def test_a_listener_that_raises_a_cancellation_breaks_nothing(run, caplog):
+    def refuse(*_):
+        raise asyncio.CancelledError
+
+    async def main():
+        pool = FixedProcessPool(1, int, online_handler=refuse)
+        for event in ("busy", "task_error", "error"):
+            pool.emitter.on(event, refuse)
+        async with pool:
+            futures = [pool.execute(data) for data in ("x", "1", "2")]
+            results = await asyncio.gather(*futures, return_exceptions=True)
+        assert results[1:] == [1, 2]
+        assert isinstance(results[0], ValueError)
+
+    with caplog.at_level(logging.CRITICAL, "poolifier"):
+        run(main())
+
+
 def test_a_listener_that_submits_hears_of_each_event_once(run, until):
     async def main():
         again = []

@@ -117,6 +117,41 @@ def test_start_that_is_given_up(run):
     run(main())
 
 
+@pytest.mark.usefixtures("no_leaks")
+def test_a_start_that_one_of_two_gives_up(run):
+    async def main():
+        pool = FixedProcessPool(1, len, initializer=time.sleep, initargs=(60,))
+        one, other = asyncio.create_task(pool.start()), asyncio.create_task(pool.start())
+        await asyncio.sleep(0)
+        one.cancel()
+        with pytest.raises(PoolNotStartedError, match="while it was starting"):
+            await other
+        assert one.cancelled()
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_an_initializer_that_exits_is_an_error_to_catch(run):
+    async def main():
+        with pytest.raises(SystemExit, match="6"):
+            async with FixedProcessPool(1, len, initializer=sys.exit, initargs=(6,)):
+                pass
+        await asyncio.sleep(0)
+
+    run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_pool_belongs_to_one_loop():
+    with asyncio.Runner() as here:
+        pool = FixedProcessPool(1, len)
+        here.run(pool.start())
+        with pytest.raises(RuntimeError, match="another event loop"), asyncio.Runner() as there:
+            there.run(pool.destroy())
+        here.run(pool.destroy())
+
+
 def test_destroy_lets_tasks_finish(run):
     async def main():
         async with FixedProcessPool(1, nap) as pool:

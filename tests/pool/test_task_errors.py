@@ -55,7 +55,12 @@ def raise_unpicklable(_):
 
 
 def raise_base(name):
-    raise {"exit": SystemExit(3), "interrupt": KeyboardInterrupt("now"), "stop": StopIteration(5)}[name]
+    raise {
+        "exit": SystemExit(3),
+        "interrupt": KeyboardInterrupt("now"),
+        "stop": StopIteration(5),
+        "close": GeneratorExit(5),
+    }[name]
 
 
 async def raise_async(name):
@@ -161,7 +166,8 @@ def test_what_cannot_be_pickled_arrives_as_remote_error(call):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("exit", SystemExit), ("interrupt", KeyboardInterrupt), ("stop", RuntimeError)]
+    ("name", "expected"),
+    [("exit", SystemExit), ("interrupt", KeyboardInterrupt), ("stop", RuntimeError), ("close", RuntimeError)],
 )
 def test_base_exceptions_are_task_errors(run, name, expected):
     async def main():

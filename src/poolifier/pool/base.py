@@ -86,7 +86,7 @@ class Pool(Generic[DataT, ResponseT]):
         self._open = False
         self._started_at = 0.0
         self._ended_at: float | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[BaseException | None] | None = None
         self._destroying: asyncio.Task[None] | None = None
         self._functions: dict[str | None, Function] = {}
 
@@ -119,14 +119,15 @@ class Pool(Generic[DataT, ResponseT]):
             return
         if self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
-        starting = self._starting
         try:
-            await asyncio.shield(starting)
+            error = await asyncio.shield(self._starting)
         except BaseException:
-            # It failed, or the caller gave up waiting: nothing of it stays behind.
-            starting.cancel()
+            # The caller gave up waiting: nothing of it stays behind.
             await self._destroy(patience=0.0)
             raise
+        if error is not None:
+            await self._destroy(patience=0.0)
+            raise error
 
     async def destroy(self) -> None:
         """Ends the pool: lets tasks finish for `tasks_finished_timeout`, cancels the rest, ends all workers.
@@ -136,7 +137,8 @@ class Pool(Generic[DataT, ResponseT]):
         """
         await self._destroy(patience=None)
 
-    async def _start(self) -> None:
+    async def _start(self) -> BaseException | None:
+        """Returns what kept it from starting: a `SystemExit` raised in an asyncio task would end the loop."""
         driver = self._driver = Driver(self._scheduler, self._create_backend(), self._handlers)
         if self._emitter is not None:
             self._emitter.bind(driver.loop)
@@ -146,11 +148,21 @@ class Pool(Generic[DataT, ResponseT]):
             ready = WorkerReady(properties, worker.max_inactive_time, worker.kill_behavior)
             self._scheduler.learn(ready, monotonic())
         self._started_at = monotonic()
-        await driver.start()
+        try:
+            await driver.start()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised by `start`
+            return error
+        if self._destroying is not None:
+            return PoolNotStartedError("the pool was destroyed while it was starting")
         self._open = True
+        return None
 
     async def _destroy(self, patience: float | None) -> None:
         if self._destroying is None:
+            if self._driver is not None and self._driver.loop is not asyncio.get_running_loop():
+                raise RuntimeError("the pool belongs to another event loop; destroy it there, before that is closed")
             self._open = False
             self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
         # Shielded: whoever waits may be cancelled, but what was begun is brought to its end.
@@ -425,7 +437,7 @@ class Pool(Generic[DataT, ResponseT]):
         if driver is None or not self._open:
             raise self._closed()
         if self._scheduler.failure is not None:
-            raise self._scheduler.failure
+            raise self._failed(self._scheduler.failure)
         function = (None if stream else self._functions.get(name)) or self._find(name, stream=stream)
         nice = function.priority if priority is None else check_priority(priority)
         limit = check_timeout(timeout) or function.timeout or self._options.timeout
@@ -446,8 +458,14 @@ class Pool(Generic[DataT, ResponseT]):
         if self._driver is None or not self._open:
             raise self._closed()
         if self._scheduler.failure is not None:
-            raise self._scheduler.failure
+            raise self._failed(self._scheduler.failure)
         return self._driver
+
+    def _failed(self, failure: BaseException) -> BaseException:
+        # A fresh one: an error that is raised again and again collects all the tracebacks.
+        fresh = type(failure)(*failure.args)
+        fresh.__cause__ = failure.__cause__
+        return fresh
 
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:

@@ -496,9 +496,9 @@ def _with_terms(task: Task) -> WireTask:
 
 
 def _raisable(error: BaseException) -> BaseException:
-    """What a future accepts in the error's place: all but StopIteration, which would end a coroutine quietly."""
-    if isinstance(error, StopIteration):
-        wrapped = RuntimeError("the task function raised StopIteration")
+    """What a future is given in the error's place: those two would end, or confuse, the coroutine that awaits it."""
+    if isinstance(error, StopIteration | GeneratorExit):
+        wrapped = RuntimeError(f"the task function raised {type(error).__name__}")
         wrapped.__cause__ = error
         return wrapped
     return error

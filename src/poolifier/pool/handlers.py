@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,14 @@ class Handlers:
             return
         try:
             emitter.emit(name, self._info() if error is None else error)
-        except Exception as raised:  # noqa: BLE001 - a listener's errors are its own, and must not end the pool
+        except (Exception, CancelledError) as raised:  # noqa: BLE001 - a listener's own, not to end the pool
             self._error(raised)
 
     def _error(self, error: BaseException) -> None:
         if self._emitter is not None and self._emitter.listeners(PoolEvent.ERROR):
             try:
                 self._emitter.emit(PoolEvent.ERROR, error)
-            except Exception:
+            except (Exception, CancelledError):
                 _logger.exception("a listener to errors raised")
         elif self._options.error_handler is None:
             # A dead worker has no traceback worth showing; a listener that raised has.
@@ -82,5 +83,5 @@ class Handlers:
             return
         try:
             handler(*args)
-        except Exception as raised:  # noqa: BLE001 - likewise
+        except (Exception, CancelledError) as raised:  # noqa: BLE001 - likewise
             self._error(raised)
