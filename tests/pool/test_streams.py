@@ -559,7 +559,7 @@ def test_an_async_generator_that_never_waits_lets_others_run(run):
         functions = {"count": count_async, "nap": nap}
         async with (
             FixedProcessPool(1, functions, tasks_queue_options={"concurrency": 2}) as pool,
-            aclosing(pool.stream(10**9, buffer=10**6)) as stream,
+            aclosing(pool.stream(10**9, buffer=10**9)) as stream,
         ):
             assert await anext(stream) == 0
             assert await pool.execute(0, "nap") == "rested"
@@ -578,6 +578,25 @@ def test_a_reader_that_rests_holds_up_nobody_behind_it(run, functions):
             assert await asyncio.gather(*futures) == [5] * 50
             assert pool.info.executing_tasks == 1
             assert [item async for item in stream] == list(range(100))
+
+    run(main())
+
+
+def test_a_stream_without_end_holds_up_nobody_behind_it(run):
+    async def main():
+        async with FixedProcessPool(2, {"numbers": numbers, "len": len}) as pool:
+            # Short ones first, so that tasks are sent ahead behind the long one, whose items then are
+            # no sign of life from what comes after it.
+            for _ in range(20):
+                assert [item async for item in pool.stream(1)] == [0]
+            stream = pool.stream(10**9)
+            futures = [pool.execute("alive", "len") for _ in range(50)]
+            async with aclosing(stream):
+                async for _ in stream:
+                    await asyncio.sleep(0)
+                    if all(future.done() for future in futures):
+                        break
+            assert await asyncio.gather(*futures) == [5] * 50
 
     run(main())
 
