@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\w+\.py)\n")
+CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
 def _pages():
@@ -39,7 +40,26 @@ def test_blocks_run(blocks, tmp_path):
             assert done.stdout == printed, code
 
 
+def _prose(page):
+    return CODE.sub("", page.read_text())
+
+
+def _anchors(page):
+    headings = re.findall(r"^#+ (.*)$", CODE.sub(lambda code: code[0].strip("`"), page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_pages_lead_somewhere():
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+        for path, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", _prose(page)):
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.relative_to(ROOT)} links to {path}"
+            assert not anchor or anchor in _anchors(target), f"{page.relative_to(ROOT)} links to {path}#{anchor}"
+
+
+def test_every_page_is_listed():
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / path).resolve() for path in re.findall(r"\]\(([^)#]+\.md)", _prose(index))}
+
+    for page in PAGES:
+        assert page in {index, *listed}, f"{page.relative_to(ROOT)} is to be listed in docs/README.md"
