@@ -181,6 +181,24 @@ def test_async_functions_run_side_by_side(run):
     run(main())
 
 
+def test_concurrency_can_be_changed(run):
+    async def wait(seconds):
+        await asyncio.sleep(seconds)
+
+    async def main():
+        async with FixedProcessPool(1, wait) as pool:
+            await pool.execute(0)
+            futures = [pool.execute(0.3) for _ in range(10)]
+            assert pool.info.executing_tasks == 1
+            begun = time.monotonic()
+            pool.set_tasks_queue_options({"concurrency": 10})
+            assert pool.info.executing_tasks == 10
+            await asyncio.gather(*futures)
+            assert time.monotonic() - begun < 1.5
+
+    run(main())
+
+
 def test_stealing_is_counted_where_the_task_ran(run):
     async def main():
         async with FixedProcessPool(2, nap, worker_choice_strategy=Last) as pool:

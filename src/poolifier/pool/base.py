@@ -500,7 +500,8 @@ class Pool(Generic[DataT, ResponseT]):
             PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
             PoolFailedError: The pool has failed, or fails meanwhile.
             SerializationError: The function cannot be pickled.
-            BaseException: What loading the function raised in a worker, such as `ModuleNotFoundError`.
+            Exception: What loading the function raised in a worker, such as `ModuleNotFoundError`.
+            RemoteError: Loading the function raised `SystemExit` or the like.
             WorkerCrashedError: Loading the function ended workers.
         """
         if check_name(name) == DEFAULT_TASK_NAME:
@@ -582,13 +583,10 @@ class Pool(Generic[DataT, ResponseT]):
         self._set_queue(checked, enabled=self._scheduler.placement.queue_enabled)
 
     def _set_queue(self, options: TasksQueueOptions, *, enabled: bool) -> None:
-        def change(now: float) -> None:
-            self._scheduler.set_queue(options, now, enabled=enabled)
-
         if self._driver is None:
-            change(monotonic())
+            self._scheduler.set_queue(options, monotonic(), enabled=enabled)
         else:
-            self._driver.changed(change)
+            self._driver.set_queue(options, enabled=enabled)
 
     # ---- numbers ----------------------------------------------------------------------------------
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import count
 from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
 from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
-from poolifier.options import check_affinities
+from poolifier.options import TasksQueueOptions, check_affinities
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.function_changes import FunctionChanges, destroyed
 from poolifier.pool.room import Room
@@ -66,6 +67,7 @@ class Driver:
         loop: The event loop of the pool.
         room: Who waits to submit.
         functions: Changes of the task functions.
+        next_task_id: A number for a new task, at every call.
     """
 
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
@@ -81,7 +83,7 @@ class Driver:
         self._timer_at = inf
         self._ready: asyncio.Future[None] | None = None
         self._changed: asyncio.Event | None = None
-        self._last_task_id = 0
+        self.next_task_id = count(1).__next__
         self.room = Room(scheduler, scheduler.options.max_queued)
         self.functions = FunctionChanges(scheduler, backend, self.channels, self.changed)
 
@@ -99,11 +101,6 @@ class Driver:
             await self._ready
         finally:
             self._ready = None
-
-    def next_task_id(self) -> int:
-        """A number for a new task."""
-        self._last_task_id += 1
-        return self._last_task_id
 
     def submit(self, task: Task) -> None:
         """Places a task.
@@ -147,6 +144,14 @@ class Driver:
     def changed(self, change: Callable[[float], None]) -> None:
         """Applies a change to the scheduler and carries out what follows from it."""
         change(monotonic())
+        self._flush()
+
+    def set_queue(self, options: TasksQueueOptions, *, enabled: bool) -> None:
+        """Changes the tasks queue options, those of the workers' runtimes included."""
+        for channel in self.channels.values():
+            # Before the tasks that are to make use of it.
+            channel.configure(WorkerSettings(concurrency=options.concurrency))
+        self.scheduler.set_queue(options, monotonic(), enabled=enabled)
         self._flush()
 
     async def finish(self, seconds: float) -> bool:
