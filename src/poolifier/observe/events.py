@@ -38,7 +38,7 @@ class PoolEvent(StrEnum):
     ERROR = "error"
     """A worker died, a listener or handler raised, or the pool failed. Listeners get the error."""
     TASK_ERROR = "task_error"
-    """A task function raised. Listeners get the error."""
+    """A task failed: its function raised, its worker died, its time was up. Listeners get the error."""
     DESTROY = "destroy"
     """The pool has been destroyed."""
     WORKER_ONLINE = "worker_online"
