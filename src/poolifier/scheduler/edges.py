@@ -14,11 +14,13 @@ class Edges:
             are not reported.
     """
 
-    __slots__ = ("_states", "changed")
+    __slots__ = ("_emits", "_states", "changed")
 
     def __init__(self) -> None:
         self.changed = False
         self._states: dict[str, bool] = {}
+        # In a pool that is just about busy every task is an edge, so these are made once.
+        self._emits: dict[str, Emit] = {}
 
     def report(self, effects: list[Effect], began: str, ended: str | None, *, active: bool) -> None:
         """Emits `began` or `ended` where `active` is not what was last reported."""
@@ -27,4 +29,7 @@ class Edges:
         self._states[began] = active
         event = began if active else ended
         if event is not None:
-            effects.append(Emit(event))
+            emit = self._emits.get(event)
+            if emit is None:
+                emit = self._emits[event] = Emit(event)
+            effects.append(emit)

@@ -193,7 +193,12 @@ class Placement:
             self.sizing.watch(node, now)
         if self.stealing.add_hungry(node):
             self.edges.changed = True
-        if not self._steal(node, now) and self.stealing.end(node):
+        for affinity in self.choosers.affinities:
+            if affinity.waiting:
+                if self._steal(node, now):
+                    return
+                break
+        if (node.stealing or node.usage.sequentially_stolen) and self.stealing.end(node):
             self.feed_all(now)
 
     def lighten(self, node: Node, now: float) -> None:

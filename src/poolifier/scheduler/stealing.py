@@ -57,9 +57,10 @@ class Stealing:
             return False
         node.hungry_position = len(hungry)
         hungry.append(node)
-        for affinity, nodes in self._restricted.items():
-            if node.allowed(affinity):
-                nodes.add(node)
+        if self._restricted:
+            for affinity, nodes in self._restricted.items():
+                if node.allowed(affinity):
+                    nodes.add(node)
         return node.hungry_position == 0
 
     def remove_hungry(self, node: Node) -> bool:
@@ -72,8 +73,9 @@ class Stealing:
             self.hungry[position] = last
             last.hungry_position = position
         node.hungry_position = -1
-        for nodes in self._restricted.values():
-            nodes.discard(node)
+        if self._restricted:
+            for nodes in self._restricted.values():
+                nodes.discard(node)
         return not self.hungry
 
     def may_steal(self, node: Node) -> bool:

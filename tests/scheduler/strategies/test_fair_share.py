@@ -105,6 +105,6 @@ def test_memory_follows_the_workers_not_the_tasks():
     workers = candidates(share, 4)
     for step in range(5000):
         share.task_ended(share.choose(step * 0.1), 1.0 + step % 3, 0.0, 0.0)
-    assert len(share._free) + len(share._taken) + len(share._ends) <= 64 + 12 * 4 + 2
+    assert len(share._free) + len(share._taken) <= 2 * (64 + 4 * 4 + 1)
     share.worker_added(Candidate(9))
     assert len(workers) == 4

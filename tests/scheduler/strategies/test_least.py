@@ -49,4 +49,9 @@ def test_memory_follows_the_workers_not_the_tasks():
     least, workers = made(4)
     for step in range(1, 10_000):
         least.grow(workers[step % 4], float(step))
-    assert len(least._heap) <= 64 + 4 * 4 + 1
+    assert len(least._heap) == 4
+    for slot in range(4, 10_000):
+        passing = Candidate(slot)
+        least.add(passing, total=1e9)
+        least.remove(passing)
+    assert len(least._heap) <= 64 + 2 * 5

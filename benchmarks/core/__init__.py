@@ -1,0 +1,1 @@
+"""What the scheduler costs, in nanoseconds a task."""
