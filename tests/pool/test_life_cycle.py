@@ -161,6 +161,18 @@ def test_destroy_lets_tasks_finish(run):
     run(main())
 
 
+def test_an_idle_worker_keeps_no_data(run, until):
+    async def main():
+        async with FixedProcessPool(1, len) as pool:
+            (worker,) = pool.worker_nodes
+            before = worker.memory
+            for data in (b"x" * 50_000_000, bytearray(50_000_000)):
+                assert await pool.execute(data) == 50_000_000
+                await until(lambda: worker.memory < before + 25_000_000)
+
+    run(main())
+
+
 @pytest.mark.usefixtures("no_leaks")
 def test_destroy_cancels_what_does_not_finish(run):
     async def main():

@@ -66,9 +66,11 @@ def current_task() -> CurrentTask | None:
     found = _lookup() if _lookup is not None else None
     if found is None:
         session = _session
-        if session is None or not session.current:
+        # The task is taken first: asked from a thread, it may end between any two of these lines.
+        task = session.task if session is not None else ()
+        if session is None or not session.current or not task:
             return None
-        found = (session.task, session.deadline, _PlainAbort(session))
+        found = (task, session.deadline, _PlainAbort(session, task[0]))
     task, deadline, abort_requested = found
     attempt, timeout, _ = terms_of(task) or (1, None, 0)
     name, _, _ = task[1].partition(KEY_MARK)
@@ -80,9 +82,9 @@ class _PlainAbort:
 
     __slots__ = ("_sequence", "_session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, sequence: int) -> None:
         self._session = session
-        self._sequence = session.task[0]
+        self._sequence = sequence
 
     def __call__(self) -> bool:
         session = self._session

@@ -8,7 +8,7 @@ passed since the last time, and when the pool pokes.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from poolifier.worker.additions import load_function
 from poolifier.worker.chunks import is_chunk, run_chunk
@@ -30,17 +30,21 @@ def run_blocking(session: Session) -> bool:
     popleft = inbox.popleft
     outbox = session.outbox
     find = session.registry.plain.get
+    task: tuple[Any, ...]
     now = sent = perf_counter()
     while True:
         if not inbox:
             session.flush()
             if session.stopping:
                 return False
+            # However long the wait is, the last task's data is not kept for it.
+            task = session.task = ()
             waited = perf_counter()
             received = session.link.receive()
             now = sent = perf_counter()
             session.idle += now - waited
             session.dispatch(received)
+            received.clear()
             continue
         task = popleft()
         entry = find(task[1])

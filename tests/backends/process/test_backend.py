@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -512,6 +513,21 @@ def test_output_is_forwarded(harness, capsys):
     asyncio.run(main())
     out, err = capsys.readouterr()
     assert out.splitlines() == err.splitlines() == [f"line {n} é" for n in range(1, 31)]
+
+
+def test_output_that_the_parent_cannot_encode_is_not_lost(harness, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+
+    async def main():
+        async with harness() as h:
+            monkeypatch.setattr(sys, "stdout", stream)
+            channel = await h.worker()
+            channel.send([(1, "say", "é"), (2, "die", 1)])
+            await h.exit_of()
+
+    asyncio.run(main())
+    monkeypatch.undo()
+    assert stream.buffer.getvalue() == b"\\xe9\n"
 
 
 def test_a_forked_child_of_a_task_does_not_act_as_the_worker(harness, tmp_path):

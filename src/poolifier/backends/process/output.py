@@ -84,7 +84,11 @@ class OutputPipe:
         if stream is None:
             return
         try:
-            stream.write(data.decode("utf-8", "replace"))
+            text = data.decode("utf-8", "replace")
+            try:
+                stream.write(text)
+            except UnicodeEncodeError as error:
+                stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
             stream.flush()
         except Exception:  # noqa: BLE001 - a closed or broken stream of the parent must not stop the pool
             pass
