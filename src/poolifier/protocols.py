@@ -137,6 +137,7 @@ class WorkerExit:
         stderr: The last lines of its standard error.
         started: The started mark: tasks of a higher sequence never started.
         error: What kept it from getting ready (the worker module's own error), or None.
+        loading: It was loading a task function that `Channel.add_function` had given it.
     """
 
     exit_code: int | None = None
@@ -144,6 +145,7 @@ class WorkerExit:
     stderr: str = ""
     started: int = 0
     error: BaseException | None = None
+    loading: bool = False
 
 
 class WorkerListener(Protocol):

@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from poolifier.errors import PoolNotStartedError, WorkerCrashedError
+from poolifier.errors import PoolNotStartedError, RemoteError, WorkerCrashedError
 from poolifier.protocols import KEY_MARK, Backend, Channel, WorkerExit
 from poolifier.scheduler.crashes import how, start_failed
 from poolifier.scheduler.node import RETIRING
@@ -28,8 +28,8 @@ from poolifier.task_functions import TaskFunction, properties_of
 if TYPE_CHECKING:
     from poolifier.scheduler.scheduler import Scheduler
 
-_DEATHS: Final = 2
-"""Workers that may die over a function before any has loaded it. The first may have died of something else."""
+_FAILED_STARTS: Final = 2
+"""Workers that may fail to start while a change waits for one."""
 
 
 class _Change:
@@ -39,12 +39,12 @@ class _Change:
         key: The function's key, or None where the change waits for the first worker and nothing else.
         asked: Workers that have yet to answer.
         loaded: How many have the function.
-        deaths: How many died before they answered, since one last did.
+        failed_starts: How many died before they were ready.
         error: What the change fails with.
         news: Set when any of these has changed.
     """
 
-    __slots__ = ("asked", "carried", "deaths", "error", "key", "loaded", "name", "news")
+    __slots__ = ("asked", "carried", "error", "failed_starts", "key", "loaded", "name", "news")
 
     def __init__(self, name: str, key: str | None = None, carried: Any = None) -> None:
         self.name = name
@@ -52,8 +52,8 @@ class _Change:
         self.carried = carried
         self.asked: set[int] = set()
         self.loaded = 0
-        self.deaths = 0
-        self.error: BaseException | None = None
+        self.failed_starts = 0
+        self.error: Exception | None = None
         self.news = asyncio.Event()
 
 
@@ -96,7 +96,8 @@ class FunctionChanges:
 
         Raises:
             SerializationError: The function cannot be sent to workers.
-            BaseException: What loading it raised in a worker.
+            Exception: What loading it raised in a worker.
+            RemoteError: Loading it raised `SystemExit` or the like.
             WorkerCrashedError: Loading it ended the workers.
         """
         async with self._lock:
@@ -162,9 +163,8 @@ class FunctionChanges:
         change.asked.discard(worker_id)
         if error is None:
             change.loaded += 1
-            change.deaths = 0
         else:
-            change.error = change.error or error
+            change.error = change.error or _raisable(error)
         change.news.set()
 
     def worker_exited(self, worker_id: int, exited: WorkerExit, *, started: bool) -> None:
@@ -172,11 +172,14 @@ class FunctionChanges:
         change = self._change
         if change is None:
             return
-        if worker_id in change.asked or not started:
-            change.asked.discard(worker_id)
-            change.deaths += 1
-            if change.deaths >= _DEATHS and not change.loaded:
-                change.error = change.error or _died(worker_id, exited, change.name, started=started)
+        asked = worker_id in change.asked
+        change.asked.discard(worker_id)
+        if asked and exited.loading:
+            change.error = change.error or _died(worker_id, exited, change.name)
+        elif not started:
+            change.failed_starts += 1
+            if change.failed_starts >= _FAILED_STARTS and not change.loaded:
+                change.error = change.error or _raisable(start_failed(worker_id, exited))
         change.news.set()
 
     def close(self, error: BaseException) -> None:
@@ -222,9 +225,16 @@ class FunctionChanges:
             channel.remove_functions(keys)
 
 
-def _died(worker_id: int, exited: WorkerExit, name: str, *, started: bool) -> BaseException:
-    if not started:
-        return start_failed(worker_id, exited)
+def _raisable(error: BaseException) -> Exception:
+    """What stands for SystemExit and the like, which would end the event loop if a coroutine raised them."""
+    if isinstance(error, Exception):
+        return error
+    wrapped = RemoteError(type(error).__name__, str(error))
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _died(worker_id: int, exited: WorkerExit, name: str) -> WorkerCrashedError:
     return WorkerCrashedError(
         f"worker {worker_id} {how(exited)} while it loaded task function {name!r}",
         worker_id=worker_id,

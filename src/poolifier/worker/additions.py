@@ -10,6 +10,7 @@ from typing import Any
 
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
+from poolifier.worker.ledger import LOADING
 from poolifier.worker.session import Session
 
 __all__ = ["load_function"]
@@ -21,8 +22,12 @@ def load_function(session: Session, task: tuple[Any, ...]) -> None:
     # Importing takes its time, and nobody is to wait for results because of it.
     session.flush()
     failure = None
+    slots = session.ledger.slots
+    # Should it be the end of this worker, the pool knows what of.
+    slots[LOADING] = 1
     try:
         session.registry.add(key, codec.decode(payload))
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why it is not here
         failure = encode_error(error)
+    slots[LOADING] = 0
     session.link.send(messages.message(messages.FUNCTION_ADDED, (key, failure)))

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Final
 
-__all__ = ["ABORT", "COUNT", "GENERATION", "LENGTH", "OUTBOX_START", "SIZE", "STARTED", "Ledger", "create_ledger"]
+__all__ = ["ABORT", "COUNT", "GENERATION", "LENGTH", "LOADING", "OUTBOX_START", "SIZE", "STARTED", "Ledger", "create_ledger"]
 
 STARTED: Final = 0
 """Written by the worker: sequence of the last task it started."""
@@ -23,6 +23,9 @@ COUNT: Final = 3
 """Written by the worker: replies that stand in the outbox and have not been sent."""
 LENGTH: Final = 4
 """Written by the worker: bytes that they take."""
+
+LOADING: Final = 5
+"""Written by the worker: 1 while it loads a task function that was added at run time, else 0."""
 
 OUTBOX_START: Final = 4096
 SIZE: Final = OUTBOX_START + 64 * 1024

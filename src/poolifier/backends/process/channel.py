@@ -39,7 +39,7 @@ from poolifier.wire.frames import FrameDecoder, FrameError, Payload
 from poolifier.wire.items import encode_items
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
-from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, STARTED, Ledger
+from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
 from poolifier.worker.outbox import REPLIES_START
 from poolifier.worker.session import POKE
 
@@ -316,12 +316,13 @@ class ProcessChannel:
         except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
             self._loop.call_exception_handler({"message": "a worker's last replies were not taken", "exception": error})
         started = self._ledger.slots[STARTED]
+        loading = bool(self._ledger.slots[LOADING])
         self._stdout.close()
         self._stderr.close()
         self._release()
         self._owner.channel_ended(self._worker_id)
         self._owner.listener.worker_exited(
-            self._worker_id, WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error)
+            self._worker_id, WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error, loading)
         )
 
     def _take_what_is_left(self) -> None:
