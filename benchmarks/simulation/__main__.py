@@ -77,7 +77,9 @@ def table(rows: dict[str, dict[str, float]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.simulation", description="Every strategy on the same load, under a virtual clock."
+    )
     parser.add_argument("--workers", type=int, default=10_000, help="(%(default)s)")
     parser.add_argument("--tasks", type=int, default=1_000_000, help="(%(default)s)")
     parser.add_argument("--quick", action="store_true", help="100 workers and 10,000 tasks: some seconds")

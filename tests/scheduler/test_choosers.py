@@ -1,3 +1,5 @@
+import pytest
+
 from poolifier.options import TasksQueueOptions, WorkerChoiceStrategy, WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy
 from poolifier.scheduler.choosers import Choosers
@@ -94,3 +96,17 @@ def test_a_chooser_that_comes_late_hears_of_the_workers_there_are():
     assert made.chooser(Listener, made.affinity(None)).heard == [("added", 0)]
     made.change(Listener, WorkerChoiceStrategyOptions())
     assert made.chooser(None, made.affinity(None)).heard == [("added", 0)]
+
+
+def test_a_class_that_cannot_be_made_changes_nothing():
+    class Broken(Listener):
+        def __init__(self, options):
+            raise ValueError("no weights")
+
+    made = choosers(Listener)
+    worker, before = node(0), made.chooser(None, made.affinity(None))
+    with pytest.raises(ValueError, match="no weights"):
+        made.change(Broken, WorkerChoiceStrategyOptions())
+    made.add(worker)
+    assert made.chooser(None, made.affinity(None)) is before
+    assert before.heard == [("added", 0)]

@@ -9,14 +9,12 @@ from poolifier.errors import (
     WorkerCrashedError,
     WorkerStartError,
 )
-from poolifier.options import TasksQueueOptions, WorkerChoiceStrategy, WorkerChoiceStrategyOptions
+from poolifier.options import WorkerChoiceStrategy, WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy
 from poolifier.scheduler import effects as effect
-from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
-from poolifier.scheduler.node import GONE, PLANNED, RETIRING, STARTING
-from poolifier.scheduler.placement import AHEAD, MOST_AHEAD, SILENCE
-from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT
-from poolifier.task_functions import KillBehavior, TaskFunctionProperties
+from poolifier.scheduler.node import GONE, STARTING
+from poolifier.scheduler.task import ABORTING, ENDED, SENT
+from poolifier.task_functions import TaskFunctionProperties
 from poolifier.testing import Simulation
 from tests.scheduler.support import WORK, Pool
 
@@ -24,7 +22,7 @@ PINNED = TaskFunctionProperties("pinned", worker_nodes=(1,))
 FAIR = TaskFunctionProperties("fair", strategy="fair_share")
 
 
-# ---- submitting, ending, aborting -----------------------------------------------------------------
+# ---- submitting, ending, aborting ----------------------------------------------------------------
 
 
 def test_a_task_from_beginning_to_end():
@@ -129,7 +127,7 @@ def test_dropping_all_ends_every_task():
     assert pool.scheduler.unfinished == 2
 
 
-# ---- strategies in a pool -------------------------------------------------------------------------
+# ---- strategies in a pool ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("strategy", WorkerChoiceStrategy)
@@ -241,151 +239,7 @@ def test_a_new_strategy_takes_over_what_the_last_one_left():
     assert waiting.node is pool.nodes[0]
 
 
-# ---- queues ---------------------------------------------------------------------------------------
-
-
-def test_without_queues_every_task_goes_to_its_worker_at_once():
-    pool = Pool(2, enable_tasks_queue=False)
-    for _ in range(6):
-        pool.submit()
-    assert len(pool.sent) == 6
-    assert pool.executing() == [3, 3]
-    pool.wait(1.0)
-    assert pool.wanted(effect.Reclaim) == []
-
-
-def test_switching_the_queues_off_and_on():
-    pool = Pool(2)
-    tasks = [pool.submit() for _ in range(6)]
-    assert len(pool.sent) == 2
-    options = TasksQueueOptions(size=4)
-    pool.scheduler.set_queue(options, 0.0, enabled=False)
-    pool.pump()
-    assert len(pool.sent) == 6
-    pool.scheduler.set_queue(options, 0.0, enabled=True)
-    pool.wait(2 * SILENCE)
-    assert {wanted.node.slot for wanted in pool.wanted(effect.Reclaim)} == {0, 1}
-    pool.scheduler.tasks_returned(tasks[0].node, [tasks[4].sequence, tasks[2].sequence], pool.now)
-    pool.pump()
-    assert [task.state for task in tasks] == [SENT, SENT, QUEUED, SENT, QUEUED, SENT]
-
-
-def test_a_higher_concurrency_takes_effect_at_once():
-    pool = Pool(1)
-    for _ in range(4):
-        pool.submit()
-    pool.scheduler.set_queue(TasksQueueOptions(size=4, concurrency=3), 0.0, enabled=True)
-    pool.pump()
-    assert pool.executing() == [3]
-
-
-def test_priorities_go_before_age():
-    pool = Pool(1)
-    running = pool.submit()
-    tasks = [pool.submit(priority=priority) for priority in (5, -5, 0, -20)]
-    order = []
-    while tasks:
-        pool.done(running)
-        running = next(task for task in tasks if task.state == SENT)
-        tasks.remove(running)
-        order.append(running.priority)
-    assert order == [-20, -5, 0, 5]
-
-
-@pytest.mark.parametrize(("factor", "exponent"), [(1.0, 2 / 3), (5.0, 0.5), (0.5, 0.0)])
-def test_nothing_starves(factor, exponent):
-    """An endless stream of the most urgent tasks delays one of the least urgent by a time that the options bound.
-
-    With a stream of priority -20 the oldest of which has waited w, the late one (19, waited W) goes first once
-    19 - W r < -20 - w r, that is once W - w > 39 / r. The stream keeps the queue at a steady length, so w is at
-    most the time that many tasks take, and the rate r lies between the factor and twice that.
-    """
-    task_time, standing = 0.1, 20
-    simulation = Simulation(1, tasks_queue_options={"aging_factor": factor, "load_exponent": exponent, "size": 40})
-    simulation.start()
-    for _ in range(standing):
-        simulation.submit(task_time, priority=-20)
-    late = simulation.submit(task_time, priority=19)
-    rate = factor * (1 + (standing / 40) ** exponent)
-    bound = 39 / rate + (standing + 2) * task_time
-
-    def stream():
-        simulation.submit(task_time, priority=-20)
-        simulation.clock.after(task_time, stream)
-
-    simulation.clock.after(task_time, stream)
-    simulation.run(until=bound)
-    assert late.future == "done"
-    # And it is not simply first in, first out: it did wait for as long as its priority says.
-    waits = simulation.result()
-    assert waits.done > 39 / rate / task_time * 0.8
-
-
-# ---- prefetch -------------------------------------------------------------------------------------
-
-
-def test_tiny_tasks_are_sent_ahead():
-    pool = Pool(1)
-    pool.done(pool.submit(), run_time=AHEAD / 10)
-    tasks = [pool.submit() for _ in range(30)]
-    sent = [task for task in tasks if task.state == SENT]
-    assert len(sent) == pytest.approx(10, abs=1)
-    assert pool.executing() == [1]
-    assert pool.nodes[0].queued == 29
-    pool.scheduler.functions.find("work").estimate = 0.0
-    pool.done(tasks[0], run_time=0.0)
-    assert len(pool.nodes[0].sent) == 29
-
-
-def test_never_more_than_so_many():
-    pool = Pool(1, check=False)
-    pool.scheduler.functions.find("work").estimate = 0.0
-    for _ in range(2 * MOST_AHEAD):
-        pool.submit()
-    assert len(pool.nodes[0].sent) == MOST_AHEAD + 1
-
-
-def test_what_was_sent_ahead_in_error_is_asked_back():
-    pool = Pool(1)
-    pool.done(pool.submit(), run_time=0.00001)
-    tasks = [pool.submit() for _ in range(4)]
-    node = pool.nodes[0]
-    assert len(node.sent) == 4
-    pool.wait(SILENCE)
-    assert pool.wanted(effect.Reclaim) == [effect.Reclaim(node)]
-    pool.scheduler.tasks_returned(node, [task.sequence for task in tasks[1:]], pool.now)
-    pool.pump()
-    assert [task.state for task in tasks] == [SENT, QUEUED, QUEUED, QUEUED]
-    assert node.ahead == pytest.approx(UNKNOWN_RUN_TIME)
-    pool.done(tasks[0], run_time=0.5)
-    assert [task.state for task in tasks] == [ENDED, SENT, QUEUED, QUEUED]  # it has learned
-
-
-def test_a_worker_that_answers_is_not_silent():
-    pool = Pool(1)
-    pool.done(pool.submit(), run_time=0.00001)
-    tasks = [pool.submit() for _ in range(4)]
-    for task in tasks[:2]:
-        pool.now += SILENCE / 2
-        pool.done(task, run_time=0.00001)
-    pool.scheduler.tick(pool.now)
-    pool.pump()
-    assert pool.wanted(effect.Reclaim) == []
-
-
-def test_silence_begins_when_it_is_sent_something():
-    """Not when it was last heard of, which may be long ago."""
-    pool = Pool(1)
-    pool.done(pool.submit(), run_time=0.00001)
-    pool.now = 1000.0
-    for _ in range(4):
-        pool.submit()
-    assert pool.scheduler.next_deadline() == pytest.approx(1000.0 + SILENCE)
-    pool.wait(SILENCE / 2)
-    assert pool.wanted(effect.Reclaim) == []
-
-
-# ---- crashes --------------------------------------------------------------------------------------
+# ---- crashes -------------------------------------------------------------------------------------
 
 
 def test_only_what_had_started_fails():
@@ -511,153 +365,7 @@ def test_a_worker_that_never_got_ready_says_so():
     assert isinstance(emitted.detail, WorkerStartError)
 
 
-# ---- dynamic pools --------------------------------------------------------------------------------
-
-
-def test_grows_when_all_are_busy_and_shrinks_when_idle():
-    pool = Pool((1, 3), inactive=10.0)
-    first = pool.submit()
-    assert len(pool.nodes) == 1
-    second = pool.submit()
-    third = pool.submit()
-    pool.submit()
-    assert [node.dynamic for node in pool.nodes] == [False, True, True]
-    assert pool.events.count("full") == 1
-    pool.all_ready()
-    for _ in range(4):
-        for node in pool.nodes:
-            if node.sent:
-                pool.done(next(iter(node.sent.values())))
-    pool.wait(10.0)
-    assert [node.state for node in pool.nodes[1:]] == [RETIRING, RETIRING]
-    for node in pool.nodes[1:]:
-        pool.lose(node, signal=None, exit_code=0)
-    assert len(pool.nodes) == 1
-    assert pool.events.count("full_end") == 1
-    assert "error" not in pool.events
-    assert {first.state, second.state, third.state} == {ENDED}
-
-
-def test_from_nothing_to_nothing_and_again():
-    simulation = Simulation((0, 2), start_delay=0.5, max_inactive_time=5.0)
-    simulation.start()
-    assert [name for _, name in simulation.events] == ["ready"]
-    for _ in range(2):
-        task = simulation.submit(1.0)
-        simulation.run()
-        assert task.future == "done"
-        assert simulation.nodes == []
-    assert [name for _, name in simulation.events].count("empty") == 2
-
-
-def test_one_waiting_task_creates_one_worker():
-    pool = Pool((0, 5))
-    task = pool.submit()
-    assert len(pool.nodes) == 1
-    pool.all_ready()
-    assert len(pool.nodes) == 1
-    assert task.state == SENT
-    pool.submit()
-    assert len(pool.nodes) == 2
-
-
-def test_idle_workers_keep_a_pool_from_growing_whoever_may_steal():
-    for options in ({"tasks_stealing_ratio": 0.0}, {"task_stealing": False}, {}):
-        pool = Pool((2, 9), tasks_queue_options=options)
-        for _ in range(10):
-            pool.done(pool.submit())
-        assert len(pool.nodes) == 2
-
-
-def test_affinity_creates_the_slots_that_it_needs():
-    pool = Pool((0, 4), WORK, TaskFunctionProperties("last", worker_nodes=(2, 3)))
-    pool.submit("last")
-    assert [node.slot for node in pool.nodes] == [2]
-    pool.submit("last")
-    pool.submit("last")
-    assert [node.slot for node in pool.nodes] == [2, 3]
-    pool.submit()
-    assert [node.slot for node in pool.nodes] == [0, 2, 3]
-
-
-@pytest.mark.parametrize(("strategy", "slots"), [("round_robin", [0, 1, 1]), ("least_used", [0, 0, 0])])
-def test_the_strategys_policy_for_a_new_worker(strategy, slots):
-    pool = Pool((1, 2), worker_choice_strategy=strategy)
-    tasks = [pool.submit() for _ in range(2)]
-    assert len(pool.nodes) == 2
-    assert pool.nodes[1].state == STARTING
-    assert pool.nodes[1].eligible == (strategy == "round_robin")
-    tasks.append(pool.submit())
-    chosen = [task.node.slot for task in tasks]
-    assert chosen[:2] == slots[:2]
-
-
-def test_a_worker_whose_slot_backs_off_gets_nothing_that_another_can_take():
-    pool = Pool((1, 2), worker_choice_strategy="round_robin")
-    first, second = pool.submit(), pool.submit()
-    for _ in range(2):
-        pool.lose(pool.nodes[1])
-    assert pool.nodes[1].state == PLANNED
-    third = pool.submit()
-    assert third.node is pool.nodes[0]
-    assert (first.node, second.node.slot) == (pool.nodes[0], 0)
-
-
-def test_hard_retirement_aborts_what_runs_and_is_no_crash():
-    pool = Pool((0, 1), inactive=10.0, kill=KillBehavior.HARD)
-    task = pool.submit()
-    pool.all_ready()
-    pool.wait(10.0)
-    node = pool.nodes[0]
-    assert pool.wanted(effect.CancelTask) == [effect.CancelTask(task)]
-    assert pool.wanted(effect.KillWorker) == [effect.KillWorker(node)]
-    pool.lose(node, started=task.sequence)
-    assert "error" not in pool.events
-    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
-
-
-def test_soft_retirement_waits():
-    pool = Pool((0, 1), inactive=10.0)
-    task = pool.submit()
-    pool.all_ready()
-    pool.wait(100.0)
-    assert pool.nodes[0].state != RETIRING
-    pool.done(task)
-    pool.wait(9.0)
-    assert pool.nodes[0].state != RETIRING
-    pool.wait(1.0)
-    assert pool.nodes[0].state == RETIRING
-
-
-def test_a_task_that_comes_while_the_last_worker_leaves():
-    pool = Pool((0, 1), inactive=10.0)
-    pool.submit()
-    pool.all_ready()
-    pool.done(next(iter(pool.nodes[0].sent.values())))
-    pool.wait(10.0)
-    task = pool.submit()
-    assert task.node is None
-    pool.lose(pool.nodes[0], signal=None, exit_code=0)
-    pool.all_ready()
-    assert task.state == SENT
-
-
-def test_retiring_moves_what_waits_and_replaces_a_worker_of_the_minimum():
-    pool = Pool(2, worker_choice_strategy="round_robin")
-    tasks = [pool.submit() for _ in range(6)]
-    node = pool.nodes[0]
-    pool.scheduler.retire(node, 0.0)
-    pool.scheduler.retire(node, 0.0)
-    pool.pump()
-    assert pool.wanted(effect.StopWorker) == [effect.StopWorker(node)]
-    assert pool.load() == [1, 5]
-    assert pool.done(tasks[0]) is tasks[0]
-    pool.lose(node, signal=None, exit_code=0)
-    assert "error" not in pool.events
-    assert pool.nodes[0].state == STARTING
-
-
-# ---- events ---------------------------------------------------------------------------------------
+# ---- events --------------------------------------------------------------------------------------
 
 
 def test_filling_and_draining_gives_one_of_each():
@@ -684,7 +392,7 @@ def test_states_that_come_and_go_within_a_call_are_not_reported():
     assert "busy_end" not in pool.events
 
 
-# ---- task functions -------------------------------------------------------------------------------
+# ---- task functions ------------------------------------------------------------------------------
 
 
 def test_tasks_submitted_on_trust():

@@ -79,10 +79,14 @@ class Choosers:
 
     def change(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
         """Takes over another strategy and options. Whoever holds a chooser has to ask again."""
-        self.strategy = strategy
-        self._options = options
-        self._choosers.clear()
-        self.chooser(None, self.affinities[0])
+        before = self.strategy, self._options, self._choosers
+        self.strategy, self._options, self._choosers = strategy, options, {}
+        try:
+            self.chooser(None, self.affinities[0])
+        except BaseException:
+            # A user's class that cannot be made: all stays as it was.
+            self.strategy, self._options, self._choosers = before
+            raise
 
     def observe(self, load_changed: LoadWatcher | None, task_ended: EndWatcher | None = None) -> None:
         """Has others than strategies called as well, for all workers that are eligible."""

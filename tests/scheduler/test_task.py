@@ -1,0 +1,28 @@
+from poolifier.scheduler.task import ABORTING, QUEUED, Task, TaskExtra
+
+
+class FakeFunction:
+    name = "resize"
+
+
+class FakeNode:
+    id = 4
+
+
+def test_begins_in_no_place():
+    task = Task(3, FakeFunction(), "data", -5, None)
+    assert (task.state, task.node, task.sequence, task.extra) == (QUEUED, None, 0, None)
+    assert repr(task) == "<Task 3 'resize' queued at the lobby>"
+
+
+def test_tells_where_it_is():
+    task = Task(3, FakeFunction(), None, 0, None)
+    task.node, task.state = FakeNode(), ABORTING
+    assert repr(task) == "<Task 3 'resize' aborting at worker 4>"
+
+
+def test_what_few_tasks_have():
+    extra = TaskExtra(2, 1.5)
+    assert (extra.retries, extra.timeout, extra.history, extra.timed_out) == (2, 1.5, [], False)
+    assert extra.started_at < 0.0
+    assert TaskExtra().timeout is None
