@@ -443,3 +443,71 @@ def test_nothing_survives_the_parent(activity, ending):
             # One traceback, of the interrupted program itself; workers add none.
             assert stderr.count("Traceback") <= 2
             assert "KeyboardInterrupt" in stderr
+
+
+def hang_at_exit(_):
+    import atexit
+
+    atexit.register(time.sleep, 60)
+    return os.getpid()
+
+
+def test_a_worker_that_does_not_leave_is_killed(run, until):
+    async def main():
+        worker = Worker(hang_at_exit, max_inactive_time=0.05)
+        async with DynamicProcessPool(0, 1, worker, destroy_timeout=1.0) as pool:
+            first = await pool.execute(1)
+            await until(lambda: not pool.info.ready or pool.info.idle_worker_nodes == 0)
+            assert await asyncio.wait_for(pool.execute(1), 10) != first
+
+    run(main())
+
+
+def test_a_hard_worker_aborts_what_runs_for_too_long(run, tmp_path, until):
+    def clean(path):
+        try:
+            time.sleep(60)
+        finally:
+            Path(path).touch()
+
+    async def main():
+        worker = Worker(clean, max_inactive_time=0.1, kill_behavior="hard")
+        async with DynamicProcessPool(0, 1, worker) as pool:
+            with pytest.raises(asyncio.CancelledError):
+                await pool.execute(str(tmp_path / "cleaned"))
+            await until((tmp_path / "cleaned").exists)
+            await until(lambda: pool.info.worker_nodes == 0)
+            assert pool.info.aborted_tasks == 1
+
+    run(main())
+
+
+def test_a_pool_belongs_to_its_thread(run):
+    async def main():
+        async with FixedProcessPool(1, echo) as pool:
+            with pytest.raises(RuntimeError, match="run_coroutine_threadsafe"):
+                await asyncio.to_thread(pool.execute, 1)
+            loop = asyncio.get_running_loop()
+
+            def elsewhere():
+                async def call():
+                    return await pool.execute(2)
+
+                return asyncio.run_coroutine_threadsafe(call(), loop).result()
+
+            assert await asyncio.to_thread(elsewhere) == 2
+
+    run(main())
+
+
+def test_a_listener_to_ready_can_use_the_pool(run):
+    results = []
+
+    async def main():
+        for pool in (FixedProcessPool(1, echo), DynamicProcessPool(0, 1, echo)):
+            pool.emitter.on("ready", lambda _, pool=pool: results.append(pool.execute("early")))
+            async with pool:
+                await asyncio.sleep(0)
+                assert await results.pop() == "early"
+
+    run(main())

@@ -60,7 +60,7 @@ def test_one_task_each(run, until, tmp_path):
     async def main():
         async with FixedProcessPool(2, work, max_tasks_per_worker=1) as pool:
             futures = [pool.execute(tmp_path / str(number)) for number in range(8)]
-            for number in range(0, 8, 2):
+            for _ in range(4):
                 await until(lambda: pool._scheduler.recycling.standing_by == 2)
                 assert pool.info.ready
                 assert pool.info.worker_nodes == pool.info.executing_tasks == 2

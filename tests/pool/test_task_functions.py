@@ -33,7 +33,7 @@ def nap(seconds):
 
 def block(path):
     """Says that it has started, and stays."""
-    open(path, "w").close()
+    path.touch()
     time.sleep(60)
 
 
@@ -242,7 +242,7 @@ def test_a_function_that_cannot_be_pickled_changes_nothing(run):
         lock = threading.Lock()
         async with FixedProcessPool(2, where) as pool:
             pids = {node.pid for node in pool.worker_nodes}
-            with pytest.raises(SerializationError, match="task function 'added' cannot be pickled: .*lock"):
+            with pytest.raises(SerializationError, match=r"task function 'added' cannot be pickled: .*lock"):
                 await pool.add_task_function("added", lambda _: lock)
             await check_untouched(pool, pids)
 

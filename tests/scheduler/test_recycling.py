@@ -1,5 +1,7 @@
 """Workers that have done enough: who decides, when, and what becomes of the slot."""
 
+from itertools import pairwise
+
 import pytest
 
 from poolifier.errors import PoolFailedError
@@ -116,7 +118,7 @@ def test_limits_differ_from_worker_to_worker():
         assert all(1000 * (1 - JITTER) <= limit <= 1000 for limit in limits)
         assert max(limits) - min(limits) > 150
         ordered = sorted(limits)
-        assert min(b - a for a, b in zip(ordered, ordered[1:], strict=False)) >= 3
+        assert min(b - a for a, b in pairwise(ordered)) >= 3
 
 
 def test_memory_is_looked_at_after_tasks_and_not_too_often():

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from threading import get_ident
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
@@ -27,7 +28,9 @@ from poolifier.options import (
 from poolifier.pool.driver import Driver
 from poolifier.pool.future import TaskFuture
 from poolifier.pool.handlers import Handlers
-from poolifier.pool.maps import Mapper, iterate
+from poolifier.pool.map_run import MapRun
+from poolifier.pool.maps import Mapper, in_batches, one_by_one
+from poolifier.pool.progress import open_bar
 from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
 from poolifier.pool.worker_node import WorkerNode
 from poolifier.protocols import Backend, WorkerReady
@@ -249,9 +252,10 @@ class Pool(Generic[DataT, ResponseT]):
         Raises:
             Exception: What `execute` raises; also where the pool ends while this waits.
         """
-        driver = self._driver
-        if driver is not None and self._open:
-            await driver.room.wait()
+        # A wrong argument is told at once, not after waiting.
+        driver = self._called(name, timeout, priority)[0]
+        check_count("retries", retries, 0)
+        await driver.room.wait()
         return self.execute(data, name, timeout=timeout, retries=retries, priority=priority)
 
     def stream(
@@ -343,7 +347,7 @@ class Pool(Generic[DataT, ResponseT]):
                 values += batch
         return values
 
-    async def map_ordered(
+    def map_ordered(
         self,
         iterable: Iterable[DataT] | AsyncIterable[DataT],
         name: str | None = None,
@@ -374,12 +378,9 @@ class Pool(Generic[DataT, ResponseT]):
             progress=progress,
             in_order=True,
         )
-        async with aclosing(batches):
-            async for batch in batches:
-                for value in batch:
-                    yield value
+        return one_by_one(batches)
 
-    async def map_unordered(
+    def map_unordered(
         self,
         iterable: Iterable[DataT] | AsyncIterable[DataT],
         name: str | None = None,
@@ -409,10 +410,7 @@ class Pool(Generic[DataT, ResponseT]):
             progress=progress,
             in_order=False,
         )
-        async with aclosing(batches):
-            async for batch in batches:
-                for value in batch:
-                    yield value
+        return one_by_one(batches)
 
     def _map(
         self,
@@ -422,12 +420,20 @@ class Pool(Generic[DataT, ResponseT]):
         timeout: float | None,
         retries: int,
         priority: int | None,
-        **options: Any,
+        limit: int | None,
+        chunksize: int | None,
+        return_exceptions: bool,
+        progress: bool,
+        in_order: bool,
+        fail_fast: bool = False,
     ) -> AsyncGenerator[list[ResponseT], None]:
-        driver, function, nice, limit = self._called(name, timeout, priority)
+        driver, function, nice, seconds = self._called(name, timeout, priority)
         retries = check_count("retries", retries, 0)
-        mapper = Mapper(self._scheduler, driver, function, priority=nice, timeout=limit, retries=retries)
-        return iterate(mapper, iterable, **options)
+        mapper = Mapper(self._scheduler, driver, function, priority=nice, timeout=seconds, retries=retries)
+        fail_fast = fail_fast and not return_exceptions
+        run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast)
+        bar = open_bar(iterable, function.name) if progress else None
+        return in_batches(run, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
 
     def _called(
         self, name: str | None, timeout: float | None, priority: int | None, *, stream: bool = False
@@ -436,6 +442,8 @@ class Pool(Generic[DataT, ResponseT]):
         driver = self._driver
         if driver is None or not self._open:
             raise self._closed()
+        if get_ident() != driver.thread or driver.loop.is_closed():
+            raise self._elsewhere()
         if self._scheduler.failure is not None:
             raise self._failed(self._scheduler.failure)
         function = (None if stream else self._functions.get(name)) or self._find(name, stream=stream)
@@ -466,6 +474,12 @@ class Pool(Generic[DataT, ResponseT]):
         fresh = type(failure)(*failure.args)
         fresh.__cause__ = failure.__cause__
         return fresh
+
+    def _elsewhere(self) -> RuntimeError:
+        return RuntimeError(
+            "the pool belongs to the event loop that it was started on; from another thread use "
+            "asyncio.run_coroutine_threadsafe(pool.submit(...), loop)"
+        )
 
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:

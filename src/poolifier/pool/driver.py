@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf
+from threading import get_ident
 from time import monotonic
 from typing import Any, Protocol
 
@@ -65,6 +66,7 @@ class Driver:
     Attributes:
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
+        thread: The thread that it runs in.
         room: Who waits to submit.
         functions: Changes of the task functions.
         next_task_id: A number for a new task, at every call.
@@ -74,6 +76,7 @@ class Driver:
         self.scheduler = scheduler
         self.channels: dict[int, Channel] = {}
         self.loop = asyncio.get_running_loop()
+        self.thread = get_ident()
         self._backend = backend
         self._observer = observer
         self._nodes = scheduler.sizing.nodes
@@ -94,8 +97,6 @@ class Driver:
         await self._backend.start(self)
         self._ready = self.loop.create_future()
         try:
-            if self.scheduler.sizing.minimum == 0:
-                self._ready.set_result(None)
             self.scheduler.start(monotonic())
             self._carry_out()
             await self._ready
@@ -125,7 +126,8 @@ class Driver:
     def abort(self, task: Task) -> None:
         """Aborts a task whose future has been cancelled."""
         self.scheduler.abort(task, monotonic())
-        task.data = None
+        # Until the worker has let go of it, the task itself is remembered; what its caller gave is not.
+        task.data = task.future = None
         if not self.loop.is_closed():
             self._carry_out()
 
@@ -148,10 +150,12 @@ class Driver:
 
     def set_queue(self, options: TasksQueueOptions, *, enabled: bool) -> None:
         """Changes the tasks queue options, those of the workers' runtimes included."""
-        for channel in self.channels.values():
-            # Before the tasks that are to make use of it.
-            channel.configure(WorkerSettings(concurrency=options.concurrency))
         self.scheduler.set_queue(options, monotonic(), enabled=enabled)
+        for node in self._nodes.values():
+            channel = self.channels.get(node.id)
+            if channel is not None:
+                # Before the tasks that are to make use of it, which are yet to be sent.
+                channel.configure(WorkerSettings(concurrency=node.capacity))
         self._flush()
 
     async def finish(self, seconds: float) -> bool:
@@ -175,10 +179,12 @@ class Driver:
             elif node.state == PLANNED:
                 self.scheduler.worker_lost(node.id, WorkerExit(), now)
         self._flush()
-        if not await self._wait_until(lambda: not self.channels, min(grace, seconds)):
+        # However long the grace, some of the time is left to see off those that have to be killed.
+        grace = min(grace, seconds / 2)
+        if not await self._wait_until(lambda: not self.channels, grace):
             for channel in list(self.channels.values()):
                 channel.kill()
-            await self._wait_until(lambda: not self.channels, max(0.0, seconds - grace))
+            await self._wait_until(lambda: not self.channels, seconds - grace)
 
     async def close(self) -> None:
         """Lets go of the backend and of the timer."""
@@ -449,10 +455,13 @@ class Driver:
     def _emit(self, wanted: effect.Emit) -> None:
         if wanted.event == "ready" and self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
+            # Whoever hears of it may use the pool, so it is told once `start` has returned.
+            self.loop.call_soon(self._observer.event, wanted.event, wanted.node, wanted.detail)
+            return
         self._observer.event(wanted.event, wanted.node, wanted.detail)
 
     def _start_worker(self, node: Node) -> None:
-        settings = WorkerSettings(concurrency=node.quota, functions=self.functions.carried)
+        settings = WorkerSettings(concurrency=node.capacity, functions=self.functions.carried)
         try:
             self.channels[node.id] = self._backend.start_worker(node.id, node.slot, settings)
         except (OSError, PoolifierError) as error:

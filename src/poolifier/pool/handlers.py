@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from asyncio import CancelledError
-from collections.abc import Callable
+from asyncio import CancelledError, Task, get_running_loop, iscoroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from poolifier.errors import PoolifierError
@@ -21,7 +21,10 @@ _logger = logging.getLogger("poolifier")
 
 
 class Handlers:
-    """The emitter's listeners and the four handlers among the options. Implements the driver's `Observer`."""
+    """The emitter's listeners and the four handlers among the options. Implements the driver's `Observer`.
+
+    All of them may be plain or async.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Handlers:
         self._emitter = emitter
         self._view = view
         self._info = info
+        self._running: set[Task[object]] = set()
 
     def event(self, name: str, node: Node | None, detail: object) -> None:
         """Calls the handlers and listeners of an event. The error, where there is one, is `detail`."""
@@ -46,7 +50,7 @@ class Handlers:
             elif name == PoolEvent.ERROR:
                 self._call(options.error_handler, self._view(node), detail)
         if name == PoolEvent.ERROR and isinstance(detail, BaseException):
-            self._error(detail)
+            self._error(detail, told=node is not None and options.error_handler is not None)
         else:
             self._emit(name)
 
@@ -68,13 +72,13 @@ class Handlers:
         except (Exception, CancelledError) as raised:  # noqa: BLE001 - a listener's own, not to end the pool
             self._error(raised)
 
-    def _error(self, error: BaseException) -> None:
+    def _error(self, error: BaseException, *, told: bool = False) -> None:
         if self._emitter is not None and self._emitter.listeners(PoolEvent.ERROR):
             try:
                 self._emitter.emit(PoolEvent.ERROR, error)
             except (Exception, CancelledError):
                 _logger.exception("a listener to errors raised")
-        elif self._options.error_handler is None:
+        elif not told:
             # A dead worker has no traceback worth showing; a listener that raised has.
             _logger.error("%s", error, exc_info=None if isinstance(error, PoolifierError) else error)
 
@@ -82,6 +86,20 @@ class Handlers:
         if handler is None:
             return
         try:
-            handler(*args)
+            result = handler(*args)
+            if iscoroutine(result):
+                self._background(result)
         except (Exception, CancelledError) as raised:  # noqa: BLE001 - likewise
             self._error(raised)
+
+    def _background(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        task = get_running_loop().create_task(coroutine)
+        # The event loop itself remembers tasks only weakly.
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: Task[object]) -> None:
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._error(error)

@@ -40,8 +40,17 @@ class ChunkSubmitter(Protocol):
         """How many items of the function make a chunk now."""
         ...
 
+    @property
+    def alone(self) -> bool:
+        """Whether each item has to travel by itself."""
+        ...
+
     def workers(self) -> int:
         """How many workers there are, or can be."""
+        ...
+
+    def must_wait(self) -> bool:
+        """Whether others wait for room, who were here before the next chunk."""
         ...
 
 
@@ -197,6 +206,8 @@ class MapRun:
         return limit - self._outstanding
 
     def _size(self) -> int:
+        if self._submitter.alone:
+            return 1
         return self._chunksize if self._chunksize is not None else self._submitter.chunk_size()
 
     def _pull(self, *, in_order: bool) -> None:
@@ -206,7 +217,7 @@ class MapRun:
         begun = perf_counter()
         while not self._exhausted:
             room = self._room()
-            if room <= 0:
+            if room <= 0 or (self._under_way and self._submitter.must_wait()):
                 return
             size = self._size()
             if self._chunksize is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.map_run import CHUNK_SECONDS, LARGEST_CHUNK, MapRun
-from poolifier.pool.progress import open_bar
+from poolifier.pool.progress import Bar
 from poolifier.protocols import Items
 from poolifier.scheduler.task import Task, TaskExtra
 
@@ -55,32 +55,28 @@ class Mapper:
         chunk.attach(driver, task)
         driver.submit(task)
 
+    @property
+    def alone(self) -> bool:
+        """Whether each item has to travel by itself: with retries or a limit of its own, or side by side."""
+        return bool(self._retries) or self._timeout is not None or self._function.properties.kind != "plain"
+
     def chunk_size(self) -> int:
-        """Items that run through in `CHUNK_SECONDS`; one where each has to be dealt with by itself."""
-        function = self._function
-        if self._retries or self._timeout is not None or function.properties.kind != "plain":
-            return 1
-        return max(1, min(LARGEST_CHUNK, int(CHUNK_SECONDS / max(function.estimate, 1e-7))))
+        """Items that run through in `CHUNK_SECONDS`."""
+        return max(1, min(LARGEST_CHUNK, int(CHUNK_SECONDS / max(self._function.estimate, 1e-7))))
+
+    def must_wait(self) -> bool:
+        """Whether others wait for room, who were here before the next chunk."""
+        return self._driver.room.awaited
 
     def workers(self) -> int:
         """The most workers there may be."""
         return self._scheduler.sizing.maximum
 
 
-async def iterate(
-    mapper: Mapper,
-    items: Iterable[Any] | AsyncIterable[Any],
-    *,
-    limit: int | None,
-    chunksize: int | None,
-    in_order: bool,
-    return_exceptions: bool,
-    progress: bool,
-    fail_fast: bool = False,
+async def in_batches(
+    run: MapRun, *, in_order: bool, return_exceptions: bool, bar: Bar | None
 ) -> AsyncGenerator[list[Any], None]:
     """The results, in lists as they come; the first error ends the map, unless errors are to be returned."""
-    bar = open_bar(items, mapper.name) if progress else None
-    run = MapRun(mapper, items, limit=limit, chunksize=chunksize, fail_fast=fail_fast and not return_exceptions)
     try:
         async with aclosing(run.outcomes(in_order=in_order)) as batches:
             async for batch in batches:
@@ -97,3 +93,11 @@ async def iterate(
     finally:
         if bar is not None:
             bar.close()
+
+
+async def one_by_one(batches: AsyncGenerator[list[Any], None]) -> AsyncGenerator[Any, None]:
+    """The results by themselves."""
+    async with aclosing(batches):
+        async for batch in batches:
+            for value in batch:
+                yield value

@@ -35,6 +35,11 @@ class Room:
         running = sum(node.quota for node in nodes.values())
         return most + running - scheduler.unfinished - self._promised
 
+    @property
+    def awaited(self) -> bool:
+        """Whether anyone waits."""
+        return bool(self._waiters)
+
     async def wait(self) -> None:
         """Returns when there is room for one task, which the caller then submits in the same turn of the loop."""
         if not self._waiters and self.free() > 0:

@@ -1,4 +1,4 @@
-"""Time limits of running tasks, and the patience with tasks that are to stop.
+"""Time limits of running tasks, and the patience with tasks that are to stop and workers that are to leave.
 
 A limit counts running time, so its clock starts when the task moves into the window of tasks that
 its worker runs at once, which the pool knows without being told: a worker starts tasks in order.
@@ -7,12 +7,13 @@ Only running tasks are in the heap; a hundred thousand tasks that wait with a li
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import inf
 from typing import TypeAlias
 
-from poolifier.scheduler.node import Node
+from poolifier.scheduler.node import RETIRING, Node
 from poolifier.scheduler.task import ABORTING, SENT, Task
 
 Entry: TypeAlias = tuple[float, int, Task]
@@ -21,12 +22,14 @@ STALE_BEFORE_COMPACTION = 1024
 
 
 class Limits:
-    """Two heaps: when tasks will have run for too long, and when patience with aborted ones ends."""
+    """When tasks will have run for too long, and when patience with tasks and workers ends."""
 
-    __slots__ = ("_aborted", "_grace", "_running", "_timed")
+    __slots__ = ("_aborted", "_grace", "_leaving", "_patience", "_running", "_timed")
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, grace: float, patience: float) -> None:
         self._grace = grace
+        self._patience = patience
+        self._leaving: deque[tuple[float, Node]] = deque()
         self._timed: list[Entry] = []
         self._aborted: list[Entry] = []
         self._running = 0
@@ -67,7 +70,25 @@ class Limits:
         """When to look next."""
         timed = self._timed[0][0] if self._timed else inf
         aborted = self._aborted[0][0] if self._aborted else inf
-        return min(timed, aborted)
+        leaving = self._leaving[0][0] if self._leaving else inf
+        return min(timed, aborted, leaving)
+
+    def leave(self, node: Node, now: float) -> None:
+        """A worker was told to leave: patience with it begins."""
+        self._leaving.append((now + self._patience, node))
+
+    def lingering(self, now: float) -> list[Node]:
+        """Workers that should have left, and have nothing more to do."""
+        nodes: list[Node] = []
+        while self._leaving and self._leaving[0][0] <= now:
+            node = self._leaving.popleft()[1]
+            if node.state != RETIRING:
+                continue
+            if node.sent:
+                self.leave(node, now)
+            else:
+                nodes.append(node)
+        return nodes
 
     def overdue(self, now: float) -> list[Task]:
         """Tasks that have run for too long."""

@@ -70,7 +70,7 @@ class Scheduler:
         self.choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
         self.functions = Functions(self.choosers)
         self.sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
-        self.limits = Limits(options.abort_grace)
+        self.limits = Limits(options.abort_grace, options.destroy_timeout)
         self.placement = Placement(
             self.choosers, self.sizing, self.edges, self.limits, queue, queue_enabled=options.enable_tasks_queue
         )
@@ -382,6 +382,7 @@ class Scheduler:
             self.workforce.resized(now)
         else:
             self._withdraw(node, RETIRING)
+            self.limits.leave(node, now)
             self.effects.append(StopWorker(node))
         waiting = self.placement.empty_queue(node)
         if node.state == GONE:
@@ -422,11 +423,9 @@ class Scheduler:
             for node in () if self.closing else self.sizing.inactive(now):
                 for task in node.sent.values():
                     if task.state == SENT:
-                        task.state = ABORTING
+                        self.abort(task, now)
                         self.effects.append(CancelTask(task))
                 self.retire(node, now)
-                if node.sent:
-                    self.effects.append(KillWorker(node))
         self._check_edges()
 
     # ---- changes at run time ----------------------------------------------------------------------
@@ -531,6 +530,8 @@ class Scheduler:
             self.abort(task, now)
             message = f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s"
             self.effects.append(FailTask(task, TaskTimeoutError(message)))
+        for node in self.limits.lingering(now):
+            self.effects.append(KillWorker(node))
         for node in self.limits.stubborn(now):
             if not node.condemned:
                 node.condemned = True

@@ -11,7 +11,18 @@ import os
 import sys
 from typing import Final
 
-__all__ = ["ABORT", "COUNT", "GENERATION", "LENGTH", "LOADING", "OUTBOX_START", "SIZE", "STARTED", "Ledger", "create_ledger"]
+__all__ = [
+    "ABORT",
+    "COUNT",
+    "GENERATION",
+    "LENGTH",
+    "LOADING",
+    "OUTBOX_START",
+    "SIZE",
+    "STARTED",
+    "Ledger",
+    "create_ledger",
+]
 
 STARTED: Final = 0
 """Written by the worker: sequence of the last task it started."""
