@@ -145,3 +145,17 @@ def test_interpreter_options_reach_the_workers(options):
         "asyncio.run(main())\nprint('done')\n"
     )
     check(python(*options, "-c", script), "done\n")
+
+
+def test_a_file_in_a_package(tmp_path):
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "workers.py").write_text("class Sour(Exception):\n    pass\ndef worker(fruit):\n    raise Sour(fruit)\n")
+    (tmp_path / "program.py").write_text(
+        "import asyncio\nfrom poolifier import FixedProcessPool\nfrom shop.workers import Sour\n"
+        "async def main():\n    async with FixedProcessPool(1, 'shop/workers.py') as pool:\n"
+        "        try:\n            await pool.execute('lemon')\n"
+        "        except Sour as error:\n            print(error)\nasyncio.run(main())\n"
+    )
+    check(python("program.py", cwd=tmp_path), "lemon\n")

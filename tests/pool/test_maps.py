@@ -306,3 +306,38 @@ def test_a_map_of_a_pool_that_ends(run, until):
             await mapping
 
     run(main())
+
+
+def test_a_map_gives_way_to_those_who_wait(run):
+    async def main():
+        async with FixedProcessPool(2, WORKER) as pool:
+            maps = [asyncio.ensure_future(pool.map_execute(range(1_500), "slow_square")) for _ in range(2)]
+            await asyncio.wait([pool.execute(1)])
+            begun = time.monotonic()
+            assert await (await pool.submit(3)) == 9
+            assert time.monotonic() - begun < 1.0
+            assert not any(each.done() for each in maps)
+            for each in maps:
+                each.cancel()
+            await asyncio.wait(maps)
+
+    run(main())
+
+
+def test_items_with_terms_of_their_own_travel_alone(run, tmp_path):
+    def end_at_five(n):
+        try:
+            if n == 5:
+                os.close(os.open(tmp_path / "once", os.O_CREAT | os.O_EXCL))
+                os._exit(1)
+        except FileExistsError:
+            pass
+        return n
+
+    async def main():
+        async with FixedProcessPool(1, {"end": end_at_five, "nap": slow_square, "async": slow_async}) as pool:
+            assert await pool.map_execute(range(10), "end", chunksize=10, retries=1) == list(range(10))
+            assert await pool.map_execute(range(50), "nap", chunksize=50, timeout=0.05) == [n * n for n in range(50)]
+            assert await pool.map_execute(range(10), "async", chunksize=10) == list(range(10))
+
+    run(main())

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import time
 from collections import Counter
 
@@ -193,8 +192,7 @@ def test_workers_die_while_they_are_replaced(run):
             for _ in range(30):
                 await asyncio.wait(futures, return_when="FIRST_COMPLETED", timeout=0.01)
                 for channel in list(pool._driver.channels.values())[:1]:
-                    if channel.pid is not None:
-                        os.kill(channel.pid, signal.SIGKILL)
+                    channel.kill()
             await asyncio.gather(*futures)
             assert pool.info.executed_tasks == 300
             assert pool.info.worker_nodes == 2

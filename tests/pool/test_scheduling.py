@@ -211,3 +211,29 @@ def test_stealing_is_counted_where_the_task_ran(run):
             assert pool.info.stolen_tasks == thief.stolen
 
     run(main())
+
+
+def test_without_queues_async_functions_run_side_by_side(run):
+    async def wait(seconds):
+        await asyncio.sleep(seconds)
+
+    async def main():
+        async with FixedProcessPool(1, wait, enable_tasks_queue=False) as pool:
+            await pool.execute(0)
+            begun = time.monotonic()
+            await asyncio.gather(*(pool.execute(0.2, timeout=0.9) for _ in range(20)))
+            assert time.monotonic() - begun < 1.5
+
+    run(main())
+
+
+def test_weights_come_from_the_cpu_where_none_are_given(run):
+    async def main():
+        for strategy in ("weighted_round_robin", "interleaved_weighted_round_robin"):
+            async with FixedProcessPool(2, nothing, worker_choice_strategy=strategy) as pool:
+                await asyncio.gather(*(pool.execute(n) for n in range(50)))
+                weights = pool._scheduler.choosers.options.weights
+                assert set(weights) == {0, 1}
+                assert weights[0] == weights[1] > 0
+
+    run(main())

@@ -32,6 +32,7 @@ from poolifier.pool.map_run import MapRun
 from poolifier.pool.maps import Mapper, in_batches, one_by_one
 from poolifier.pool.progress import open_bar
 from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
+from poolifier.pool.weights import with_weights
 from poolifier.pool.worker_node import WorkerNode
 from poolifier.protocols import Backend, WorkerReady
 from poolifier.scheduler.functions import Function
@@ -150,6 +151,7 @@ class Pool(Generic[DataT, ResponseT]):
             properties = tuple(worker.list_task_functions_properties())
             ready = WorkerReady(properties, worker.max_inactive_time, worker.kill_behavior)
             self._scheduler.learn(ready, monotonic())
+        self._set_strategy(self._scheduler.choosers.strategy, self._scheduler.choosers.options)
         self._started_at = monotonic()
         try:
             await driver.start()
@@ -572,24 +574,39 @@ class Pool(Generic[DataT, ResponseT]):
             options: Its options; None for the defaults.
         """
         checked = check_strategy_options(options, self._options.max_size)
-        self._scheduler.set_strategy(check_strategy(strategy), checked)
+        self._set_strategy(check_strategy(strategy), checked)
 
     def set_worker_choice_strategy_options(
         self, options: WorkerChoiceStrategyOptions | Mapping[str, Any] | None
     ) -> None:
         """Changes the options of the worker choice strategy. O(workers)."""
         checked = check_strategy_options(options, self._options.max_size)
-        self._scheduler.set_strategy(self._scheduler.choosers.strategy, checked)
+        self._set_strategy(self._scheduler.choosers.strategy, checked)
+
+    def _set_strategy(self, strategy: WorkerChoiceStrategy | type[Any], options: WorkerChoiceStrategyOptions) -> None:
+        weighed = with_weights(strategy, options, self._options.max_size)
+        if self._driver is None:
+            self._scheduler.set_strategy(strategy, weighed)
+        else:
+            self._driver.changed(lambda now: self._scheduler.set_strategy(strategy, weighed, now))
 
     def enable_tasks_queue(
         self,
         enable: bool,
         options: TasksQueueOptions | Mapping[str, Any] | None = None,
     ) -> None:
-        """Switches the tasks queues on or off; off, what waits is sent to its worker at once. O(tasks)."""
+        """Switches the tasks queues on or off; off, what waits is sent to its worker at once. O(tasks).
+
+        Args:
+            enable: Whether tasks wait here for a worker that has room.
+            options: Options of the queues; None leaves them as they are.
+        """
         if not isinstance(enable, bool):
             raise TypeError(f"enable must be True or False, not {enable!r}")
-        self._set_queue(check_tasks_queue_options(options, self._options.max_size), enabled=enable)
+        checked = self._scheduler.placement.options
+        if options is not None:
+            checked = check_tasks_queue_options(options, self._options.max_size)
+        self._set_queue(checked, enabled=enable)
 
     def set_tasks_queue_options(self, options: TasksQueueOptions | Mapping[str, Any] | None) -> None:
         """Changes the options of the tasks queues. O(workers)."""

@@ -35,16 +35,16 @@ class Choosers:
         "_choosers",
         "_nodes",
         "_observers",
-        "_options",
         "affinities",
         "end_watchers",
         "load_watchers",
+        "options",
         "strategy",
     )
 
     def __init__(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
         self.strategy = strategy
-        self._options = options
+        self.options = options
         self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
         self._nodes: dict[int, Node] = {}
         self._observers: list[tuple[LoadWatcher | None, EndWatcher | None]] = []
@@ -69,7 +69,7 @@ class Choosers:
         named: StrategyKey = WorkerChoiceStrategy(strategy) if isinstance(strategy, str) else strategy or self.strategy
         chooser = self._choosers.get((named, affinity))
         if chooser is None:
-            chooser = create_strategy(named, self._options)
+            chooser = create_strategy(named, self.options)
             self._choosers[named, affinity] = chooser
             for node in self._nodes.values():
                 if node.allowed(affinity):
@@ -79,13 +79,13 @@ class Choosers:
 
     def change(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
         """Takes over another strategy and options. Whoever holds a chooser has to ask again."""
-        before = self.strategy, self._options, self._choosers
-        self.strategy, self._options, self._choosers = strategy, options, {}
+        before = self.strategy, self.options, self._choosers
+        self.strategy, self.options, self._choosers = strategy, options, {}
         try:
             self.chooser(None, self.affinities[0])
         except BaseException:
             # A user's class that cannot be made: all stays as it was.
-            self.strategy, self._options, self._choosers = before
+            self.strategy, self.options, self._choosers = before
             raise
 
     def observe(self, load_changed: LoadWatcher | None, task_ended: EndWatcher | None = None) -> None:

@@ -39,7 +39,9 @@ class Limits:
         extra = task.extra
         if extra is not None and extra.timeout is not None:
             node.limited += 1
-            if len(node.sent) <= node.quota:
+            # Without queues an event loop runs side by side whatever it is sent.
+            side_by_side = node.capacity > node.quota and task.function.properties.kind.startswith("async")
+            if len(node.sent) <= node.quota or side_by_side:
                 self._start(task, now)
 
     def gone(self, node: Node, task: Task) -> None:

@@ -109,16 +109,21 @@ def _load_file(path: str) -> ModuleType:
     import importlib.util
 
     stem = os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122
-    found = None
-    if stem.isidentifier():
-        loaded = sys.modules.get(stem)
-        if loaded is not None and _same_file(getattr(loaded, "__file__", None), path):
-            return loaded
-        found = importlib.util.find_spec(stem) if loaded is None else loaded.__spec__
-        if loaded is None and found is not None and _same_file(found.origin, path):
-            # By its own name, for then its classes are those that the parent imports by that name.
-            return importlib.import_module(stem)
-    name = stem if stem.isidentifier() and stem not in sys.modules and found is None else f"poolifier_worker:{path}"
+    for name in dict.fromkeys([stem, *_importable_names(path)] if stem.isidentifier() else []):
+        loaded = sys.modules.get(name)
+        if loaded is not None:
+            if _same_file(getattr(loaded, "__file__", None), path):
+                return loaded
+            continue
+        try:
+            found = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            continue
+        if found is not None and _same_file(found.origin, path):
+            # By the name that the parent imports it by, for then its classes are the same there.
+            return importlib.import_module(name)
+    taken = stem in sys.modules or (stem.isidentifier() and importlib.util.find_spec(stem) is not None)
+    name = stem if stem.isidentifier() and not taken else f"poolifier_worker:{path}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -133,6 +138,17 @@ def _load_file(path: str) -> ModuleType:
         raise
     codec.carry_by_value(name)
     return module
+
+
+def _importable_names(path: str) -> list[str]:
+    """The dotted names that a file may have by where it lies below `sys.path`, the shortest first."""
+    names: list[str] = []
+    for entry in sys.path:
+        below = os.path.relpath(path, entry or os.curdir)
+        parts = os.path.splitext(below)[0].split(os.sep)  # noqa: PTH122, PTH206
+        if all(part.isidentifier() for part in parts):
+            names.append(".".join(parts))
+    return sorted(dict.fromkeys(names), key=len)
 
 
 def _same_file(origin: str | None, path: str) -> bool:

@@ -25,7 +25,7 @@ from poolifier.worker.source import WorkerSource
 
 __all__ = ["ProcessBackend"]
 
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 1.0
 _OUTPUT_BUFFER: Final = 32 * 1024
 
 

@@ -23,7 +23,7 @@ _CODE: Final = (
     "from poolifier.backends.process.fork_server import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _RETRY: Final = 0.01
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 0.5
 
 
 class ServerReports:
