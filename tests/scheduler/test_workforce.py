@@ -109,6 +109,9 @@ def test_hard_retirement_aborts_what_runs_and_is_no_crash():
     pool.wait(10.0)
     node = pool.nodes[0]
     assert pool.wanted(effect.CancelTask) == [effect.CancelTask(task)]
+    assert pool.wanted(effect.AbortTask) == [effect.AbortTask(node, task.sequence)]
+    assert pool.wanted(effect.KillWorker) == []
+    pool.wait(pool.options.abort_grace)
     assert pool.wanted(effect.KillWorker) == [effect.KillWorker(node)]
     pool.lose(node, started=task.sequence)
     assert "error" not in pool.events

@@ -65,6 +65,18 @@ def test_fresh_workers_take_turns():
     assert choices(share, 7) == [0, 1, 2, 0, 1, 2, 0]
 
 
+def test_a_worker_stuck_in_its_first_task_is_taken_to_be_like_the_others():
+    share = strategy()
+    stuck, other, third = candidates(share, 3)
+    assert choices(share, 3) == [0, 1, 2]
+    share.task_ended(other, 2.0, 0.0, 0.0)
+    share.task_ended(third, 4.0, 0.0, 0.0)
+    # At 10: the stuck one is tried once more, and has the mean of all, 3, from then on.
+    # Ends 13; then 12 against 14; 16, 14 against 14 (the one that is free); 16, 14, 18.
+    assert choices(share, 5, now=10.0) == [0, 1, 2, 1, 0]
+    assert stuck.slot == 0
+
+
 def test_forgets_workers():
     share = strategy()
     first, second = candidates(share, 2)
@@ -82,7 +94,9 @@ def test_agrees_with_the_definition():
     pick = random.Random(3)
     share = strategy(measurement="elu")
     workers = candidates(share, 6)
-    means, ends = {worker.slot: [0, 0.0] for worker in workers}, dict.fromkeys(range(6), 0.0)
+    means, ends = {worker.slot: [1, 2.0] for worker in workers}, dict.fromkeys(range(6), 0.0)
+    for worker in workers:
+        share.task_ended(worker, 0.0, 0.0, 2.0)
     now = 0.0
     for _ in range(4000):
         now += pick.expovariate(2.0)
@@ -92,9 +106,7 @@ def test_agrees_with_the_definition():
             means[worker.slot][0] += 1
             means[worker.slot][1] += active
             share.task_ended(worker, 0.0, 0.0, active)
-        by_definition = {
-            slot: max(now, ends[slot]) + (total / count if count else 0.0) for slot, (count, total) in means.items()
-        }
+        by_definition = {slot: max(now, ends[slot]) + total / count for slot, (count, total) in means.items()}
         slot = share.choose(now).slot
         assert by_definition[slot] == pytest.approx(min(by_definition.values()))
         ends[slot] = by_definition[slot]

@@ -21,11 +21,12 @@ Entry: TypeAlias = tuple[float, int, int, int]
 class _Share:
     """A worker's mean task time and virtual end, and the heap entry that stands for it."""
 
-    __slots__ = ("end", "mean", "noted", "taken", "time", "turn", "worker")
+    __slots__ = ("end", "known", "mean", "noted", "taken", "time", "turn", "worker")
 
     def __init__(self, worker: WorkerCandidate, options: WorkerChoiceStrategyOptions) -> None:
         self.worker = worker
         self.time = TaskTime(options)
+        self.known = False
         self.end = 0.0
         self.mean = 0.0
         self.turn = 0
@@ -51,6 +52,9 @@ class FairShare(Strategy):
     it is: its place there is too good, never too bad, so it comes to the top in time, and changes
     sides then. For the same reason an entry only has to be renewed at once where an order falls;
     where it rises, that is seen at the top.
+
+    A worker none of whose tasks has ended is tried first, and from then on taken to be like the others:
+    otherwise one that is stuck in a long first task would look like the fastest of all.
     """
 
     policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
@@ -58,6 +62,7 @@ class FairShare(Strategy):
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._options = options
         self._turn = 0
+        self._overall = TaskTime(options)
         self._shares: dict[int, _Share] = {}
         self._free: list[Entry] = []
         self._taken: list[Entry] = []
@@ -80,6 +85,8 @@ class FairShare(Strategy):
             taken = self._top(self._taken, taken=True)
         free = self._top(self._free, taken=False)
         if free is not None and (taken is None or now + free.mean <= taken.noted):
+            if not free.known:
+                free.mean = self._overall.value
             free.end = now + free.mean
             self._turn = free.turn = self._turn + 1
             if free.end > now:
@@ -100,7 +107,9 @@ class FairShare(Strategy):
         share = self._shares.get(worker.id)
         if share is None:
             return
+        self._overall.add(run_time, wait_time, active_time)
         share.time.add(run_time, wait_time, active_time)
+        share.known = True
         share.mean = share.time.value
         if share.order() < share.noted:
             heap = self._taken if share.taken else self._free
