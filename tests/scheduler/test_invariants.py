@@ -18,7 +18,7 @@ BREAKS = {
     "load": lambda made: setattr(made.nodes[0], "load", 7),
     "queue length": lambda made: setattr(made.nodes[0].queue, "length", 7),
     "ready count": lambda made: setattr(made.scheduler, "ready_count", 7),
-    "submitted": lambda made: setattr(made.scheduler, "submitted", 7),
+    "submitted": lambda made: setattr(made.scheduler.books, "submitted", 7),
     "state of what waits": lambda made: setattr(next(iter(made.nodes[0].queue)), "state", SENT),
     "state of what was sent": lambda made: setattr(next(iter(made.nodes[0].sent.values())), "state", ENDED),
     "node of what was sent": lambda made: setattr(next(iter(made.nodes[0].sent.values())), "node", made.nodes[1]),

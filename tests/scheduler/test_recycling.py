@@ -235,8 +235,8 @@ def test_items_of_chunks_count():
 
     task.extra = TaskExtra()
     task.extra.items = 12
-    pool.scheduler.submitted += 11
-    pool.scheduler.surplus += 11
+    pool.scheduler.books.submitted += 11
+    pool.scheduler.books.surplus += 11
     for _ in range(11):
         pool.scheduler.item_done(worker, task.sequence, 0.001, pool.now, failed=False)
     finish(pool, worker)

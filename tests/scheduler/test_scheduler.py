@@ -114,7 +114,7 @@ def test_aborting_what_is_in_the_lobby():
     pool.abort(task)
     pool.all_ready()
     assert pool.sent == []
-    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
+    assert pool.scheduler.books.retired.counts() == (0, 0, 1, 0)
 
 
 def test_dropping_all_ends_every_task():
@@ -298,7 +298,7 @@ def test_an_aborted_task_is_not_run_again():
     pool.lose(task.node, started=task.sequence)
     pool.all_ready()
     assert task.state == ENDED
-    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
+    assert pool.scheduler.books.retired.counts() == (0, 0, 1, 0)
 
 
 def test_a_crash_loop_at_start_ends_with_the_cause():

@@ -115,7 +115,7 @@ def test_hard_retirement_aborts_what_runs_and_is_no_crash():
     assert pool.wanted(effect.KillWorker) == [effect.KillWorker(node)]
     pool.lose(node, started=task.sequence)
     assert "error" not in pool.events
-    assert pool.scheduler.retired.counts() == (0, 0, 1, 0)
+    assert pool.scheduler.books.retired.counts() == (0, 0, 1, 0)
 
 
 def test_soft_retirement_waits():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from poolifier.scheduler.effects import Effect, Emit
+from poolifier.scheduler.sizing import Sizing
 
 
 class Edges:
@@ -33,3 +34,22 @@ class Edges:
             if emit is None:
                 emit = self._emits[event] = Emit(event)
             effects.append(emit)
+
+    def check(self, effects: list[Effect], sizing: Sizing, *, busy: bool, pressed: int) -> None:
+        """Reports the states of a pool that have changed.
+
+        Args:
+            effects: Where the events go.
+            sizing: How many workers there are, and may be.
+            busy: Whether there are workers, and none has room for another task.
+            pressed: How many queues are full.
+        """
+        self.changed = False
+        count = len(sizing.by_slot)
+        full = count >= sizing.maximum
+        self.report(effects, "busy", "busy_end", active=busy and full)
+        if sizing.dynamic:
+            self.report(effects, "full", "full_end", active=full)
+            if sizing.minimum == 0:
+                self.report(effects, "empty", None, active=count == 0 and sizing.vacated > 0)
+        self.report(effects, "back_pressure", "back_pressure_end", active=pressed > 0 and pressed == count)

@@ -132,7 +132,7 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
     nodes = list(scheduler.sizing.nodes.values())
     holders = scheduler.sizing.by_slot.values()
     usage = FunctionUsage()
-    for part in [scheduler.retired, *(node.usage for node in nodes)]:
+    for part in [scheduler.books.retired, *(node.usage for node in nodes)]:
         usage.merge(part.total())
     run_time = usage.run_time.summary()
     wait_time = usage.wait_time.summary()
@@ -155,12 +155,12 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
         dynamic_worker_nodes=sum(node.dynamic for node in holders),
         stealing_worker_nodes=sum(node.stealing for node in nodes),
         back_pressure_worker_nodes=sum(node.pressed for node in nodes),
-        submitted_tasks=scheduler.submitted,
+        submitted_tasks=scheduler.books.submitted,
         executing_tasks=sum(node.executing for node in nodes),
         executed_tasks=usage.executed,
         failed_tasks=usage.failed,
         aborted_tasks=usage.aborted,
-        queued_tasks=scheduler.lobby.length + scheduler.surplus + sum(node.queued for node in nodes),
+        queued_tasks=scheduler.lobby.length + scheduler.books.surplus + sum(node.queued for node in nodes),
         max_queued_tasks=sum(node.usage.max_queued for node in nodes),
         stolen_tasks=usage.stolen,
         back_pressure=0 < scheduler.placement.pressed == len(holders),
@@ -168,8 +168,8 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
         run_time=run_time,
         wait_time=wait_time,
         elu=EluSummary.of(
-            scheduler.retired_active + sum(node.active for node in nodes),
-            scheduler.retired_idle + sum(node.idle for node in nodes),
+            scheduler.books.active + sum(node.active for node in nodes),
+            scheduler.books.idle + sum(node.idle for node in nodes),
         ),
     )
 

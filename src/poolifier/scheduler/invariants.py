@@ -108,12 +108,12 @@ def _check_spares(scheduler: Scheduler) -> None:
 
 def _check_counts(scheduler: Scheduler, alive: int) -> None:
     ended = 0
-    for usage in [scheduler.retired, *(node.usage for node in scheduler.sizing.nodes.values())]:
+    for usage in [scheduler.books.retired, *(node.usage for node in scheduler.sizing.nodes.values())]:
         executed, failed, aborted, _ = usage.counts()
         ended += executed + failed + aborted
-    surplus = scheduler.surplus
-    assert scheduler.submitted == ended + alive + surplus, (
-        f"{scheduler.submitted} submitted, {ended} ended, {alive} alive, {surplus} more in chunks"
+    surplus = scheduler.books.surplus
+    assert scheduler.books.submitted == ended + alive + surplus, (
+        f"{scheduler.books.submitted} submitted, {ended} ended, {alive} alive, {surplus} more in chunks"
     )
     assert alive == scheduler.unfinished, f"{alive} alive, counted {scheduler.unfinished}"
 

@@ -20,11 +20,12 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from poolifier.errors import PoisonTaskError, PoolFailedError, TaskTimeoutError
+from poolifier.errors import PoolFailedError, TaskTimeoutError
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategyOptions
 from poolifier.protocols import WorkerExit, WorkerReady
+from poolifier.scheduler.books import Books
 from poolifier.scheduler.choosers import Choosers, StrategyKey
-from poolifier.scheduler.crashes import start_failed, task_crashed, worker_crashed
+from poolifier.scheduler.crashes import start_failed, worker_crashed
 from poolifier.scheduler.edges import Edges
 from poolifier.scheduler.effects import (
     AbortTask,
@@ -46,7 +47,7 @@ from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.recycling import Recycling
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
-from poolifier.scheduler.usage import FOLD_MASK, FunctionUsage, NodeUsage
+from poolifier.scheduler.usage import FOLD_MASK
 from poolifier.scheduler.workforce import Workforce
 from poolifier.task_functions import TaskFunctionProperties
 
@@ -71,6 +72,7 @@ class Scheduler:
         self.functions = Functions(self.choosers)
         self.sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
         self.limits = Limits(options.abort_grace, options.destroy_timeout)
+        self.books = Books(self.effects, self.limits)
         self.placement = Placement(
             self.choosers, self.sizing, self.edges, self.limits, queue, queue_enabled=options.enable_tasks_queue
         )
@@ -78,32 +80,24 @@ class Scheduler:
         self.recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
         self.dirty = self.placement.dirty
         self.lobby = TaskQueue(None, queue)
-        self.retired = NodeUsage()
         self.failure: BaseException | None = None
         self.closing = False
         self.was_ready = False
         self.ready_count = 0
-        self.submitted = 0
-        self.surplus = 0
         self.strategy_retries = 0
-        self.retired_active = 0.0
-        self.retired_idle = 0.0
 
     # ---- tasks ------------------------------------------------------------------------------------
 
     def submit(self, task: Task, now: float) -> None:
         """Takes a task and places it. O(1), plus what the strategy costs."""
         task.submitted_at = now
-        self.submitted += 1
-        if task.extra is not None and task.extra.items > 1:
-            self.submitted += task.extra.items - 1
-            self.surplus += task.extra.items - 1
+        self.books.submit(task)
         if self.failure is not None:
-            self._fail(task, self._pool_failed())
+            self.books.fail(task, self._pool_failed())
             return
         self._place(task, now)
         if self.edges.changed:
-            self._check_edges()
+            self._report()
 
     def task_done(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
         """A worker finished a task. `active` is the time its runtime computed for it.
@@ -121,10 +115,10 @@ class Scheduler:
         wanted = task.state == SENT
         if wanted:
             if task.extra is not None:
-                self._drop_surplus(task)
+                self.books.drop_surplus(task)
             usage.executed += 1
         else:
-            self._book_unwanted(task, usage)
+            self.books.drop(task, usage)
         task.state = ENDED
         if function.estimate == UNKNOWN_RUN_TIME:
             function.estimate = run_time
@@ -147,7 +141,7 @@ class Scheduler:
             self._retry(node, now)
         if self.edges.changed:
             self._hand_over(node, now)
-            self._check_edges()
+            self._report()
         return task if wanted else None
 
     def item_done(self, node: Node, sequence: int, run_time: float, now: float, *, failed: bool) -> Task | None:
@@ -158,7 +152,7 @@ class Scheduler:
         if task.state != SENT:
             return None
         task.extra.items -= 1
-        self.surplus -= 1
+        self.books.surplus -= 1
         node.ran += 1
         function = task.function
         usage = node.usage.of(function)
@@ -178,10 +172,10 @@ class Scheduler:
     def task_cut(self, node: Node, sequence: int, now: float) -> None:
         """A worker hands back what is left of a chunk that it has begun; it is submitted again, in new chunks."""
         task = node.sent.pop(sequence)
-        self.submitted -= self._take_items(task)
+        self.books.submitted -= self.books.take_items(task)
         task.state = ENDED
         self.placement.freed(node, task, now)
-        self._check_edges()
+        self._report()
 
     def task_failed(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
         """A task function raised, or its result could not be carried. Returns as `task_done` does."""
@@ -244,7 +238,7 @@ class Scheduler:
             self.placement.refill(node, now)
         self.placement.feed_all(now)
         self._hand_over(node, now)
-        self._check_edges()
+        self._report()
 
     def abort(self, task: Task, now: float) -> None:
         """The caller does not want the task any more. O(1) amortised; does nothing once it has ended."""
@@ -253,15 +247,15 @@ class Scheduler:
             task.state = ENDED
             task.data = None
             if node is None:
-                self._book_unwanted(task, self.retired.of(task.function))
+                self.books.drop(task, self.books.retired.of(task.function))
                 self.lobby.remove(task)
             else:
-                self._book_unwanted(task, node.usage.of(task.function))
+                self.books.drop(task, node.usage.of(task.function))
                 node.queue.remove(task)
                 self.placement.relieve(node)
                 self.placement.lighten(node, now)
             if self.edges.changed:
-                self._check_edges()
+                self._report()
         elif task.state == SENT and node is not None:
             task.state = ABORTING
             self.limits.abort(task, now)
@@ -289,7 +283,7 @@ class Scheduler:
         if self.sizing.minimum == 0 and not self.was_ready:
             self.was_ready = True
             self.effects.append(Emit("ready"))
-        self._check_edges()
+        self._report()
 
     def close(self) -> None:
         """From here on no worker is started or replaced."""
@@ -329,7 +323,7 @@ class Scheduler:
             self.was_ready = True
             self.effects.append(Emit("ready"))
         self.edges.changed = True
-        self._check_edges()
+        self._report()
 
     def worker_lost(self, node_id: int, exited: WorkerExit, now: float) -> None:
         """A worker is gone. Its started tasks fail or run again as asked, the others move, all exactly once."""
@@ -342,8 +336,8 @@ class Scheduler:
         # A worker that was killed because a task on it would not stop has not failed: it is replaced, no more.
         expected = self.closing or node.condemned or (node.state == RETIRING and not unfinished)
         self._withdraw(node, GONE)
-        unsettled = self._settle_lost(node, exited)
-        self._forget(node)
+        unsettled = self.books.settle_lost(node, exited)
+        self._bury(node)
         successor = self._succeed(node)
         self.workforce.resized(now)
         if not expected:
@@ -361,10 +355,10 @@ class Scheduler:
         unsettled.extend(self.lobby.drain())
         for task in sorted(unsettled, key=_by_id):
             if self.failure is not None:
-                self._fail(task, self._pool_failed())
+                self.books.fail(task, self._pool_failed())
             else:
                 self._place(task, now)
-        self._check_edges()
+        self._report()
 
     def retire(self, node: Node, now: float) -> None:
         """Lets a worker leave: what it was sent it finishes, what waits for it moves.
@@ -378,7 +372,7 @@ class Scheduler:
             if not node.dynamic and not self.closing:
                 return
             self._withdraw(node, GONE)
-            self._forget(node)
+            self._bury(node)
             self.workforce.resized(now)
         else:
             self._withdraw(node, RETIRING)
@@ -390,7 +384,7 @@ class Scheduler:
         for task in sorted(waiting, key=_by_id):
             self._place(task, now)
         self.placement.feed_all(now)
-        self._check_edges()
+        self._report()
 
     def memory_measured(self, node: Node, memory: int) -> None:
         """A worker takes so many bytes of memory, which `MeasureMemory` asked for."""
@@ -426,7 +420,7 @@ class Scheduler:
                         self.abort(task, now)
                         self.effects.append(CancelTask(task))
                 self.retire(node, now)
-        self._check_edges()
+        self._report()
 
     # ---- changes at run time ----------------------------------------------------------------------
 
@@ -439,7 +433,7 @@ class Scheduler:
         for task in sorted(waiting, key=_by_id):
             function = self.functions.current(task.function)
             if function is None:
-                self._fail(task, self.functions.unknown(task.function.name))
+                self.books.fail(task, self.functions.unknown(task.function.name))
                 continue
             task.function = function
             if task.priority == 0:
@@ -470,7 +464,7 @@ class Scheduler:
             needed.update(task.function for task in (*node.queue, *node.sent.values()))
         unneeded = self.functions.unneeded(needed)
         for function, heir in unneeded:
-            for usage in (self.retired, *(node.usage for node in nodes)):
+            for usage in (self.books.retired, *(node.usage for node in nodes)):
                 usage.inherit(heir, function)
         return [function.key for function, _ in unneeded]
 
@@ -482,7 +476,7 @@ class Scheduler:
         slot = self.sizing.free_slot()
         if slot is not None:
             self.workforce.add(slot, now, dynamic=True)
-            self._check_edges()
+            self._report()
 
     def set_strategy(
         self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions, now: float | None = None
@@ -496,7 +490,7 @@ class Scheduler:
         if now is not None:
             for task in self.lobby.drain():
                 self._place(task, now)
-            self._check_edges()
+            self._report()
 
     def set_queue(self, options: TasksQueueOptions, now: float, *, enabled: bool) -> None:
         """Changes the tasks queue options; switching the queues off sends all that waits to its worker."""
@@ -517,7 +511,7 @@ class Scheduler:
                 self.placement.refill(node, now)
         self.placement.feed_all(now)
         self.edges.changed = True
-        self._check_edges()
+        self._report()
 
     # ---- inside -----------------------------------------------------------------------------------
 
@@ -547,7 +541,7 @@ class Scheduler:
         self.recycling.stand_by(successor, ready)
         self.retire(node, now)
         self._hand_over(node, now)
-        self._check_edges()
+        self._report()
 
     def _hand_over(self, node: Node, now: float) -> None:
         """Gives a leaving worker's slot to its successor, if that is ready and the worker runs few enough tasks."""
@@ -586,7 +580,7 @@ class Scheduler:
             self.give_up(error, why)
         elif node.state == READY:
             self.workforce.succeed_again(node, now)
-        self._check_edges()
+        self._report()
 
     def _dismiss_spares(self) -> None:
         for successor in list(self.sizing.spares.values()):
@@ -612,7 +606,7 @@ class Scheduler:
             self.lobby.push(task)
             return
         where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
-        self._fail(task, PoolFailedError(f"{where}, and restart_worker_on_error is off"))
+        self.books.fail(task, PoolFailedError(f"{where}, and restart_worker_on_error is off"))
 
     def _retry(self, node: Node, now: float) -> None:
         """Tasks for which a user's strategy found no worker before: it may find one now that a task has ended."""
@@ -636,15 +630,15 @@ class Scheduler:
         task = node.sent.pop(sequence)
         usage = node.usage.of(task.function)
         if task.state == ABORTING:
-            self._book_unwanted(task, usage)
+            self.books.drop(task, usage)
         else:
-            self._drop_surplus(task)
+            self.books.drop_surplus(task)
             usage.failed += 1
         task.state = ENDED
         self.placement.freed(node, task, now)
         if self.edges.changed:
             self._hand_over(node, now)
-            self._check_edges()
+            self._report()
 
     def _withdraw(self, node: Node, state: int) -> None:
         if node.ready:
@@ -653,48 +647,6 @@ class Scheduler:
             self.sizing.coming -= 1
         self.placement.withdraw(node)
         node.state = state
-
-    def _forget(self, node: Node) -> None:
-        """Frees the slot of a worker that is gone; what it has done stays known."""
-        self.sizing.vacate(node)
-        self.retired.merge(node.usage)
-        self.retired.trim()
-        self.retired_active += node.active
-        self.retired_idle += node.idle
-
-    def _settle_lost(self, node: Node, exited: WorkerExit) -> list[Task]:
-        """Ends what a lost worker had started; returns what is to be placed again."""
-        unsettled: list[Task] = []
-        for sequence, task in node.sent.items():
-            if node.limited:
-                self.limits.gone(node, task)
-            if task.state == ABORTING:
-                task.state = ENDED
-                self._book_unwanted(task, node.usage.of(task.function))
-            elif sequence > exited.started or self._may_retry(task, node, exited):
-                unsettled.append(task)
-        node.sent.clear()
-        node.outbox.clear()
-        unsettled.extend(node.queue.drain())
-        node.load = 0
-        for task in unsettled:
-            task.state = QUEUED
-            task.node = None
-            task.sequence = 0
-        return unsettled
-
-    def _may_retry(self, task: Task, node: Node, exited: WorkerExit) -> bool:
-        """Books a crash on a task; False where that was its last chance."""
-        error = task_crashed(node.id, task, exited)
-        extra = task.extra
-        if extra is not None and extra.retries:
-            extra.history.append(error)
-            if len(extra.history) <= extra.retries:
-                return True
-            error = PoisonTaskError.from_history(extra.history)
-        self._drop_surplus(task)
-        self._fail(task, error, node)
-        return False
 
     def give_up(self, error: BaseException, why: str) -> None:
         """Fails the pool, and every task with it."""
@@ -705,27 +657,32 @@ class Scheduler:
         self._dismiss_spares()
         self.sizing.retire_at = inf
         for task in self.lobby.drain():
-            self._fail(task, self._pool_failed())
+            self.books.fail(task, self._pool_failed())
         for node in list(self.sizing.nodes.values()):
             for task in [*node.queue.drain(), *node.sent.values()]:
                 if node.limited and task.state != QUEUED:
                     self.limits.gone(node, task)
                 if task.state == ABORTING:
-                    self._book_unwanted(task, node.usage.of(task.function))
+                    self.books.drop(task, node.usage.of(task.function))
                     task.state = ENDED
                 else:
-                    self._fail(task, self._pool_failed(), node)
+                    self.books.fail(task, self._pool_failed(), node)
             node.sent.clear()
             node.outbox.clear()
             node.load = 0
             node.ahead = 0.0
             if node.state == PLANNED:
                 self._withdraw(node, GONE)
-                self._forget(node)
+                self._bury(node)
             else:
                 self._withdraw(node, RETIRING)
                 self.effects.append(KillWorker(node))
         self.effects.append(FailPool(failure))
+
+    def _bury(self, node: Node) -> None:
+        """Frees the slot of a worker that is gone."""
+        self.sizing.vacate(node)
+        self.books.close(node)
 
     def _pool_failed(self) -> PoolFailedError:
         """A fresh error for one task: one that many raise would collect all their tracebacks."""
@@ -734,51 +691,11 @@ class Scheduler:
         error.__cause__ = self.failure.__cause__
         return error
 
-    def _fail(self, task: Task, error: BaseException, node: Node | None = None) -> None:
-        usage = (self.retired if node is None else node.usage).of(task.function)
-        usage.failed += self._take_items(task)
-        task.state = ENDED
-        task.node = node
-        self.effects.append(FailTask(task, error))
-
-    def _book_unwanted(self, task: Task, usage: FunctionUsage) -> None:
-        """Counts a task that was told to stop: aborted, or failed where its time limit was the reason."""
-        items = self._take_items(task)
-        if task.extra is not None and task.extra.timed_out:
-            usage.failed += items
-        else:
-            usage.aborted += items
-
-    def _take_items(self, task: Task) -> int:
-        """All that the task stands for, which ends now."""
-        extra = task.extra
-        if extra is None:
-            return 1
-        items = extra.items
-        self.surplus -= items - 1
-        extra.items = 1
-        return items
-
-    def _drop_surplus(self, task: Task) -> None:
-        """Only the first item that is left ends now; the others have not started, and are submitted again."""
-        self.submitted -= self._take_items(task) - 1
-
-    def _check_edges(self) -> None:
-        edges = self.edges
-        if not edges.changed:
-            return
-        edges.changed = False
-        sizing = self.sizing
-        count = len(sizing.by_slot)
-        full = count >= sizing.maximum
-        busy = full and self.ready_count + self.recycling.standing_by > 0 and not self.placement.stealing.hungry
-        edges.report(self.effects, "busy", "busy_end", active=busy)
-        if sizing.dynamic:
-            edges.report(self.effects, "full", "full_end", active=full)
-            if sizing.minimum == 0:
-                edges.report(self.effects, "empty", None, active=count == 0 and self.workforce.ever_grown)
-        pressed = self.placement.pressed
-        edges.report(self.effects, "back_pressure", "back_pressure_end", active=pressed > 0 and pressed == count)
+    def _report(self) -> None:
+        if self.edges.changed:
+            able = self.ready_count + self.recycling.standing_by > 0
+            busy = able and not self.placement.stealing.hungry
+            self.edges.check(self.effects, self.sizing, busy=busy, pressed=self.placement.pressed)
 
 
 def _by_id(task: Task) -> int:

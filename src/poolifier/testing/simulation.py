@@ -239,7 +239,7 @@ class Simulation:
             failed=self._ended["failed"],
             aborted=self._ended[CANCELLED],
             stolen=sum(node.usage.counts()[3] for node in (self.scheduler.sizing.nodes.values()))
-            + self.scheduler.retired.counts()[3],
+            + self.scheduler.books.retired.counts()[3],
             mean_wait=sum(waits) / len(waits) if waits else 0.0,
             median_wait=percentile(waits, 0.5) if waits else 0.0,
             p99_wait=percentile(waits, 0.99) if waits else 0.0,

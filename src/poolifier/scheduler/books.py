@@ -1,0 +1,117 @@
+"""The books: how many tasks there were and how each of them ended.
+
+A task that stands for several items of a map counts as so many tasks. Wherever one ends, it is booked
+here, on the worker that ran it; that is what makes the sums right at any moment.
+"""
+
+from __future__ import annotations
+
+from poolifier.errors import PoisonTaskError
+from poolifier.protocols import WorkerExit
+from poolifier.scheduler.crashes import task_crashed
+from poolifier.scheduler.effects import Effect, FailTask
+from poolifier.scheduler.limits import Limits
+from poolifier.scheduler.node import Node
+from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, Task
+from poolifier.scheduler.usage import FunctionUsage, NodeUsage
+
+
+class Books:
+    """Counts tasks.
+
+    Attributes:
+        submitted: Tasks that were ever submitted.
+        surplus: Items of chunks beyond the first of each: they count as queued, and no queue holds them.
+        retired: What workers that are gone have done, and what ended without any worker.
+        active: Seconds that workers which are gone were not waiting for work.
+        idle: Seconds that they were.
+    """
+
+    __slots__ = ("_effects", "_limits", "active", "idle", "retired", "submitted", "surplus")
+
+    def __init__(self, effects: list[Effect], limits: Limits) -> None:
+        self._effects = effects
+        self._limits = limits
+        self.submitted = 0
+        self.surplus = 0
+        self.retired = NodeUsage()
+        self.active = 0.0
+        self.idle = 0.0
+
+    def submit(self, task: Task) -> None:
+        """Counts a task that is new."""
+        self.submitted += 1
+        if task.extra is not None:
+            self.submitted += task.extra.items - 1
+            self.surplus += task.extra.items - 1
+
+    def fail(self, task: Task, error: BaseException, node: Node | None = None) -> None:
+        """Ends a task with an error, and all items that it stands for."""
+        usage = (self.retired if node is None else node.usage).of(task.function)
+        usage.failed += self.take_items(task)
+        task.state = ENDED
+        task.node = node
+        self._effects.append(FailTask(task, error))
+
+    def drop(self, task: Task, usage: FunctionUsage) -> None:
+        """Counts a task that was told to stop: aborted, or failed where its time limit was the reason."""
+        items = self.take_items(task)
+        if task.extra is not None and task.extra.timed_out:
+            usage.failed += items
+        else:
+            usage.aborted += items
+
+    def take_items(self, task: Task) -> int:
+        """All that the task stands for, which ends now."""
+        extra = task.extra
+        if extra is None:
+            return 1
+        items = extra.items
+        self.surplus -= items - 1
+        extra.items = 1
+        return items
+
+    def drop_surplus(self, task: Task) -> None:
+        """Only the first item that is left ends now; the others have not started, and are submitted again."""
+        self.submitted -= self.take_items(task) - 1
+
+    def close(self, node: Node) -> None:
+        """A worker is gone; what it has done stays known."""
+        self.retired.merge(node.usage)
+        self.retired.trim()
+        self.active += node.active
+        self.idle += node.idle
+
+    def settle_lost(self, node: Node, exited: WorkerExit) -> list[Task]:
+        """Ends what a lost worker had started; returns what is to be placed again, detached from it."""
+        unsettled: list[Task] = []
+        for sequence, task in node.sent.items():
+            if node.limited:
+                self._limits.gone(node, task)
+            if task.state == ABORTING:
+                task.state = ENDED
+                self.drop(task, node.usage.of(task.function))
+            elif sequence > exited.started or self._may_retry(task, node, exited):
+                unsettled.append(task)
+        node.sent.clear()
+        node.outbox.clear()
+        unsettled.extend(node.queue.drain())
+        node.load = 0
+        for task in unsettled:
+            task.state = QUEUED
+            task.node = None
+            task.sequence = 0
+        return unsettled
+
+    def _may_retry(self, task: Task, node: Node, exited: WorkerExit) -> bool:
+        """Books a crash on a task; False where that was its last chance."""
+        error = task_crashed(node.id, task, exited)
+        extra = task.extra
+        if extra is not None and extra.retries:
+            extra.history.append(error)
+            if len(extra.history) <= extra.retries:
+                return True
+            error = PoisonTaskError.from_history(extra.history)
+        self.drop_surplus(task)
+        self.fail(task, error, node)
+        return False
