@@ -13,12 +13,15 @@ from typing import Any, Final
 from poolifier.errors import SerializationError
 from poolifier.protocols import KEY_MARK
 
-__all__ = ["ATOMS", "carry_by_value", "decode", "describe", "encode", "encode_data", "encode_result"]
+__all__ = ["ATOMS", "carry_by_value", "decode", "describe", "encode", "encode_data", "encode_result", "is_flat"]
 
 ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 """Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
 
 PROTOCOL: Final = 5
+
+FLAT: Final = 8
+"""Most members of a container that is looked through for atoms."""
 
 # Names of modules whose functions and classes the other side cannot import, as they would show in a
 # pickle that refers to them. Such a pickle is made anew by cloudpickle.
@@ -34,6 +37,28 @@ def carry_by_value(module_name: str) -> None:
     if module_name not in _by_value_modules:
         _by_value_modules.append(module_name)
         _by_value_marks.append(module_name.encode())
+
+
+def is_flat(value: Any) -> bool:
+    """Whether a small list, tuple or dictionary (exact, no subclass) holds nothing but atoms.
+
+    Such a value can ride in the message itself as well, once per message: a pickle of its own would
+    cost more than all the rest of a tiny task.
+    """
+    kind = type(value)
+    if kind is dict:
+        if len(value) > FLAT:
+            return False
+        for key, member in value.items():  # noqa: SIM110 - a generator would cost as much as the pickle
+            if type(key) not in ATOMS or type(member) not in ATOMS:
+                return False
+        return True
+    if (kind is not list and kind is not tuple) or len(value) > FLAT:
+        return False
+    for member in value:  # noqa: SIM110
+        if type(member) not in ATOMS:
+            return False
+    return True
 
 
 def encode(value: Any) -> bytes:

@@ -122,8 +122,14 @@ class ProcessChannel:
         atoms = codec.ATOMS
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
+        inline: set[int] = set()
         for task in tasks:
             if type(task[2]) in atoms:
+                batch.append(task)
+                continue
+            if codec.is_flat(task[2]) and id(task[2]) not in inline:
+                # One pickle for the batch, so two tasks that were given this very object would share it.
+                inline.add(id(task[2]))
                 batch.append(task)
                 continue
             terms = None
