@@ -1,12 +1,16 @@
 """Small containers of atoms ride in the message; everything else has a pickle of its own."""
 
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
+from typing import NamedTuple
 
 import pytest
 
 from poolifier.wire.codec import FLAT, is_flat
 
-Pair = namedtuple("Pair", "x y")
+
+class Pair(NamedTuple):
+    x: int
+    y: int
 
 
 @pytest.mark.parametrize("value", [{}, [], (), {"i": 1}, [1, 2.5, None], ("a", b"b", True), {1: "one", None: 0.0}])
