@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench bench-quick clean
+.PHONY: help demo test lint format bench bench-quick bench-core bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ bench: $(BENCH)/.ready  ## beside its peers, in one run on this machine; results
 
 bench-quick: $(BENCH)/.ready  ## the same in about a minute
 	$(BENCH)/bin/python -m benchmarks.versus --quick $(ARGS)
+
+bench-core: $(VENV)/.ready  ## nanoseconds that the scheduler takes per task, and whether they grow
+	$(BIN)/python -m benchmarks.core $(ARGS)
+
+bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers; a minute each: ARGS=--quick for seconds
+	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache

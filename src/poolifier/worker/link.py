@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from time import perf_counter
 from typing import Any, Final
 
 from poolifier.wire import messages
 from poolifier.wire.frames import BUFFER_SIZE, FrameDecoder
 
 __all__ = ["Link"]
+
+BRISK: Final = 0.0001
+"""Seconds within which the next message is expected while they follow each other closely."""
+
+_MAY_SPIN: Final = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
+"""On a single CPU whoever is waited for could not run meanwhile."""
 
 _LOST: Final = 1
 """Exit code of a worker whose pool went away."""
@@ -23,10 +30,11 @@ class Link:
     whatever it was doing.
     """
 
-    __slots__ = ("_buffer", "_decoder", "_lock", "_sock")
+    __slots__ = ("_brisk", "_buffer", "_decoder", "_lock", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._brisk = False
         self._lock = threading.Lock()
         self._decoder = FrameDecoder()
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
@@ -36,14 +44,23 @@ class Link:
         return self._sock.fileno()
 
     def receive(self) -> list[tuple[int, Any]]:
-        """Waits until something arrives; returns the messages that are complete."""
-        try:
-            payloads = self._decoder.read(self._sock, self._buffer)
-        except OSError:
-            os._exit(_LOST)
-        if payloads is None:
-            os._exit(_LOST)
-        return [messages.read(payload) for payload in payloads]
+        """Waits until something arrives; returns the messages that are complete.
+
+        While messages follow each other closely it asks for the next one again and again, for as long
+        as `BRISK` at most: to fall asleep and be woken takes longer than that, above all in a virtual
+        machine, and finds the caches cold. A worker that has little to do sleeps at once.
+        """
+        began = perf_counter()
+        if self._brisk:
+            end = began + BRISK
+            while perf_counter() < end:
+                try:
+                    return self._read(socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    continue
+        received = self._read(0)
+        self._brisk = _MAY_SPIN and perf_counter() - began < BRISK
+        return received
 
     def wait(self) -> None:
         """Waits until something arrives, and leaves it there."""
@@ -57,14 +74,20 @@ class Link:
         received: list[tuple[int, Any]] = []
         while True:
             try:
-                payloads = self._decoder.read(self._sock, self._buffer, socket.MSG_DONTWAIT)
+                received += self._read(socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return received
-            except OSError:
-                os._exit(_LOST)
-            if payloads is None:
-                os._exit(_LOST)
-            received += [messages.read(payload) for payload in payloads]
+
+    def _read(self, flags: int) -> list[tuple[int, Any]]:
+        try:
+            payloads = self._decoder.read(self._sock, self._buffer, flags)
+        except BlockingIOError:
+            raise
+        except OSError:
+            os._exit(_LOST)
+        if payloads is None:
+            os._exit(_LOST)
+        return [messages.read(payload) for payload in payloads]
 
     def send(self, frame: bytes | memoryview) -> None:
         """Writes a whole frame, from any thread; from the main one only where no poke is served meanwhile."""
