@@ -22,8 +22,8 @@ from poolifier.task_functions import KillBehavior
 from tests.model.world import ACTIONS, World
 
 SLOW = os.environ.get("HYPOTHESIS_PROFILE") == "slow"
-EXAMPLES = 5_000 if SLOW else 60
-WALKS = 40_000 if SLOW else 1_200
+EXAMPLES = 10_000 if SLOW else 2_000
+WALKS = 40_000 if SLOW else 2_400
 SIZES = [(1, 1), (2, 2), (3, 3), (5, 5), (0, 1), (0, 3), (1, 3), (2, 6)]
 
 number = st.integers(0, 999)

@@ -1,0 +1,1 @@
+"""How maps over very many items behave."""

@@ -1,0 +1,48 @@
+"""Whatever ends is booked once, and for as many items as it stands for."""
+
+from poolifier.scheduler.task import Task, TaskExtra
+from tests.scheduler.support import Pool
+
+
+def submit(pool, items):
+    pool.last_id += 1
+    task = Task(pool.last_id, pool.scheduler.functions.find("default"), list(range(items)), 0, None)
+    task.extra = TaskExtra()
+    task.extra.items = items
+    pool.scheduler.submit(task, pool.now)
+    pool.pump()
+    return task
+
+
+def test_items_count_as_tasks():
+    pool = Pool(1)
+    task = submit(pool, 4)
+    books = pool.scheduler.books
+    assert (books.submitted, books.surplus) == (4, 3)
+    for failed in (False, True, False):
+        pool.scheduler.item_done(task.node, task.sequence, 0.1, pool.now, failed=failed)
+        pool.pump()
+    assert books.surplus == 0
+    node = task.node
+    pool.done(task)
+    assert node.usage.counts() == (3, 1, 0, 0)
+
+
+def test_a_crash_fails_one_item_and_gives_the_rest_back():
+    pool = Pool(1)
+    task = submit(pool, 4)
+    pool.scheduler.item_done(task.node, task.sequence, 0.1, pool.now, failed=False)
+    pool.lose(task.node, started=1)
+    books = pool.scheduler.books
+    assert (books.submitted, books.surplus) == (2, 0)
+    assert books.retired.counts() == (1, 1, 0, 0)
+
+
+def test_what_is_dropped_is_dropped_with_all_its_items():
+    pool = Pool(1)
+    pool.submit()
+    waiting = submit(pool, 5)
+    pool.abort(waiting)
+    books = pool.scheduler.books
+    assert (books.submitted, books.surplus) == (6, 0)
+    assert pool.nodes[0].usage.counts() == (0, 0, 5, 0)
