@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from poolifier.pool.base import Pool
     from poolifier.pool.future import TaskFuture
-    from poolifier.pool.kinds import DynamicProcessPool, FixedProcessPool
+    from poolifier.pool.kinds import DynamicProcessPool, DynamicThreadPool, FixedProcessPool, FixedThreadPool
     from poolifier.pool.streams import TaskStream
     from poolifier.pool.worker_node import WorkerNode
     from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
@@ -50,8 +50,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CurrentTask",
     "DynamicProcessPool",
+    "DynamicThreadPool",
     "EluSummary",
     "FixedProcessPool",
+    "FixedThreadPool",
     "KillBehavior",
     "Measurement",
     "MeasurementOptions",
@@ -118,7 +120,12 @@ _ROOMS: Final = {
     ),
     "poolifier.pool.base": ("Pool",),
     "poolifier.pool.future": ("TaskFuture",),
-    "poolifier.pool.kinds": ("DynamicProcessPool", "FixedProcessPool"),
+    "poolifier.pool.kinds": (
+        "DynamicProcessPool",
+        "DynamicThreadPool",
+        "FixedProcessPool",
+        "FixedThreadPool",
+    ),
     "poolifier.pool.streams": ("TaskStream",),
     "poolifier.pool.worker_node": ("WorkerNode",),
     "poolifier.protocols": ("Strategy", "StrategyPolicy", "WorkerCandidate"),

@@ -13,6 +13,7 @@ is what lets one number, the *started mark*, say after a crash which tasks had s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -32,6 +33,7 @@ __all__ = [
     "RETURNED",
     "Backend",
     "Channel",
+    "InContext",
     "Items",
     "Reply",
     "Strategy",
@@ -96,6 +98,21 @@ class Items(list[Any]):
     __slots__ = ()
 
 
+class InContext:
+    """Data with the context of its caller, in which the task is to run. Only for workers in this process.
+
+    Attributes:
+        context: A context that nothing else runs in.
+        data: The data, `Items` included.
+    """
+
+    __slots__ = ("context", "data")
+
+    def __init__(self, context: Context, data: Any) -> None:
+        self.context = context
+        self.data = data
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What a worker is told when it starts, and again when it changes.
@@ -138,6 +155,7 @@ class WorkerExit:
         started: The started mark: tasks of a higher sequence never started.
         error: What kept it from getting ready (the worker module's own error), or None.
         loading: It was loading a task function that `Channel.add_function` had given it.
+        abandoned: It may still be there, for it could not be stopped; it is of no use any more.
     """
 
     exit_code: int | None = None
@@ -146,6 +164,7 @@ class WorkerExit:
     started: int = 0
     error: BaseException | None = None
     loading: bool = False
+    abandoned: bool = False
 
 
 class WorkerListener(Protocol):
@@ -203,11 +222,7 @@ class Channel(Protocol):
         """Asks the worker to leave once it has finished what it was sent."""
 
     def kill(self) -> None:
-        """Ends the worker now.
-
-        Raises:
-            UnsupportedError: This kind of worker cannot be killed.
-        """
+        """Ends the worker now, or abandons it where workers of its kind cannot be ended: `worker_exited` follows."""
 
     def configure(self, settings: WorkerSettings) -> None:
         """Changes the worker's settings."""

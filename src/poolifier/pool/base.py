@@ -431,11 +431,23 @@ class Pool(Generic[DataT, ResponseT]):
     ) -> AsyncGenerator[list[ResponseT], None]:
         driver, function, nice, seconds = self._called(name, timeout, priority)
         retries = check_count("retries", retries, 0)
-        mapper = Mapper(self._scheduler, driver, function, priority=nice, timeout=seconds, retries=retries)
+        mapper = Mapper(
+            self._scheduler,
+            driver,
+            function,
+            priority=nice,
+            timeout=seconds,
+            retries=retries,
+            carry=self._carrier(),
+        )
         fail_fast = fail_fast and not return_exceptions
         run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast)
         bar = open_bar(iterable, function.name) if progress else None
         return in_batches(run, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
+
+    def _carrier(self) -> Callable[[Any], Any] | None:
+        """What turns the data of a map's tasks into what is sent, or None where it is sent as it is."""
+        return None
 
     def _called(
         self, name: str | None, timeout: float | None, priority: int | None, *, stream: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Mapper:
         priority: int,
         timeout: float | None,
         retries: int,
+        carry: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = function.name
         self._scheduler = scheduler
@@ -42,12 +43,15 @@ class Mapper:
         self._priority = priority
         self._timeout = timeout
         self._retries = retries
+        self._carry = carry
 
     def submit_chunk(self, chunk: Chunk) -> None:
         """Submits what a chunk has left to do as one task, which counts as so many."""
         items = chunk.left()
         driver = self._driver
         data = items[0] if len(items) == 1 else Items(items)
+        if self._carry is not None:
+            data = self._carry(data)
         task = Task(driver.next_task_id(), self._function, data, self._priority, chunk)
         if self._retries or self._timeout is not None or len(items) > 1:
             task.extra = TaskExtra(self._retries, self._timeout)

@@ -13,6 +13,8 @@ def how(exited: WorkerExit) -> str:
         return f"was killed by {exited.signal}"
     if exited.exit_code is not None:
         return f"exited with code {exited.exit_code}"
+    if exited.abandoned:
+        return "did not stop and was abandoned"
     return "ended in an unknown way"
 
 

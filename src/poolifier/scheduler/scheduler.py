@@ -348,6 +348,9 @@ class Scheduler:
                 self.give_up(error, why)
         elif not self.closing and not node.dynamic:
             self.workforce.refill(node.slot, now)
+        if expected and exited.abandoned:
+            # Its pool goes on without it, but somebody should know of what it leaves behind.
+            self.effects.append(Emit("error", node, worker_crashed(node.id, exited)))
         self.effects.append(Emit("worker_exit", node, exited))
         if successor is not None:
             self.worker_ready(*successor, now)

@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import get_ident
+from typing import Any, Protocol, TypeAlias
 
 from poolifier.protocols import KEY_MARK
 from poolifier.worker.invoke import terms_of
 from poolifier.worker.ledger import ABORT
 from poolifier.worker.session import Session
 
-__all__ = ["CurrentTask", "current_session", "current_task", "use_lookup", "use_session"]
+__all__ = [
+    "CurrentTask",
+    "Found",
+    "TaskHost",
+    "current_host",
+    "current_session",
+    "current_task",
+    "host_here",
+    "host_of_thread",
+    "use_lookup",
+    "use_session",
+]
 
-_Found: TypeAlias = tuple[tuple[Any, ...], float | None, Callable[[], bool]]
+Found: TypeAlias = tuple[tuple[Any, ...], float | None, Callable[[], bool]]
+"""A task as it came, when its running time is over, and what tells whether it is to stop."""
 
 _session: Session | None = None
-_lookup: Callable[[], _Found | None] | None = None
+_lookup: Callable[[], Found | None] | None = None
+
+
+class TaskHost(Protocol):
+    """A worker that is a thread of this process, of which there may be many; or one of its asynchronous tasks."""
+
+    def find(self) -> Found | None:
+        """The task that runs there now, or None."""
+
+    def say(self, message: Any) -> None:
+        """Sends a message to its pool."""
+
+
+_hosts: dict[int, TaskHost] = {}
+
+host_here: ContextVar[TaskHost] = ContextVar("poolifier_host")
+"""What an asynchronous task of a worker thread runs for, also in a thread that works for it."""
+
+
+@contextmanager
+def host_of_thread(host: TaskHost) -> Iterator[None]:
+    """Makes `current_task` answer for a worker in the calling thread."""
+    ident = get_ident()
+    _hosts[ident] = host
+    try:
+        yield
+    finally:
+        del _hosts[ident]
+
+
+def current_host() -> TaskHost | None:
+    """The worker thread, or its asynchronous task, that the calling code belongs to; None where it is neither."""
+    return _hosts.get(get_ident()) or host_here.get(None)
 
 
 class CurrentTask:
@@ -62,8 +109,10 @@ def current_task() -> CurrentTask | None:
     It answers in a task function and in what that calls, also in a thread started with
     `asyncio.to_thread`. A thread of another kind is told of the plain task that runs at the time.
     """
+    found = _found_in_thread()
     # Tasks in an event loop come first: a thread that works for one of them may ask while a plain task runs.
-    found = _lookup() if _lookup is not None else None
+    if found is None and _lookup is not None:
+        found = _lookup()
     if found is None:
         session = _session
         # The task is taken first: asked from a thread, it may end between any two of these lines.
@@ -75,6 +124,16 @@ def current_task() -> CurrentTask | None:
     attempt, timeout, _ = terms_of(task) or (1, None, 0)
     name, _, _ = task[1].partition(KEY_MARK)
     return CurrentTask(task[3], name, attempt, None if timeout is None else deadline, abort_requested)
+
+
+def _found_in_thread() -> Found | None:
+    host = _hosts.get(get_ident())
+    found = host.find() if host is not None else None
+    if found is None:
+        # Not a plain task of this thread, so one that interleaves with others.
+        host = host_here.get(None)
+        found = host.find() if host is not None else None
+    return found
 
 
 class _PlainAbort:
@@ -102,7 +161,7 @@ def use_session(session: Session | None) -> None:
     _session = session
 
 
-def use_lookup(lookup: Callable[[], _Found | None] | None) -> None:
+def use_lookup(lookup: Callable[[], Found | None] | None) -> None:
     """Makes `current_task` answer for tasks that interleave."""
     global _lookup
     _lookup = lookup

@@ -77,7 +77,7 @@ class Registry:
 
     def unknown(self, name: str) -> UnknownTaskFunctionError:
         """The error for a key that is not here."""
-        known = dict.fromkeys(entry.name for entry in self.entries.values())
+        known = dict.fromkeys(entry.name for entry in list(self.entries.values()))
         return UnknownTaskFunctionError(name.partition(KEY_MARK)[0], known)
 
 

@@ -23,6 +23,10 @@ def send_message(message: Any) -> None:
         SerializationError: The message cannot be pickled.
         RuntimeError: This is not a worker.
     """
+    host = current_task.current_host()
+    if host is not None:
+        host.say(message)
+        return
     session = current_task.current_session()
     if session is None or session.forked:
         raise RuntimeError("send_message works in the workers of a pool only: there is nobody to send to here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,10 @@ from poolifier.wire import codec
 __all__ = ["WorkerSource"]
 
 _DEFAULT_ATTRIBUTE = "worker"
+
+# By file. Importing by name has locks of its own, importing by path has none. Reentrant, for a module may
+# load itself; one for each, for a module may wait for another that is loaded in another thread.
+_loading: dict[str, threading.RLock] = {}
 
 
 class WorkerSource:
@@ -71,7 +76,11 @@ class WorkerSource:
         """
         if self.worker is not None:
             return self.worker
-        module = _load_file(self._file) if self._file else importlib.import_module(self._module)
+        if self._file:
+            with _loading.setdefault(self._file, threading.RLock()):
+                module = _load_file(self._file)
+        else:
+            module = importlib.import_module(self._module)
         found: Any = module
         for part in self._attribute.split("."):
             try:
