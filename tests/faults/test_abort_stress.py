@@ -7,7 +7,7 @@ from itertools import chain
 
 import pytest
 
-from poolifier import FixedProcessPool
+from poolifier import FixedProcessPool, FixedThreadPool
 
 TASKS = 20_000
 ABORTS = 10_000
@@ -37,9 +37,10 @@ async def work_async(task):
     return number
 
 
+@pytest.mark.parametrize("pool_class", [FixedProcessPool, FixedThreadPool])
 @pytest.mark.parametrize(("function", "concurrency"), [(work, 1), (work_async, 1), (work_async, 5)])
 @pytest.mark.usefixtures("no_leaks")
-def test_an_abort_hits_its_own_task_or_none(run, until, function, concurrency):
+def test_an_abort_hits_its_own_task_or_none(run, until, pool_class, function, concurrency):
     chance = random.Random(20)
     tasks = [
         (number, chance.choice([0.0, 0.0, 0.0001, 0.0005]), chance.choice(["none", "nap", "spin", "swallow"]))
@@ -63,8 +64,8 @@ def test_an_abort_hits_its_own_task_or_none(run, until, function, concurrency):
 
     async def main():
         queue = {"concurrency": concurrency}
-        async with FixedProcessPool(2, function, tasks_queue_options=queue) as pool:
-            pids = {node.pid for node in pool.worker_nodes}
+        async with pool_class(2, function, tasks_queue_options=queue) as pool:
+            workers = {(node.id, node.pid) for node in pool.worker_nodes}
             waiting = iter(tasks)
 
             async def client():
@@ -80,6 +81,6 @@ def test_an_abort_hits_its_own_task_or_none(run, until, function, concurrency):
             assert info.failed_tasks == 0
             assert info.submitted_tasks == TASKS == info.executed_tasks + info.aborted_tasks
             assert info.aborted_tasks == sum(answer is None for answer in answers.values()) > ABORTS / 4
-            assert {node.pid for node in pool.worker_nodes} == pids, "an abort ended a worker"
+            assert {(node.id, node.pid) for node in pool.worker_nodes} == workers, "an abort ended a worker"
 
     run(main(), deadline=120)

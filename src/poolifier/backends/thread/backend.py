@@ -79,12 +79,14 @@ class ThreadBackend:
         for channel in list(self._channels.values()):
             channel.abandon()
         deadline = monotonic() + _PATIENCE
-        while (left := [thread for thread in self._abandoned if thread.is_alive()]) and monotonic() < deadline:
-            await asyncio.sleep(0.005)
+        while (left := [thread for thread in self._abandoned if thread.is_alive()]) and monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # nothing tells of the last step of a thread
         self._abandoned = left
         if left:
             names = ", ".join(thread.name for thread in left)
-            _logger.warning("threads that cannot be stopped go on after the pool's end, until their code ends: %s", names)
+            _logger.warning(
+                "threads that cannot be stopped go on after the pool's end, until their code ends: %s", names
+            )
 
     def channel_ended(self, worker_id: int, abandoned: threading.Thread | None) -> None:
         """A channel of this backend has closed; its thread may still be there."""

@@ -17,7 +17,6 @@ from poolifier.backends.thread.runtime import run_thread
 from poolifier.backends.thread.worker import LEAVE, MESSAGE, ThreadWorker
 from poolifier.protocols import (
     ABORTED,
-    BAD_ITEM,
     DONE,
     EXHAUSTED,
     FAILED,
