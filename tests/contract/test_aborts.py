@@ -1,0 +1,99 @@
+"""Aborts and time limits: what waits is dropped, what runs is stopped, and its worker lives where it can."""
+
+import asyncio
+
+import pytest
+
+from poolifier import TaskTimeoutError
+from tests.contract import tasks
+
+
+def test_what_waits_is_dropped(run, kind):
+    async def main():
+        async with kind.fixed(1, tasks.PLAIN) as pool:
+            first = pool.execute(0.1, "nap")
+            waiting = [pool.execute(0.001, "nap") for _ in range(20)]
+            for future in waiting[::2]:
+                assert future.cancel()
+            assert await first == 0.1
+            assert await asyncio.gather(*waiting[1::2]) == [0.001] * 10
+            assert (pool.info.aborted_tasks, pool.info.executed_tasks) == (10, 11)
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["spin", "wait"])
+def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
+    async def main():
+        async with kind.fixed(1, tasks.ALL) as pool:
+            worker = await pool.execute(None, "where")
+            future = pool.execute(60, name)
+            await until(lambda: pool.info.executing_tasks)
+            await asyncio.sleep(0.02)
+            future.cancel()
+            assert await asyncio.wait_for(pool.execute(None, "where"), 5) == worker
+            assert pool.info.aborted_tasks == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("spin_and_clean", ["aborted", "cleaned"]), ("wait_and_clean", ["cleaned"])]
+)
+def test_it_may_clean_up(run, until, kind, name, expected):
+    async def main():
+        heard = []
+        async with kind.fixed(1, tasks.ALL, message_handler=lambda _, word: heard.append(word)) as pool:
+            future = pool.execute(60, name)
+            await until(lambda: pool.info.executing_tasks)
+            await asyncio.sleep(0.05)
+            future.cancel()
+            await until(lambda: heard == expected)
+
+    run(main())
+
+
+def test_others_in_the_same_event_loop_go_on(run, until, kind):
+    async def main():
+        async with kind.fixed(1, tasks.ALL, tasks_queue_options={"concurrency": 4}) as pool:
+            long, short = pool.execute(60, "wait"), pool.execute(0.1, "wait")
+            await until(lambda: pool.info.executing_tasks == 2)
+            long.cancel()
+            assert await short == 0.1
+            await until(lambda: pool.info.aborted_tasks == 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["spin", "wait"])
+def test_time_limits(run, kind, name):
+    async def main():
+        async with kind.fixed(1, tasks.ALL) as pool:
+            with pytest.raises(TaskTimeoutError, match=r"0\.1 s"):
+                await pool.execute(60, name, timeout=0.1)
+            assert await pool.execute(1) == 1
+            assert (pool.info.failed_tasks, pool.info.aborted_tasks) == (1, 0)
+
+    run(main())
+
+
+def test_what_does_not_stop_costs_its_worker(run, until, kind):
+    async def main():
+        exits = []
+        exit_handler = lambda node, _: exits.append(node.id)  # noqa: E731
+        async with kind.fixed(1, tasks.PLAIN, abort_grace=0.1, exit_handler=exit_handler) as pool:
+            worker = pool.worker_nodes[0].id
+            future = pool.execute(1.0, "ignore_aborts")
+            neighbour = pool.execute("moved")
+            await until(lambda: pool.info.executing_tasks)
+            await asyncio.sleep(0.05)
+            future.cancel()
+            assert await asyncio.wait_for(neighbour, 5) == "moved"
+            assert exits == [worker]
+            assert pool.worker_nodes[0].id != worker
+            assert (pool.info.aborted_tasks, pool.info.failed_tasks) == (1, 0)
+            if not kind.killable:
+                await asyncio.sleep(1.0)  # its thread ends by itself, and nothing comes of what it returns
+                assert (pool.info.aborted_tasks, pool.info.executed_tasks) == (1, 1)
+
+    run(main())
