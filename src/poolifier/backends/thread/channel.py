@@ -215,7 +215,6 @@ class ThreadChannel:
         worker = self._worker
         # In this order: see the module `worker`.
         worker.notified = False
-        spoke, worker.spoke = worker.spoke, False
         outgoing = worker.outgoing
         replies = [outgoing.popleft() for _ in range(len(outgoing))]
         if self._closed or not replies:
@@ -224,7 +223,8 @@ class ThreadChannel:
             for reply in replies:
                 if reply[1] in _ENDS:
                     worker.wanted.discard(reply[0])
-        if spoke or MESSAGE in {reply[1] for reply in replies[-1:]}:
+        # Looked at last, for the worker sets it before it says the first one.
+        if worker.spoke:
             self._deliver_with_messages(replies)
         else:
             self._owner.listener.replies(self._worker_id, replies, *worker.times)

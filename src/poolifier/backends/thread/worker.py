@@ -69,7 +69,7 @@ class ThreadWorker:
         inbox: Tasks that have arrived and not started.
         outgoing: Replies and messages that the loop has not fetched.
         notified: The loop has been asked to fetch.
-        spoke: There are messages among `outgoing`.
+        spoke: There may be messages among `outgoing`, as there have been before.
         window: The sequence of the plain task whose code runs, or nothing.
         wanted: Sequences that are to stop and have not ended. (Loop.)
         fired: Sequence of the last task that an exception was set for, or that needs none any more.
