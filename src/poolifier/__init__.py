@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     )
     from poolifier.pool.base import Pool
     from poolifier.pool.future import TaskFuture
-    from poolifier.pool.kinds import DynamicProcessPool, DynamicThreadPool, FixedProcessPool, FixedThreadPool
+    from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
+    from poolifier.pool.kinds.thread import DynamicThreadPool, FixedThreadPool
     from poolifier.pool.streams import TaskStream
     from poolifier.pool.worker_node import WorkerNode
     from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
@@ -120,12 +121,8 @@ _ROOMS: Final = {
     ),
     "poolifier.pool.base": ("Pool",),
     "poolifier.pool.future": ("TaskFuture",),
-    "poolifier.pool.kinds": (
-        "DynamicProcessPool",
-        "DynamicThreadPool",
-        "FixedProcessPool",
-        "FixedThreadPool",
-    ),
+    "poolifier.pool.kinds.process": ("DynamicProcessPool", "FixedProcessPool"),
+    "poolifier.pool.kinds.thread": ("DynamicThreadPool", "FixedThreadPool"),
     "poolifier.pool.streams": ("TaskStream",),
     "poolifier.pool.worker_node": ("WorkerNode",),
     "poolifier.protocols": ("Strategy", "StrategyPolicy", "WorkerCandidate"),

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from poolifier import DynamicThreadPool, FixedThreadPool, PoolEvent, UnsupportedError, WorkerCrashedError, send_message
+from poolifier import DynamicThreadPool, FixedThreadPool, PoolEvent, WorkerCrashedError, send_message
 
 user = ContextVar("user", default="nobody")
 
@@ -196,11 +196,6 @@ def test_options_of_processes_are_refused(option):
         FixedThreadPool(1, who, **{option: None})
     with pytest.raises(TypeError, match=r"it is one of Ray pools"):
         DynamicThreadPool(1, 2, who, ray_options={})
-
-
-def test_the_memory_of_a_thread_cannot_be_limited():
-    with pytest.raises(UnsupportedError, match="max_memory_per_worker"):
-        FixedThreadPool(1, who, max_memory_per_worker=1 << 30)
 
 
 @pytest.mark.parametrize("ending", ["await asyncio.sleep(0.1)", "raise SystemExit(0)", "future.cancel()"])

@@ -1,0 +1,1 @@
+"""The pools that users create: one file for each kind of worker."""

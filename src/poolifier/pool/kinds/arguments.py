@@ -1,0 +1,50 @@
+"""What the constructors of all kinds take, and how they check it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from os import PathLike
+from typing import Any, Final, TypeAlias
+
+from poolifier.options import PoolOptions, ProcessOptions, check_sizes
+from poolifier.task_functions import TaskFunction, Worker
+
+__all__ = ["OF_PROCESSES", "WorkerArgument", "check_range", "split_options"]
+
+WorkerArgument: TypeAlias = (
+    Worker
+    | Callable[..., Any]
+    | TaskFunction
+    | Mapping[str, Callable[..., Any]]
+    | Mapping[str, TaskFunction]
+    | Mapping[str, Callable[..., Any] | TaskFunction]
+    | str
+    | PathLike[str]
+)
+"""What a pool takes for `worker`: the task functions, or a file or an import string that holds them."""
+
+OF_PROCESSES: Final = frozenset(field.name for field in fields(ProcessOptions))
+"""The options that only process pools have."""
+
+_OF_ALL: Final = frozenset(field.name for field in fields(PoolOptions)) - {"min_size", "max_size", "dynamic"}
+_OF_OTHERS: Final = {"ray_options": "Ray pools", **dict.fromkeys(OF_PROCESSES, "process pools")}
+
+
+def split_options(cls: type, options: Mapping[str, Any], own: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parts the options into those of every pool and those of this kind; raises for others."""
+    for name in options:
+        if name in _OF_ALL or name in own:
+            continue
+        owner = f"it is one of {_OF_OTHERS[name]}; " if name in _OF_OTHERS else ""
+        known = ", ".join(sorted(_OF_ALL | own))
+        raise TypeError(f"{cls.__name__} has no option {name!r}: {owner}its options are {known}")
+    common = {name: value for name, value in options.items() if name in _OF_ALL}
+    return common, {name: value for name, value in options.items() if name in own}
+
+
+def check_range(minimum: object, maximum: object) -> tuple[int, int]:
+    """The sizes of a dynamic pool; raises where they are wrong."""
+    if maximum is None:
+        raise TypeError("max must be an integer of at least 1, not None")
+    return check_sizes(minimum, maximum)

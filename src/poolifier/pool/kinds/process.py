@@ -1,0 +1,72 @@
+"""Pools of child processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from poolifier.options import PoolOptions, ProcessOptions, check_sizes
+from poolifier.pool.base import DataT, Pool, ResponseT
+from poolifier.pool.kinds.arguments import OF_PROCESSES, WorkerArgument, check_range, split_options
+from poolifier.protocols import Backend
+from poolifier.worker.source import WorkerSource
+
+__all__ = ["DynamicProcessPool", "FixedProcessPool"]
+
+
+class _ProcessPool(Pool[DataT, ResponseT]):
+    """A pool whose workers are child processes."""
+
+    kind = "process"
+
+    def __init__(
+        self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
+    ) -> None:
+        common, own = split_options(type(self), options, OF_PROCESSES)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
+        process_options = ProcessOptions(**own)
+        source = WorkerSource.from_argument(worker)
+
+        def create_backend() -> Backend:
+            # Imported here, so that a pool of another kind does not import what only this one needs.
+            from poolifier.backends.process.backend import ProcessBackend
+
+            return ProcessBackend(source, process_options, checked.initializer, checked.initargs)
+
+        super().__init__(source, checked, create_backend)
+
+
+class FixedProcessPool(_ProcessPool[DataT, ResponseT]):
+    """Runs tasks on a fixed number of child processes.
+
+    Args:
+        n: The number of workers, at least 1.
+        worker: The task functions: a `Worker`, a callable, a mapping of names to callables, a Python
+            file (`"workers.py"`) or an import string (`"package.module"`, `"package.module:name"`).
+        options: See the reference of options.
+
+    Raises:
+        TypeError: An argument has the wrong type, or there is no such option.
+        ValueError: An argument has a wrong value.
+    """
+
+    def __init__(self, n: int, worker: WorkerArgument, **options: Any) -> None:
+        super().__init__(check_sizes(n), worker, options, dynamic=False)
+
+
+class DynamicProcessPool(_ProcessPool[DataT, ResponseT]):
+    """Runs tasks on `min` to `max` child processes: more when all are busy, fewer when they have been idle.
+
+    Args:
+        min: The number of workers that are always there, at least 0.
+        max: The most workers there may be.
+        worker: The task functions; see `FixedProcessPool`.
+        options: See the reference of options.
+
+    Raises:
+        TypeError: An argument has the wrong type, or there is no such option.
+        ValueError: An argument has a wrong value.
+    """
+
+    def __init__(self, min: int, max: int, worker: WorkerArgument, **options: Any) -> None:  # noqa: A002
+        super().__init__(check_range(min, max), worker, options, dynamic=True)
