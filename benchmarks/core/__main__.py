@@ -16,8 +16,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from poolifier.exchange import WorkerReady
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategy
-from poolifier.protocols import WorkerReady
 from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.scheduler import Scheduler

@@ -7,11 +7,13 @@ Names are imported when they are first used, so that a worker process, whose mod
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
 
 from poolifier._version import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from poolifier.errors import (
         PoisonTaskError,
         PoolFailedError,

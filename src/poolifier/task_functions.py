@@ -6,14 +6,20 @@ Imported by every worker process, so it imports nothing heavy.
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from types import BuiltinFunctionType, FunctionType
 
 from poolifier.errors import UnknownTaskFunctionError
+from poolifier.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias, TypeVar, overload
+
+    AnyFunction: TypeAlias = Callable[..., Any]
+    FunctionT = TypeVar("FunctionT", bound=AnyFunction)
 
 __all__ = [
     "DEFAULT_TASK_NAME",
@@ -30,8 +36,10 @@ DEFAULT_TASK_NAME: Final = "default"
 LOWEST_NICE: Final = -20
 HIGHEST_NICE: Final = 19
 
-AnyFunction: TypeAlias = Callable[..., Any]
-FunctionT = TypeVar("FunctionT", bound=AnyFunction)
+_GENERATOR: Final = 0x20
+_COROUTINE: Final = 0x80
+_ASYNC_GENERATOR: Final = 0x200
+"""The flags of code objects; `inspect` has them by name."""
 
 
 class WorkerChoiceStrategy(StrEnum):
@@ -62,8 +70,7 @@ class KillBehavior(StrEnum):
     """Also while a task runs on it; that task is aborted."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFunction:
+class TaskFunction(Record):
     """A task function and how its tasks are to be scheduled.
 
     Attributes:
@@ -96,15 +103,16 @@ class TaskFunction:
     ) -> None:
         if not callable(function):
             raise TypeError(f"function must be callable, not {function!r}")
-        object.__setattr__(self, "function", function)
-        object.__setattr__(self, "priority", check_priority(priority))
-        object.__setattr__(self, "strategy", _check_strategy_name(strategy))
-        object.__setattr__(self, "worker_nodes", _check_slots(worker_nodes))
-        object.__setattr__(self, "timeout", check_timeout(timeout))
+        super().__init__(
+            function,
+            check_priority(priority),
+            _check_strategy_name(strategy),
+            _check_slots(worker_nodes),
+            check_timeout(timeout),
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFunctionProperties:
+class TaskFunctionProperties(Record):
     """What the pool knows of a task function that its workers hold.
 
     Attributes:
@@ -164,18 +172,21 @@ class Worker:
             for name, function in _named(task_functions).items():
                 self._add(name, function)
 
-    @overload
-    def task(self, function: FunctionT, /) -> FunctionT: ...
-    @overload
-    def task(
-        self,
-        *,
-        name: str | None = None,
-        priority: int = 0,
-        strategy: str | None = None,
-        worker_nodes: Iterable[int] | None = None,
-        timeout: float | None = None,
-    ) -> Callable[[FunctionT], FunctionT]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def task(self, function: FunctionT, /) -> FunctionT: ...
+        @overload
+        def task(
+            self,
+            *,
+            name: str | None = None,
+            priority: int = 0,
+            strategy: str | None = None,
+            worker_nodes: Iterable[int] | None = None,
+            timeout: float | None = None,
+        ) -> Callable[[FunctionT], FunctionT]: ...
+
     def task(
         self,
         function: FunctionT | None = None,
@@ -293,6 +304,19 @@ def function_kind(function: AnyFunction) -> str:
     """How a task function is run: `"plain"`, `"async"`, `"generator"` or `"async_generator"`."""
     while isinstance(function, functools.partial):
         function = function.func
+    # A mark that makes a plain function count as asynchronous would stand among its attributes.
+    if type(function) is FunctionType and not function.__dict__:
+        flags = function.__code__.co_flags
+        if flags & _ASYNC_GENERATOR:
+            return "async_generator"
+        if flags & _COROUTINE:
+            return "async"
+        return "generator" if flags & _GENERATOR else "plain"
+    if type(function) is BuiltinFunctionType:
+        return "plain"
+    # Only where it is needed, for it takes longer to import than all that a worker needs.
+    import inspect
+
     call = function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
     for kind, matches in (
         ("async_generator", inspect.isasyncgenfunction),

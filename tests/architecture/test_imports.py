@@ -11,13 +11,15 @@ import poolifier
 
 ROOT = Path(poolifier.__file__).parent
 
-BASE = {"_version", "errors", "options", "task_functions", "protocols"}
+BASE = {"_version", "errors", "records", "exchange", "options", "task_functions", "protocols"}
 ROOMS = {
     "_version": set(),
     "errors": set(),
-    "task_functions": {"errors"},
+    "records": set(),
+    "task_functions": {"errors", "records"},
+    "exchange": {"records", "task_functions"},
     "options": {"task_functions"},
-    "protocols": {"options", "task_functions"},
+    "protocols": {"exchange", "options"},
     "scheduler": BASE,
     "wire": BASE,
     "worker": BASE | {"wire"},
@@ -77,7 +79,8 @@ def loaded_by(statement):
 )
 def test_workers_start_light(statement):
     heavy = {"asyncio", "cloudpickle", "psutil", "pyee", "poolifier.scheduler", "poolifier.pool", "tqdm", "ray"}
-    assert not heavy & loaded_by(statement)
+    slow = {"dataclasses", "inspect", "logging", "subprocess", "traceback", "typing"}
+    assert not (heavy | slow) & loaded_by(statement)
 
 
 def test_a_pool_imports_nothing_optional():

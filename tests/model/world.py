@@ -6,8 +6,9 @@ plain integers and makes the most of them: there is no action that is not possib
 
 from __future__ import annotations
 
+from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategy, WorkerChoiceStrategyOptions
-from poolifier.protocols import Strategy, WorkerExit, WorkerReady
+from poolifier.protocols import Strategy
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler import invariants
 from poolifier.scheduler.info import pool_info

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.options import PoolOptions
-from poolifier.protocols import WorkerExit, WorkerReady
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler import invariants
 from poolifier.scheduler.node import STARTING

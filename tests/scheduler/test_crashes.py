@@ -1,7 +1,7 @@
 import pytest
 
 from poolifier.errors import WorkerCrashedError, WorkerStartError
-from poolifier.protocols import WorkerExit
+from poolifier.exchange import WorkerExit
 from poolifier.scheduler.crashes import how, start_failed, task_crashed, worker_crashed
 from poolifier.scheduler.task import Task
 

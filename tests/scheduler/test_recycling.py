@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from poolifier.errors import PoolFailedError
-from poolifier.protocols import WorkerExit
+from poolifier.exchange import WorkerExit
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.info import pool_info
 from poolifier.scheduler.node import READY, RETIRING

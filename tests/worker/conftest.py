@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from poolifier.protocols import WorkerSettings
+from poolifier.exchange import WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder

@@ -1,5 +1,5 @@
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED
+from poolifier.exchange import ABORTED, DONE, FAILED, RETURNED
 from poolifier.wire import messages
 from poolifier.worker import current_task as module
 from poolifier.worker.current_task import current_task

@@ -3,7 +3,7 @@
 import pytest
 
 from poolifier.errors import SerializationError, TaskAborted
-from poolifier.protocols import ABORTED, EXHAUSTED, FAILED, ITEM, RETURNED
+from poolifier.exchange import ABORTED, EXHAUSTED, FAILED, ITEM, RETURNED
 from poolifier.wire import messages
 from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, STARTED

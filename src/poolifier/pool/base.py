@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from poolifier._version import __version__
 from poolifier.errors import PoolNotStartedError
+from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEmitter, PoolEvent
 from poolifier.options import (
     PoolOptions,
@@ -34,7 +35,7 @@ from poolifier.pool.progress import open_bar
 from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
 from poolifier.pool.weights import with_weights
 from poolifier.pool.worker_node import WorkerNode
-from poolifier.protocols import Backend, WorkerReady
+from poolifier.protocols import Backend
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.info import PoolInfo, pool_info
 from poolifier.scheduler.scheduler import Scheduler

@@ -16,12 +16,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
-from poolifier.options import TasksQueueOptions, check_affinities
-from poolifier.pool.chunk import Chunk
-from poolifier.pool.function_changes import FunctionChanges, destroyed
-from poolifier.pool.room import Room
-from poolifier.pool.streams import Feed
-from poolifier.protocols import (
+from poolifier.exchange import (
     ABORTED,
     DONE,
     EXHAUSTED,
@@ -30,14 +25,18 @@ from poolifier.protocols import (
     MAP_FAILED,
     MAPPED,
     RETURNED,
-    Backend,
-    Channel,
     Reply,
     WireTask,
     WorkerExit,
     WorkerReady,
     WorkerSettings,
 )
+from poolifier.options import TasksQueueOptions, check_affinities
+from poolifier.pool.chunk import Chunk
+from poolifier.pool.function_changes import FunctionChanges, destroyed
+from poolifier.pool.room import Room
+from poolifier.pool.streams import Feed
+from poolifier.protocols import Backend, Channel
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.crashes import start_failed
 from poolifier.scheduler.node import PLANNED, READY, STARTING, Node

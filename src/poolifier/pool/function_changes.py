@@ -20,7 +20,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import PoolNotStartedError, RemoteError, WorkerCrashedError
-from poolifier.protocols import KEY_MARK, Backend, Channel, WorkerExit
+from poolifier.exchange import KEY_MARK, WorkerExit
+from poolifier.protocols import Backend, Channel
 from poolifier.scheduler.crashes import how, start_failed
 from poolifier.scheduler.node import RETIRING
 from poolifier.task_functions import TaskFunction, properties_of

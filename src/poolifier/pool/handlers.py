@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from poolifier.errors import PoolifierError
+from poolifier.exchange import WorkerExit
 from poolifier.observe.events import PoolEmitter, PoolEvent
 from poolifier.options import PoolOptions
-from poolifier.protocols import WorkerExit
 
 if TYPE_CHECKING:
     from poolifier.pool.worker_node import WorkerNode

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from poolifier.exchange import Items
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.map_run import CHUNK_SECONDS, LARGEST_CHUNK, MapRun
 from poolifier.pool.progress import Bar
-from poolifier.protocols import Items
 from poolifier.scheduler.task import Task, TaskExtra
 
 if TYPE_CHECKING:

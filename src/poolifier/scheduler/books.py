@@ -7,7 +7,7 @@ here, on the worker that ran it; that is what makes the sums right at any moment
 from __future__ import annotations
 
 from poolifier.errors import PoisonTaskError
-from poolifier.protocols import WorkerExit
+from poolifier.exchange import WorkerExit
 from poolifier.scheduler.crashes import task_crashed
 from poolifier.scheduler.effects import Effect, FailTask
 from poolifier.scheduler.limits import Limits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from poolifier.errors import WorkerCrashedError, WorkerStartError
-from poolifier.protocols import WorkerExit
+from poolifier.exchange import WorkerExit
 from poolifier.scheduler.task import Task
 
 

@@ -22,8 +22,8 @@ from __future__ import annotations
 from math import ceil, inf
 from typing import Final
 
+from poolifier.exchange import WorkerReady
 from poolifier.options import PoolOptions
-from poolifier.protocols import WorkerReady
 from poolifier.scheduler.choosers import Choosers
 from poolifier.scheduler.node import READY, Node
 from poolifier.scheduler.sizing import Sizing

@@ -21,8 +21,8 @@ from math import inf
 from typing import Any
 
 from poolifier.errors import PoolFailedError, TaskTimeoutError
+from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategyOptions
-from poolifier.protocols import WorkerExit, WorkerReady
 from poolifier.scheduler.books import Books
 from poolifier.scheduler.choosers import Choosers, StrategyKey
 from poolifier.scheduler.crashes import start_failed, worker_crashed

@@ -16,8 +16,8 @@ from math import inf
 from typing import Any, Final, TypeAlias
 
 from poolifier.errors import TaskAborted
+from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.options import PoolOptions, check_sizes
-from poolifier.protocols import WorkerExit, WorkerReady
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.node import Node
 from poolifier.scheduler.scheduler import Scheduler

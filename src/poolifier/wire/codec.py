@@ -8,10 +8,13 @@ no pickle of their own, so they ride in the message itself.
 from __future__ import annotations
 
 import pickle
-from typing import Any, Final
 
 from poolifier.errors import SerializationError
-from poolifier.protocols import KEY_MARK
+from poolifier.exchange import KEY_MARK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["ATOMS", "carry_by_value", "decode", "describe", "encode", "encode_data", "encode_result", "is_flat"]
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import struct
 from socket import socket
-from typing import Final, TypeAlias
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, TypeAlias
 
 __all__ = ["BUFFER_SIZE", "MAX_FRAME", "FrameDecoder", "FrameError", "Payload", "frame", "header"]
 
@@ -22,7 +25,7 @@ MAX_FRAME: Final = 1 << 36
 HEADER: Final = struct.Struct("<Q")
 _MARK: Final = 0x504C << 48
 
-Payload: TypeAlias = memoryview | bytearray
+Payload: TypeAlias = "memoryview | bytearray"
 
 
 class FrameError(Exception):

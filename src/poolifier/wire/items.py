@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
 
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import ATOMS, encode_data
 from poolifier.wire.remote_errors import encode_error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
 __all__ = ["WireItem", "encode_items"]
 
-WireItem: TypeAlias = Any
+WireItem: TypeAlias = "Any"
 """An atom as it is, `(pickle,)`, or `(None, error)` for an item that cannot be pickled."""
 
 

@@ -34,10 +34,13 @@ from __future__ import annotations
 import marshal
 import pickle
 import struct
-from typing import Any, Final, TypeAlias
 
 from poolifier.wire import frames
 from poolifier.wire.frames import FrameError, Payload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias
 
 __all__ = [
     "ABORT",
@@ -90,7 +93,7 @@ _LIST_CODE: Final = b"["
 _PAYLOAD_HEAD: Final = struct.Struct("<BQdd?")
 _LIST_HEAD: Final = struct.Struct("<cI")
 
-WireReply: TypeAlias = tuple[Any, ...]
+WireReply: TypeAlias = "tuple[Any, ...]"
 
 
 def message(opcode: int, body: Any) -> bytes:

@@ -12,10 +12,13 @@ running any code of the class.
 from __future__ import annotations
 
 import pickle
-from typing import Any, Final, TypeAlias
 
 from poolifier.errors import RemoteError
 from poolifier.wire import codec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias
 
 __all__ = ["RemoteTraceback", "decode_error", "encode_error"]
 
@@ -28,7 +31,7 @@ _OWN_PACKAGES: Final = ("poolifier.worker.", "poolifier.backends.")
 
 # (how, pickle, type name, message, traceback, cause, context, suppress context, notes, children);
 # causes, contexts and children are numbers of other records, or -1.
-_Record: TypeAlias = tuple[str, bytes, str, str, str, int, int, bool, list[str], list[int]]
+_Record: TypeAlias = "tuple[str, bytes, str, str, str, int, int, bool, list[str], list[int]]"
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures, it is no error of its own

@@ -6,12 +6,14 @@ loaded between two tasks, and the tasks that need them find them.
 
 from __future__ import annotations
 
-from typing import Any
-
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
 from poolifier.worker.ledger import LOADING
 from poolifier.worker.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["load_function"]
 

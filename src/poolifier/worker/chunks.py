@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
-from poolifier.protocols import DONE, FAILED, MAP_FAILED, MAPPED, RETURNED
+from poolifier.exchange import DONE, FAILED, MAP_FAILED, MAPPED, RETURNED
 from poolifier.worker.invoke import run_plain
 from poolifier.worker.registry import Entry
 from poolifier.worker.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["HOLD", "is_chunk", "run_chunk"]
 

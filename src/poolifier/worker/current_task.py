@@ -6,17 +6,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
-from typing import Any, Protocol, TypeAlias
 
-from poolifier.protocols import KEY_MARK
+from poolifier.exchange import KEY_MARK
 from poolifier.worker.invoke import terms_of
 from poolifier.worker.ledger import ABORT
 from poolifier.worker.session import Session
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol, TypeAlias
+
+    class TaskHost(Protocol):
+        """A worker that is a thread of this process, of which there may be many; or one of its asynchronous tasks."""
+
+        def find(self) -> Found | None:
+            """The task that runs there now, or None."""
+
+        def say(self, message: Any) -> None:
+            """Sends a message to its pool."""
+
+
 __all__ = [
     "CurrentTask",
     "Found",
-    "TaskHost",
     "current_host",
     "current_session",
     "current_task",
@@ -26,21 +38,11 @@ __all__ = [
     "use_session",
 ]
 
-Found: TypeAlias = tuple[tuple[Any, ...], float | None, Callable[[], bool]]
+Found: TypeAlias = "tuple[tuple[Any, ...], float | None, Callable[[], bool]]"
 """A task as it came, when its running time is over, and what tells whether it is to stop."""
 
 _session: Session | None = None
 _lookup: Callable[[], Found | None] | None = None
-
-
-class TaskHost(Protocol):
-    """A worker that is a thread of this process, of which there may be many; or one of its asynchronous tasks."""
-
-    def find(self) -> Found | None:
-        """The task that runs there now, or None."""
-
-    def say(self, message: Any) -> None:
-        """Sends a message to its pool."""
 
 
 _hosts: dict[int, TaskHost] = {}

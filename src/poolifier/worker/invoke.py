@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from time import monotonic, perf_counter
-from typing import Any
 
 from poolifier.errors import SerializationError
-from poolifier.protocols import DONE, FAILED, WireTerms
+from poolifier.exchange import DONE, FAILED, WireTerms
 from poolifier.task_functions import wrong_use
 from poolifier.wire.codec import ATOMS, decode, describe, encode_result, is_flat
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.registry import NEVER_RUN, Entry
 from poolifier.worker.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["INLINE_TASK", "SMOOTHING", "data_of", "deadline_of", "is_stream", "refusal", "run_plain", "terms_of"]
 

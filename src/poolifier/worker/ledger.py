@@ -9,7 +9,10 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "ABORT",

@@ -6,10 +6,13 @@ import os
 import socket
 import threading
 from time import perf_counter
-from typing import Any, Final
 
 from poolifier.wire import messages
 from poolifier.wire.frames import BUFFER_SIZE, FrameDecoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["Link"]
 

@@ -8,10 +8,13 @@ the very form in which it is sent, a frame, so holding back costs no second enco
 from __future__ import annotations
 
 import marshal
-from typing import Final
 
 from poolifier.wire.messages import REPLIES_HEAD, WireReply, replies_head
 from poolifier.worker.ledger import COUNT, GENERATION, LENGTH, Ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["HOLD", "REPLIES_START", "Outbox"]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any, Final
+from types import FunctionType
 
 from poolifier.errors import UnknownTaskFunctionError
-from poolifier.protocols import KEY_MARK
+from poolifier.exchange import KEY_MARK
 from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, Worker, function_kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["NEVER_RUN", "Entry", "Registry"]
 
@@ -82,6 +85,13 @@ class Registry:
 
 
 def _can_be_bare(function: Callable[..., Any]) -> bool:
+    if type(function) is FunctionType and not function.__dict__:
+        code = function.__code__
+        required = code.co_argcount - len(function.__defaults__ or ())
+        return required <= 0 and code.co_kwonlyargcount == len(function.__kwdefaults__ or ())
+    # Only where it is needed, for it takes longer to import than all that a worker needs.
+    import inspect
+
     try:
         signature = inspect.signature(function)
         signature.bind()

@@ -8,7 +8,6 @@ passed since the last time, and when the pool pokes.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Final
 
 from poolifier.worker.additions import load_function
 from poolifier.worker.chunks import is_chunk, run_chunk
@@ -17,6 +16,10 @@ from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.session import Session
 from poolifier.worker.streams import run_stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["SLOW", "run_blocking"]
 

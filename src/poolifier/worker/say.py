@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from poolifier.errors import SerializationError
 from poolifier.wire import codec
 from poolifier.worker import current_task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["send_message"]
 

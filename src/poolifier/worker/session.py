@@ -23,10 +23,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
+from poolifier.exchange import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import encode_error
@@ -35,7 +34,10 @@ from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
 from poolifier.worker.registry import Registry
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from poolifier.worker.streams import Stream
 
 __all__ = ["POKE", "Session"]

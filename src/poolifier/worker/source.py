@@ -7,10 +7,13 @@ import os
 import sys
 import threading
 from types import ModuleType
-from typing import Any
 
 from poolifier.task_functions import Worker, as_worker
 from poolifier.wire import codec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["WorkerSource"]
 

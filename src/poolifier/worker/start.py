@@ -7,9 +7,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
-from poolifier.protocols import WorkerReady
+from poolifier.exchange import WorkerReady, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
 from poolifier.worker import current_task
@@ -48,7 +47,7 @@ def run_worker(sock: socket.socket, ledger_fd: int, prepare: Callable[[], object
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why there is no worker
         link.send(messages.message(messages.START_FAILED, encode_error(error)))
         return _leave(1)
-    session = Session(link, ledger, registry, replace(settings, functions=()))
+    session = Session(link, ledger, registry, WorkerSettings(settings.concurrency))
     current_task.use_session(session)
     session.listen()
     link.send(messages.message(messages.READY, ready))

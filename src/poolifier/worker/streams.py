@@ -13,16 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from time import perf_counter
-from typing import Any
 
 from poolifier.errors import TaskAborted
-from poolifier.protocols import EXHAUSTED, ITEM
+from poolifier.exchange import EXHAUSTED, ITEM
 from poolifier.wire.codec import ATOMS, encode_result
 from poolifier.worker.invoke import data_of, deadline_of, terms_of
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.registry import Entry
 from poolifier.worker.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Stream", "in_task", "run_stream"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from poolifier.backends.process.backend import ProcessBackend
+from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
-from poolifier.protocols import WorkerSettings
 from poolifier.worker.source import WorkerSource
 
 TASKS_FILE = Path(__file__).parent / "process_tasks.py"

@@ -12,8 +12,8 @@ import pytest
 
 from poolifier import errors
 from poolifier.backends.process.backend import ProcessBackend
+from poolifier.exchange import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
 from poolifier.options import ProcessOptions
-from poolifier.protocols import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
 from poolifier.worker.source import WorkerSource
 
 TASKS_FILE = Path(__file__).parent / "process_tasks.py"

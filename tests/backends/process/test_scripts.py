@@ -14,7 +14,7 @@ PRELUDE = """
 import asyncio, os, sys, time
 from poolifier.backends.process.backend import ProcessBackend
 from poolifier.options import ProcessOptions
-from poolifier.protocols import WorkerSettings
+from poolifier.exchange import WorkerSettings
 from poolifier.worker.source import WorkerSource
 
 class Recorder:

@@ -12,7 +12,7 @@ from poolifier.backends.thread import interrupt
 from poolifier.backends.thread.invoke import guarded, run_plain
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, DONE, FAILED, MAPPED, InContext, Items, WorkerSettings
+from poolifier.exchange import ABORTED, DONE, FAILED, MAPPED, InContext, Items, WorkerSettings
 from poolifier.worker.registry import Entry
 
 TASKS = 20_000

@@ -16,8 +16,9 @@ from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
 from poolifier.errors import SerializationError, UnsupportedError
+from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
-from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.protocols import WorkerListener
 from poolifier.wire import codec
 from poolifier.wire.frames import BUFFER_SIZE
 from poolifier.worker.ledger import Ledger, create_ledger
@@ -71,17 +72,20 @@ class ProcessBackend:
             raise UnsupportedError("process workers need a Unix: Windows has no fork and passes no descriptors")
         if self._options.cpu_affinity is not None and not hasattr(os, "sched_setaffinity"):
             raise UnsupportedError("cpu_affinity: this platform does not bind processes to CPUs")
+        # First of all, for it takes longest; what follows here happens while it loads.
+        server = self._server = self._new_server()
         try:
             self._launch = codec.encode((self._source, self._initializer, self._initargs))
         except Exception as error:
+            await self.close()
             raise SerializationError(
                 f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
             ) from error
+        server.prepare(self._setup())
         self.listener = listener
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
         self._output_buffer = bytearray(_OUTPUT_BUFFER)
         self._empty = asyncio.Event()
-        self._server = self._new_server()
         self._started = True
 
     def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> ProcessChannel:
@@ -97,6 +101,7 @@ class ProcessBackend:
         request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus)
         if self._server is None:
             self._server = self._new_server()
+            self._server.prepare(self._setup())
         channel, theirs = self._open_channel(worker_id)
         self._channels[worker_id] = channel
         self._server.request(request, theirs)
@@ -169,17 +174,19 @@ class ProcessBackend:
         )
         return ProcessChannel(self, worker_id, sock, ledger, outputs), tuple(theirs)
 
-    def _new_server(self) -> ServerClient:
+    def _setup(self) -> Setup:
         options = self._options
-        setup = Setup(
+        return Setup(
             parent=os.getpid(),
             argv=list(sys.argv),
             spawn=interpreter() if options.start_method == "spawn" else None,
             launch=self._launch if options.preload else None,
             by_value=b"cloudpickle" in self._launch,
         )
+
+    def _new_server(self) -> ServerClient:
         reports = ServerReports(self._worker_started, self._worker_exited, self._worker_refused, self._server_lost)
-        return ServerClient(setup, options.env or {}, reports)
+        return ServerClient(self._options.env or {}, reports)
 
     def _worker_started(self, worker_id: int, pid: int, pidfd: int) -> None:
         channel = self._channels.get(worker_id)

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle, resident_memory
 from poolifier.errors import SerializationError
-from poolifier.protocols import (
+from poolifier.exchange import (
     BAD_ITEM,
     DONE,
     FAILED,
@@ -30,10 +30,10 @@ from poolifier.protocols import (
     Reply,
     WireTask,
     WorkerExit,
-    WorkerListener,
     WorkerReady,
     WorkerSettings,
 )
+from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
 from poolifier.wire.items import encode_items

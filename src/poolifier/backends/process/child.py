@@ -7,18 +7,20 @@ import pickle
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from io import TextIOWrapper
-from typing import NoReturn
 
 from poolifier.backends.process.death import die_with_parent
+from poolifier.records import Record
 from poolifier.worker.start import run_worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["WorkerFds", "WorkerRequest", "become_worker", "main"]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRequest:
+class WorkerRequest(Record):
     """What the pool asks the fork server for, besides the descriptors.
 
     Attributes:
@@ -47,8 +49,7 @@ class WorkerRequest:
             os.setpriority(os.PRIO_PROCESS, 0, self.nice)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerFds:
+class WorkerFds(Record):
     """The descriptors of a worker: its channel, its ledger, and its standard output and error."""
 
     channel: int

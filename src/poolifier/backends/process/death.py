@@ -10,7 +10,10 @@ import os
 import select
 import signal
 import sys
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["die_with_parent"]
 

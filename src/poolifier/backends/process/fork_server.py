@@ -21,14 +21,16 @@ import signal
 import socket
 import struct
 import sys
-import traceback  # noqa: F401 - workers need it for their first error, and share this import
-from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Any, Final, NoReturn
 
 from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_worker
 from poolifier.backends.process.death import die_with_parent
+from poolifier.records import Record
 from poolifier.wire import codec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, NoReturn
 
 __all__ = ["EXITED", "LENGTH", "REFUSED", "STARTED", "Setup", "main"]
 
@@ -42,8 +44,7 @@ _FDS_EACH: Final = 4
 _CODE: Final = "import sys; sys.path[:] = sys.argv[5:]; from poolifier.backends.process.child import main; main()"
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Record):
     """What the server is told once.
 
     Attributes:

@@ -54,11 +54,13 @@ class ServerReports:
 class ServerClient:
     """Starts one fork server and talks to it, on the running event loop.
 
+    The server loads while its owner goes on, and then waits for `prepare`.
+
     Raises:
         OSError: The system has no room for it.
     """
 
-    def __init__(self, setup: Setup, env: Mapping[str, str | None], reports: ServerReports) -> None:
+    def __init__(self, env: Mapping[str, str | None], reports: ServerReports) -> None:
         self._loop = asyncio.get_running_loop()
         self._reports = reports
         self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
@@ -89,6 +91,9 @@ class ServerClient:
                 os.close(death)
         self._sock.setblocking(False)
         self._loop.add_reader(self._sock.fileno(), self._readable)
+
+    def prepare(self, setup: Setup) -> None:
+        """Tells the server what all workers have in common; comes before the first request."""
         self._queue(setup)
 
     def request(self, request: WorkerRequest, fds: tuple[int, ...]) -> None:

@@ -16,7 +16,7 @@ from poolifier.backends.thread.invoke import guarded, own_traceback, run_plain
 from poolifier.backends.thread.runtime import refuse
 from poolifier.backends.thread.streams import Stream
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
-from poolifier.protocols import DONE, FAILED, WireTask
+from poolifier.exchange import DONE, FAILED, WireTask
 from poolifier.worker.current_task import Found, host_here
 from poolifier.worker.invoke import deadline_of
 from poolifier.worker.registry import Entry

@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Any, Final
 
 from poolifier.backends.thread.channel import ThreadChannel
-from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.exchange import WorkerSettings
+from poolifier.protocols import WorkerListener
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["ThreadBackend"]

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from poolifier.backends.thread.runtime import run_thread
 from poolifier.backends.thread.worker import LEAVE, MESSAGE, ThreadWorker
-from poolifier.protocols import (
+from poolifier.exchange import (
     ABORTED,
     DONE,
     EXHAUSTED,
@@ -24,10 +24,10 @@ from poolifier.protocols import (
     Reply,
     WireTask,
     WorkerExit,
-    WorkerListener,
     WorkerReady,
     WorkerSettings,
 )
+from poolifier.protocols import WorkerListener
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["ThreadChannel"]

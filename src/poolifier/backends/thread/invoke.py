@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from poolifier.backends.thread.worker import ThreadWorker
-from poolifier.protocols import DONE, FAILED, MAP_FAILED, MAPPED, RETURNED, Items, WireTask
+from poolifier.exchange import DONE, FAILED, MAP_FAILED, MAPPED, RETURNED, Items, WireTask
 from poolifier.worker.chunks import HOLD
 from poolifier.worker.invoke import SMOOTHING, deadline_of
 from poolifier.worker.registry import NEVER_RUN, Entry

@@ -10,7 +10,7 @@ from typing import Any
 from poolifier.backends.thread.invoke import run_plain
 from poolifier.backends.thread.streams import run_stream
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
-from poolifier.protocols import FAILED, WireTask, WorkerReady
+from poolifier.exchange import FAILED, WireTask, WorkerReady
 from poolifier.task_functions import wrong_use
 from poolifier.worker import current_task
 from poolifier.worker.invoke import is_stream

@@ -11,7 +11,7 @@ from typing import Any, Final
 from poolifier.backends.thread.invoke import guarded, own_traceback
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
 from poolifier.errors import TaskAborted
-from poolifier.protocols import EXHAUSTED, FAILED, ITEM, WireTask
+from poolifier.exchange import EXHAUSTED, FAILED, ITEM, WireTask
 from poolifier.worker.invoke import deadline_of, terms_of
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.registry import Entry

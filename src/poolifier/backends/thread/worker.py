@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.backends.thread import interrupt
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, InContext, Reply, WireTask, WorkerSettings
+from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
 from poolifier.worker.current_task import Found
 from poolifier.worker.registry import Registry
 

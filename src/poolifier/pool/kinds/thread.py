@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 
+from poolifier.exchange import InContext
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
 from poolifier.pool.future import TaskFuture
 from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_options
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.pool.streams import DEFAULT_BUFFER, TaskStream
-from poolifier.protocols import Backend, InContext
+from poolifier.protocols import Backend
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["DynamicThreadPool", "FixedThreadPool"]
