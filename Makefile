@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench bench-quick bench-core bench-maps bench-simulation clean
+.PHONY: help demo test lint format bench bench-quick bench-core bench-kinds bench-maps bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ bench-quick: $(BENCH)/.ready  ## the same in about a minute
 
 bench-core: $(VENV)/.ready  ## nanoseconds that the scheduler takes per task, and whether they grow
 	$(BIN)/python -m benchmarks.core $(ARGS)
+
+bench-kinds: $(VENV)/.ready  ## what each kind of worker costs: start, memory, latency, throughput, payload
+	$(BIN)/python -m benchmarks.kinds $(ARGS)
 
 bench-maps: $(VENV)/.ready  ## ten million items: speed, memory, and the longest turn of the event loop
 	$(BIN)/python -m benchmarks.maps $(ARGS)

@@ -1,0 +1,1 @@
+"""What the kinds of workers cost, beside each other."""
