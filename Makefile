@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench bench-quick bench-core bench-kinds bench-maps bench-simulation clean
+.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-kinds bench-maps bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,10 @@ demo: $(VENV)/.ready  ## the main example: measures Python's standard library on
 
 test: $(VENV)/.ready  ## every test; another Python: make test PYTHON=python3.13 VENV=.venv-3.13
 	$(BIN)/python -m pytest $(ARGS)
+
+test-compiled: $(VENV)-compiled/.ready  ## every test, on a scheduler compiled with mypyc (needs a C compiler)
+	$(<D)/bin/python -c 'import poolifier; assert poolifier.compiled'
+	$(<D)/bin/python -m pytest $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -52,7 +56,7 @@ bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers;
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 clean:  ## remove what make made
-	rm -rf $(VENV) .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-compiled .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Built anew, not brought up to date: a dependency that pyproject.toml no longer names must be missing here too.
 define new_venv
@@ -65,6 +69,14 @@ endef
 $(VENV)/.ready: pyproject.toml
 	$(new_venv)
 	$(BIN)/python $(PIP) install --editable '.[progress,uvloop]' --group test
+	@touch $@
+
+# Built from a copy, for the build leaves its modules beside the source, where they would take its place.
+$(VENV)-compiled/.ready: pyproject.toml $(shell find src -name '*.py')
+	$(new_venv)
+	mkdir $(@D)/source && cp -R LICENSE README.md pyproject.toml src $(@D)/source
+	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
+	$(@D)/bin/python $(PIP) install --group test
 	@touch $@
 
 $(VENV)/.ready-lint: $(VENV)/.ready

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from poolifier.pool.streams import TaskStream
     from poolifier.pool.worker_node import WorkerNode
     from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
+    from poolifier.scheduler.build import compiled
     from poolifier.scheduler.info import EluSummary, PoolInfo, TaskCounts, WorkerUsage
     from poolifier.scheduler.usage import TimeSummary
     from poolifier.task_functions import KillBehavior, TaskFunction, TaskFunctionProperties, Worker
@@ -93,6 +94,7 @@ __all__ = [
     "WorkerStartError",
     "WorkerUsage",
     "__version__",
+    "compiled",
     "current_task",
     "send_message",
 ]
@@ -128,6 +130,7 @@ _ROOMS: Final = {
     "poolifier.pool.streams": ("TaskStream",),
     "poolifier.pool.worker_node": ("WorkerNode",),
     "poolifier.protocols": ("Strategy", "StrategyPolicy", "WorkerCandidate"),
+    "poolifier.scheduler.build": ("compiled",),
     "poolifier.scheduler.info": ("EluSummary", "PoolInfo", "TaskCounts", "WorkerUsage"),
     "poolifier.scheduler.usage": ("TimeSummary",),
     "poolifier.task_functions": ("KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"),
