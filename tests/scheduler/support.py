@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import pytest
+
+from poolifier import compiled
 from poolifier.exchange import WorkerExit, WorkerReady
-from poolifier.options import PoolOptions
+from poolifier.options import PoolOptions, TasksQueueOptions
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler import invariants
-from poolifier.scheduler.node import STARTING
+from poolifier.scheduler.affinity import Affinity
+from poolifier.scheduler.functions import Function
+from poolifier.scheduler.node import STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.task_functions import KillBehavior, TaskFunctionProperties
 
 WORK = TaskFunctionProperties("work")
+
+counts_looks = pytest.mark.skipif(
+    compiled, reason="counts what the Python source looks at; the compiled one does the same"
+)
+"""For tests that find out what is read by replacing classes, which compiled ones do not allow."""
+
+
+def function(name="work", affinity=None):
+    """A task function that no scheduler knows."""
+    return Function(TaskFunctionProperties(name), affinity or Affinity(None), None)
+
+
+def node(slot=0, **options):
+    """A worker that no scheduler knows, ready."""
+    made = Node(slot + 1, slot, dynamic=False, options=TasksQueueOptions(**{"size": 100, **options}), now=0.0)
+    made.ready = True
+    return made
 
 
 class Candidate:

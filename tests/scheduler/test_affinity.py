@@ -1,24 +1,13 @@
 import random
 
 from poolifier.scheduler.affinity import EXAMINED, Affinity, BacklogIndex
-
-
-class FakeNode:
-    def __init__(self):
-        self.ready = True
-
-
-class FakeShelf:
-    def __init__(self):
-        self.node = FakeNode()
-        self.length = 0
-        self.bucket = -1
-        self.position = 0
+from poolifier.scheduler.queues import Shelf
+from tests.scheduler.support import counts_looks, node
 
 
 def index_of(*lengths):
     index = BacklogIndex()
-    shelves = [FakeShelf() for _ in lengths]
+    shelves = [Shelf(node(), Affinity(None)) for _ in lengths]
     for shelf, length in zip(shelves, lengths, strict=True):
         shelf.length = length
         index.update(shelf)
@@ -80,8 +69,9 @@ def test_is_exact_for_few_and_near_for_many():
                 assert found.length * 2 > fullest
 
 
+@counts_looks
 def test_looks_at_no_more_than_a_handful():
-    class Watched(FakeShelf):
+    class Watched(Shelf):
         looked_at = 0
 
         @property
@@ -94,8 +84,9 @@ def test_looks_at_no_more_than_a_handful():
             self._length = length
 
     index = BacklogIndex()
+    worker = node()
     for _ in range(10_000):
-        shelf = Watched()
+        shelf = Watched(worker, Affinity(None))
         shelf.length = 3
         index.update(shelf)
     Watched.looked_at = 0

@@ -4,10 +4,7 @@ from poolifier.errors import WorkerCrashedError, WorkerStartError
 from poolifier.exchange import WorkerExit
 from poolifier.scheduler.crashes import how, start_failed, task_crashed, worker_crashed
 from poolifier.scheduler.task import Task
-
-
-class FakeFunction:
-    name = "resize"
+from tests.scheduler.support import function
 
 
 @pytest.mark.parametrize(
@@ -24,7 +21,7 @@ def test_how_it_ended(exited, words):
 
 
 def test_a_task_is_told_everything():
-    task = Task(17, FakeFunction(), None, 0, None)
+    task = Task(17, function("resize"), None, 0, None)
     error = task_crashed(4, task, WorkerExit(signal="SIGKILL", stderr="out of memory"))
     assert isinstance(error, WorkerCrashedError)
     assert str(error) == (

@@ -6,31 +6,18 @@ from poolifier.options import TasksQueueOptions
 from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.queues import DEAD_BEFORE_COMPACTION, TaskQueue
 from poolifier.scheduler.task import ENDED, Task
+from tests.scheduler.support import counts_looks, function, node
 
 EVERYWHERE = Affinity(None)
-
-
-class FakeFunction:
-    name = "work"
-
-    def __init__(self, affinity=EVERYWHERE):
-        self.affinity = affinity
-
-
-class FakeNode:
-    ready = True
-    slot = 0
-
-    def allowed(self, affinity):
-        return affinity.allows(self.slot)
+WORKING = function(affinity=EVERYWHERE)
 
 
 def queue(**options):
-    return TaskQueue(FakeNode(), TasksQueueOptions(**{"size": 100, **options}))
+    return TaskQueue(node(), TasksQueueOptions(**{"size": 100, **options}))
 
 
-def task(number, priority=0, at=0.0, function=FakeFunction()):  # noqa: B008
-    made = Task(number, function, None, priority, None)
+def task(number, priority=0, at=0.0, of=WORKING):
+    made = Task(number, of, None, priority, None)
     made.submitted_at = at
     return made
 
@@ -93,7 +80,7 @@ def test_equal_effective_priorities_go_by_age():
 def test_agrees_with_the_formula(factor):
     """Against working out every waiting task's effective priority every time."""
     pick = random.Random(f"{factor}")
-    affinities = [FakeFunction(), FakeFunction(Affinity(frozenset({0}))), FakeFunction(Affinity(frozenset({0, 1})))]
+    affinities = [WORKING, function(affinity=Affinity(frozenset({0}))), function(affinity=Affinity(frozenset({0, 1})))]
     waiting = queue(size=20, aging_factor=factor)
     alive, now, number = [], 0.0, 0
     for _ in range(3000):
@@ -170,8 +157,8 @@ def test_memory_follows_what_waits():
 
 
 def test_a_thief_takes_from_one_shelf():
-    mine = FakeFunction(Affinity(frozenset({0})))
-    waiting = filled(task(1, -20, function=mine), task(2, 3), task(3, 1), task(4, 1))
+    mine = function(affinity=Affinity(frozenset({0})))
+    waiting = filled(task(1, -20, of=mine), task(2, 3), task(3, 1), task(4, 1))
     shelf = next(shelf for shelf in waiting.shelves if shelf.affinity is EVERYWHERE)
     assert [waiting.pop_from(shelf, 0.0).id for _ in range(3)] == [3, 4, 2]
     assert shelf.length == 0
@@ -179,13 +166,13 @@ def test_a_thief_takes_from_one_shelf():
 
 
 def test_drains_everything_or_what_may_run_somewhere():
-    here, there = FakeFunction(Affinity(frozenset({0}))), FakeFunction(Affinity(frozenset({1})))
-    waiting = filled(task(1, function=there), task(2, function=here), task(3), task(4, -3, function=here))
+    here, there = function(affinity=Affinity(frozenset({0}))), function(affinity=Affinity(frozenset({1})))
+    waiting = filled(task(1, of=there), task(2, of=here), task(3), task(4, -3, of=here))
     dead = task(5)
     waiting.push(dead)
     dead.state = ENDED
     waiting.remove(dead)
-    assert [each.id for each in waiting.drain(FakeNode())] == [2, 3, 4]
+    assert [each.id for each in waiting.drain(node())] == [2, 3, 4]
     assert waiting.length == 1
     assert [each.id for each in waiting.drain()] == [1]
     assert waiting.drain() == []
@@ -195,9 +182,9 @@ def test_drains_everything_or_what_may_run_somewhere():
 
 def test_counts_what_waits_by_affinity():
     affinity = Affinity(None)
-    function = FakeFunction(affinity)
+    pinned = function(affinity=affinity)
     first, second = queue(), queue()
-    tasks = [task(number, function=function) for number in (1, 2, 3)]
+    tasks = [task(number, of=pinned) for number in (1, 2, 3)]
     first.push(tasks[0])
     first.push(tasks[1])
     second.push(tasks[2])
@@ -210,6 +197,7 @@ def test_counts_what_waits_by_affinity():
     assert affinity.waiting == 0
 
 
+@counts_looks
 def test_looks_at_no_more_than_the_heads():
     """A push or pop touches the nice levels present, however many tasks wait."""
 
@@ -222,9 +210,9 @@ def test_looks_at_no_more_than_the_heads():
             return super().__getattribute__(name)
 
     waiting = queue(size=10_000)
-    function = FakeFunction()
+
     for number in range(1, 10_001):
-        waiting.push(Counted(number, function, None, number % 3, None))
+        waiting.push(Counted(number, WORKING, None, number % 3, None))
     Counted.looked_at = 0
     waiting.pop(1.0)
     assert Counted.looked_at <= 3

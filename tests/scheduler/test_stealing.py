@@ -5,7 +5,7 @@ from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.node import Node
 from poolifier.scheduler.stealing import HungryNodes, Stealing
 from poolifier.task_functions import TaskFunctionProperties
-from tests.scheduler.support import WORK, Pool
+from tests.scheduler.support import WORK, Pool, counts_looks
 
 PINNED = TaskFunctionProperties("pinned", worker_nodes=(0,))
 
@@ -224,6 +224,7 @@ def test_on_back_pressure_nothing_moves_where_that_is_off():
     assert pool.load() == [8, 0]
 
 
+@counts_looks
 @pytest.mark.parametrize("workers", [10, 1000])
 def test_finding_victim_and_thief_looks_at_a_few_workers_however_many_there_are(workers):
     """Counted, not timed: reads of any worker's slot, load or queue length."""

@@ -1,23 +1,16 @@
 from poolifier.scheduler.task import ABORTING, QUEUED, Task, TaskExtra
-
-
-class FakeFunction:
-    name = "resize"
-
-
-class FakeNode:
-    id = 4
+from tests.scheduler.support import function, node
 
 
 def test_begins_in_no_place():
-    task = Task(3, FakeFunction(), "data", -5, None)
+    task = Task(3, function("resize"), "data", -5, None)
     assert (task.state, task.node, task.sequence, task.extra) == (QUEUED, None, 0, None)
     assert repr(task) == "<Task 3 'resize' queued at the lobby>"
 
 
 def test_tells_where_it_is():
-    task = Task(3, FakeFunction(), None, 0, None)
-    task.node, task.state = FakeNode(), ABORTING
+    task = Task(3, function("resize"), None, 0, None)
+    task.node, task.state = node(3), ABORTING
     assert repr(task) == "<Task 3 'resize' aborting at worker 4>"
 
 
