@@ -1,0 +1,4 @@
+import { move } from 'piscina'
+
+export default data => data
+export const giveBack = data => move(data)
