@@ -5,6 +5,7 @@ VENV   ?= .venv
 
 BIN   := $(VENV)/bin
 BENCH := .bench/venv
+PEERS := $(BENCH)/.ready .bench/interpreters/.ready .bench/node/.ready
 PIP   := -m pip --quiet --disable-pip-version-check
 
 # Set by some shells and containers: every child process would then compile its imports anew.
@@ -37,10 +38,10 @@ format: $(VENV)/.ready-lint  ## put the source in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(BENCH)/.ready  ## beside its peers, in one run on this machine; results in .bench/results.json
-	$(BENCH)/bin/python -m benchmarks.versus $(ARGS)
+bench: $(PEERS)  ## beside its peers, in one run on this machine: goals, .bench/results.json, the docs' plots (15 minutes)
+	$(BENCH)/bin/python -m benchmarks.versus --write $(ARGS)
 
-bench-quick: $(BENCH)/.ready  ## the same in about a minute
+bench-quick: $(PEERS)  ## the same in about a minute, and the docs stay as they are
 	$(BENCH)/bin/python -m benchmarks.versus --quick $(ARGS)
 
 bench-core: $(VENV)/.ready  ## nanoseconds that the scheduler takes per task, and whether they grow
@@ -87,4 +88,19 @@ $(VENV)/.ready-lint: $(VENV)/.ready
 $(BENCH)/.ready: pyproject.toml benchmarks/versus/peers.txt
 	$(new_venv)
 	$(BENCH)/bin/python $(PIP) install --editable . --requirement benchmarks/versus/peers.txt
+	@touch $@
+
+# The pools of Node.js, and a Node.js to run them. Without npm they are reported as missing, and the rest runs.
+.bench/node/.ready: $(wildcard benchmarks/versus/node/*)
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --loglevel=error || echo "make: no npm here, or it failed: the benchmarks do without Node.js" >&2
+	@touch $@
+
+# Pools of interpreters need Python 3.13, whichever Python the rest runs on. Without one they are reported as missing.
+.bench/interpreters/.ready: pyproject.toml benchmarks/versus/interpreters.txt
+	python=$$(sh benchmarks/versus/find_python.sh "$(PYTHON)"); if [ -n "$$python" ]; then \
+		"$$python" -m venv --clear $(@D) && \
+		$(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/versus/interpreters.txt; \
+	else mkdir -p $(@D) && echo "make: no Python 3.13 or later here: the benchmarks do without interpreters" >&2; fi
 	@touch $@

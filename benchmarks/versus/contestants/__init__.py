@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
-__all__ = ["Contestant", "Open", "Submit", "all_contestants", "contestant"]
+__all__ = ["Contestant", "Open", "Opened", "Submit", "Unavailable", "all_contestants", "contestant", "library", "node"]
 
 Submit: TypeAlias = Callable[[Any], Awaitable[Any]]
-Open: TypeAlias = Callable[[Callable[[Any], Any], int], AbstractAsyncContextManager[Submit]]
-"""Called with the function to run and the number of workers; gives a started pool's way to submit."""
+Open: TypeAlias = Callable[[Callable[[Any], Any], int], AbstractAsyncContextManager["Opened"]]
+"""Called with the function to run and the number of workers; gives a started pool."""
+
+NODE = Path(".bench/node")
+INTERPRETERS = Path(".bench/interpreters/bin/python")
+
+
+class Unavailable(Exception):  # noqa: N818 - nothing went wrong
+    """A contestant cannot take part here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A started pool.
+
+    Attributes:
+        submit: Runs the function over one argument, somewhere else.
+        map: Runs it over many, in the pool's own way for that; None where it has none.
+        put: Queues one argument as cheaply as the pool can, and gives whatever handle it gives.
+        give: Hands a block of so many bytes to a worker and back without copying it.
+    """
+
+    submit: Submit
+    map: Callable[[Iterable[Any]], Awaitable[list[Any]]] | None = None
+    put: Callable[[Any], Any] | None = None
+    give: Callable[[int], Awaitable[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +49,75 @@ class Contestant:
     Attributes:
         key: Its name on the command line and in results.
         title: Its name in tables.
-        open: Opens it.
-        needs: The module that has to be installed for it, or None.
-        scenarios: Keys of the scenarios it takes part in, or None for all.
+        scenarios: Keys of the scenarios it takes part in.
+        open: Opens it; None for a pool of another language.
+        needs: The package to import before anything is timed.
+        python: The interpreter it runs in.
+        slow: Whether a quick run does without it.
     """
 
     key: str
     title: str
-    open: Open
+    scenarios: frozenset[str]
+    open: Open | None = None
     needs: str | None = None
-    scenarios: frozenset[str] | None = None
+    python: Path = Path(sys.executable)
+    slow: bool = False
 
-    @property
-    def installed(self) -> bool:
-        return self.needs is None or importlib.util.find_spec(self.needs) is not None
+    def command(self, scenario: str, parameters: str) -> list[str]:
+        """What takes a sample and prints it as JSON.
 
-    def takes_part_in(self, scenario: str) -> bool:
-        return self.scenarios is None or scenario in self.scenarios
+        Raises:
+            Unavailable: There is nothing here to run it with.
+        """
+        if self.open is None:
+            node = NODE / "node_modules/node/bin/node"
+            package = NODE / "node_modules" / (self.needs or "")
+            for path in (node, package):
+                if not path.exists():
+                    raise Unavailable(f"the npm package {path.relative_to(NODE).parts[1]} could not be installed")
+            return [str(node), str(NODE / "main.mjs"), self.key, scenario, parameters]
+        if not self.python.exists():
+            raise Unavailable("no Python 3.13 or later was found here")
+        return [str(self.python), "-m", "benchmarks.versus.probe", self.key, scenario, parameters]
 
 
 _contestants: dict[str, Contestant] = {}
 
 
 def contestant(
-    key: str, title: str, *, needs: str | None = None, scenarios: set[str] | None = None
+    key: str,
+    title: str,
+    *,
+    scenarios: set[str],
+    needs: str | None = None,
+    python: Path = Path(sys.executable),
+    slow: bool = False,
 ) -> Callable[[Open], Open]:
-    """Registers what it decorates: an async context manager that opens a pool and yields its `Submit`."""
+    """Registers what it decorates: an async context manager that opens a pool."""
 
     def register(opens: Open) -> Open:
-        only = None if scenarios is None else frozenset(scenarios)
-        _contestants[key] = Contestant(key, title, opens, needs, only)
+        _contestants[key] = Contestant(key, title, frozenset(scenarios), opens, needs, python, slow)
         return opens
 
     return register
+
+
+def node(key: str, title: str, *, package: str, scenarios: set[str], slow: bool = False) -> None:
+    """Registers a pool of Node's, which `node/contestants.mjs` opens."""
+    _contestants[key] = Contestant(key, title, frozenset(scenarios), needs=package, slow=slow)
+
+
+def library(name: str) -> Any:
+    """Imports a peer: by name, for type checkers run where no peer is installed.
+
+    Raises:
+        Unavailable: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise Unavailable(f"{name} cannot be imported: {error}") from None
 
 
 def all_contestants() -> dict[str, Contestant]:

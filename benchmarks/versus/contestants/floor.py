@@ -1,7 +1,8 @@
 """What no pool under asyncio can beat.
 
 Latency: a byte over a socket to another process and back, without pickle. Throughput: futures that are resolved in
-the next turn of the loop, in this process: what asyncio and the clients of the scenario cost by themselves.
+the next turn of the loop, in this process: what asyncio and the clients of the scenario cost by themselves. Work:
+the function itself, called in place. Data: one copy of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.versus.contestants import Submit, contestant
+from benchmarks.versus.contestants import Opened, contestant
 
 ECHO = """
 import os, sys
@@ -24,9 +25,9 @@ while data := os.read(fd, 64):
 """
 
 
-@contestant("socketpair", "floor: a byte over a socketpair", scenarios={"latency"})
+@contestant("socketpair", "floor: a byte over a socketpair", scenarios={"latency", "latency_uvloop"})
 @asynccontextmanager
-async def socketpair(_function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Submit]:
+async def socketpair(_function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Opened]:
     loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -50,15 +51,15 @@ async def socketpair(_function: Callable[[Any], Any], _workers: int) -> AsyncIte
         theirs.close()
         loop.add_reader(ours, received)
         try:
-            yield submit
+            yield Opened(submit)
         finally:
             loop.remove_reader(ours)
             ours.close()  # the echo ends with it
 
 
-@contestant("asyncio", "floor: asyncio alone, in this process", scenarios={"throughput"})
+@contestant("asyncio", "floor: asyncio alone, in this process", scenarios={"throughput", "turns"})
 @asynccontextmanager
-async def asyncio_alone(function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Submit]:
+async def asyncio_alone(function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Opened]:
     loop = asyncio.get_running_loop()
     submitted: list[tuple[asyncio.Future[Any], Any]] = []
 
@@ -75,4 +76,29 @@ async def asyncio_alone(function: Callable[[Any], Any], _workers: int) -> AsyncI
         submitted.append((future, data))
         return future
 
-    yield submit
+    yield Opened(submit)
+
+
+@contestant("inline", "floor: called in place", scenarios={"cpu"})
+@asynccontextmanager
+async def inline(function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Opened]:
+    async def submit(data: Any) -> Any:
+        return function(data)
+
+    yield Opened(submit)
+
+
+@contestant("memcpy", "floor: one memcpy", scenarios={"echo", "array"})
+@asynccontextmanager
+async def memcpy(_function: Callable[[Any], Any], _workers: int) -> AsyncIterator[Opened]:
+    target = bytearray()
+
+    async def submit(data: Any) -> Any:
+        nonlocal target
+        view = memoryview(data).cast("B")
+        if len(target) != len(view):
+            target = bytearray(view)  # once: what it costs to get the memory is not the copy
+        target[:] = view
+        return data
+
+    yield Opened(submit)

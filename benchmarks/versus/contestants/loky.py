@@ -1,20 +1,59 @@
-"""loky: the process pool under joblib, and so under scikit-learn."""
+"""loky, the process pool under joblib, and joblib itself."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.versus.contestants import Submit, contestant
+from benchmarks.versus.contestants import Opened, contestant, library
+from benchmarks.versus.contestants.standard_library import drive
+
+MOST = 1_000  # calls that go to joblib at a time
 
 
-@contestant("loky", "run_in_executor(loky)", needs="loky")
+@contestant("loky", "loky", needs="loky", scenarios={"throughput", "latency", "echo", "start_up", "memory"})
 @asynccontextmanager
-async def loky(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Submit]:
-    library = importlib.import_module("loky")  # by name, for type checkers run where no peer is installed
+async def loky(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    async with drive(library("loky").ProcessPoolExecutor(workers), function) as opened:
+        yield opened
+
+
+@contestant("joblib", "joblib", needs="joblib", scenarios={"throughput", "map", "echo"})
+@asynccontextmanager
+async def joblib(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    """joblib takes lists of calls, so whatever is submitted while one list runs makes up the next."""
+    package = library("joblib")
     loop = asyncio.get_running_loop()
-    with library.ProcessPoolExecutor(workers) as executor:
-        yield lambda data: loop.run_in_executor(executor, function, data)
+    submitted: list[tuple[asyncio.Future[Any], Any]] = []
+    running = False
+    call = package.delayed(function)
+
+    async def run_submitted() -> None:
+        nonlocal running
+        running = True
+        while submitted:
+            batch = submitted[:MOST]
+            del submitted[:MOST]
+            results = await asyncio.to_thread(parallel, [call(data) for _, data in batch])
+            for (future, _), result in zip(batch, results, strict=True):
+                future.set_result(result)
+            await asyncio.sleep(0)
+        running = False
+
+    def submit(data: Any) -> Awaitable[Any]:
+        nonlocal driver
+        future: asyncio.Future[Any] = loop.create_future()
+        submitted.append((future, data))
+        if not running and (driver is None or driver.done()):
+            driver = loop.create_task(run_submitted())
+        return future
+
+    async def run_map(items: Iterable[Any]) -> list[Any]:
+        results: list[Any] = await asyncio.to_thread(parallel, [call(item) for item in items])
+        return results
+
+    driver: asyncio.Task[None] | None = None
+    with package.Parallel(n_jobs=workers) as parallel:
+        yield Opened(submit, run_map)

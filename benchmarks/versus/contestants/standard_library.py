@@ -5,33 +5,82 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import multiprocessing.pool
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-from benchmarks.versus.contestants import Submit, contestant
+from benchmarks.versus.contestants import INTERPRETERS, Opened, contestant, library
 
 
-@contestant("executor", "run_in_executor(ProcessPoolExecutor)", scenarios={"throughput", "latency"})
 @asynccontextmanager
-async def process_pool_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Submit]:
+async def drive(executor: Executor, function: Callable[[Any], Any]) -> AsyncIterator[Opened]:
+    """Any executor of `concurrent.futures`, as asyncio's documentation shows it."""
     loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(workers) as executor:
-        yield lambda data: loop.run_in_executor(executor, function, data)
+
+    async def run_map(items: Iterable[Any]) -> list[Any]:
+        return await asyncio.to_thread(lambda: list(executor.map(function, items, chunksize=1_000)))
+
+    try:
+        yield Opened(partial(loop.run_in_executor, executor, function), run_map, partial(executor.submit, function))
+    finally:
+        executor.shutdown()
 
 
-@contestant("executor-forkserver", "ProcessPoolExecutor, forkserver", scenarios={"start_up"})
+@contestant(
+    "executor",
+    "ProcessPoolExecutor",
+    scenarios={"throughput", "latency", "latency_uvloop", "map", "echo", "array", "cpu", "memory", "turns"},
+)
 @asynccontextmanager
-async def forkserver_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Submit]:
-    loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as executor:
-        yield lambda data: loop.run_in_executor(executor, function, data)
+async def process_pool_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    async with drive(ProcessPoolExecutor(workers), function) as opened:
+        yield opened
 
 
-@contestant("multiprocessing", "multiprocessing.Pool", scenarios={"throughput", "latency"})
+@contestant("executor-forkserver", "ProcessPoolExecutor, forkserver", scenarios={"start_up", "memory", "grow"})
 @asynccontextmanager
-async def multiprocessing_pool(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Submit]:
+async def forkserver_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    context = multiprocessing.get_context("forkserver")
+    async with drive(ProcessPoolExecutor(workers, mp_context=context), function) as opened:
+        yield opened
+
+
+@contestant("executor-spawn", "ProcessPoolExecutor, spawn", scenarios={"start_up", "memory", "grow"})
+@asynccontextmanager
+async def spawn_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    context = multiprocessing.get_context("spawn")
+    async with drive(ProcessPoolExecutor(workers, mp_context=context), function) as opened:
+        yield opened
+
+
+@contestant("thread-executor", "ThreadPoolExecutor", scenarios={"threads", "queued"})
+@asynccontextmanager
+async def thread_pool_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    async with drive(ThreadPoolExecutor(workers), function) as opened:
+        yield opened
+
+
+@contestant("interpreter-executor", "InterpreterPoolExecutor", scenarios={"interpreters"}, python=INTERPRETERS)
+@asynccontextmanager
+async def interpreter_pool_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    import concurrent.futures
+
+    executor: Any = getattr(concurrent.futures, "InterpreterPoolExecutor", None)
+    if executor is None:  # before 3.14
+        executor = library("interpreters_backport.concurrent.futures.interpreter").InterpreterPoolExecutor
+    async with drive(executor(workers), function) as opened:
+        yield opened
+
+
+@contestant(
+    "multiprocessing",
+    "multiprocessing.Pool",
+    scenarios={"throughput", "latency", "latency_uvloop", "map", "echo", "turns"},
+)
+@asynccontextmanager
+async def multiprocessing_pool(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
     loop = asyncio.get_running_loop()
 
     def submit(data: Any) -> Awaitable[Any]:
@@ -45,5 +94,8 @@ async def multiprocessing_pool(function: Callable[[Any], Any], workers: int) -> 
         )
         return future
 
+    async def run_map(items: Iterable[Any]) -> list[Any]:
+        return await asyncio.to_thread(pool.map, function, items, 1_000)
+
     with multiprocessing.pool.Pool(workers) as pool:
-        yield submit
+        yield Opened(submit, run_map)

@@ -10,11 +10,14 @@ from typing import Any, TypeAlias
 
 from benchmarks.versus.contestants import Open
 
-__all__ = ["Goal", "Metric", "Parameters", "Run", "Scenario", "add", "all_scenarios"]
+__all__ = ["PROCESS_POOLS", "Goal", "Metric", "Parameters", "Run", "Scenario", "add", "all_scenarios"]
 
 Parameters: TypeAlias = Mapping[str, Any]
 Run: TypeAlias = Callable[[Open, Parameters], Awaitable[dict[str, float]]]
 """Takes one sample: a number for every metric."""
+
+PROCESS_POOLS = ("aiomultiprocess", "executor", "joblib", "loky", "mpire", "multiprocessing", "pebble")
+"""The pools of worker processes for Python that poolifier is measured against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +29,33 @@ class Metric:
         title: The head of its column.
         unit: Multiplied with on display: 1e6 shows seconds as microseconds.
         more_is_better: True for rates, False for times.
+        digits: Decimals on display.
     """
 
     key: str
     title: str
     unit: float = 1.0
     more_is_better: bool = False
+    digits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """How many times better than `against` poolifier has to be by `metric`."""
+    """What poolifier has to reach: a multiple of the best of `against`, or else a value of its own.
 
+    Attributes:
+        what: The row's name in the table of goals.
+        metric: By which number.
+        against: Contestants; the best of those that ran counts. None of them: `limit` is a value, not a multiple.
+        limit: Ours has to be at least so much where more is better, and at most so much where less is.
+        ours: Which of our contestants.
+    """
+
+    what: str
     metric: str
-    against: str
-    times: float
+    limit: float
+    against: tuple[str, ...] = ()
+    ours: str = "poolifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,7 @@ class Scenario:
         metrics: What a sample holds, the foremost first.
         goals: What we promise.
         full: Parameters of `make bench`.
-        quick: Those of `make bench-quick`, where they differ.
+        quick: Those of `make bench-quick`, where they differ; None leaves the scenario out of it.
         samples: How many samples of each contestant, in full and in quick.
         order: Place in the report.
     """
@@ -65,12 +80,15 @@ class Scenario:
     metrics: tuple[Metric, ...]
     goals: tuple[Goal, ...]
     full: Parameters
-    quick: Parameters
+    quick: Parameters | None
     samples: tuple[int, int]
     order: int
 
     def parameters(self, *, quick: bool) -> dict[str, Any]:
-        return {**self.full, **(self.quick if quick else {})}
+        return {**self.full, **((self.quick or {}) if quick else {})}
+
+    def metric(self, key: str) -> Metric:
+        return next(metric for metric in self.metrics if metric.key == key)
 
 
 _scenarios: dict[str, Scenario] = {}

@@ -13,7 +13,8 @@ from benchmarks.versus.tasks import echo
 async def latency(opens: Open, parameters: Parameters) -> dict[str, float]:
     clock = time.perf_counter
     times = []
-    async with opens(echo, parameters["workers"]) as submit:
+    async with opens(echo, parameters["workers"]) as pool:
+        submit = pool.submit
         for number in range(-parameters["tasks"] // 10, parameters["tasks"]):
             started = clock()
             await submit({"i": number})
@@ -23,16 +24,17 @@ async def latency(opens: Open, parameters: Parameters) -> dict[str, float]:
     return {"median": statistics.median(times), "p99": statistics.quantiles(times, n=100)[98]}
 
 
-add(
-    Scenario(
-        key="latency",
-        title="Latency: {tasks:,} tasks one after another, {workers} workers",
-        run=latency,
-        metrics=(Metric("median", "median µs", 1e6), Metric("p99", "p99 µs", 1e6)),
-        goals=(Goal("median", "executor", 4.0),),
-        full={"tasks": 5_000, "workers": 2},
-        quick={"tasks": 2_000},
-        samples=(5, 3),
-        order=2,
+for number, loop in enumerate(("asyncio", "uvloop")):
+    add(
+        Scenario(
+            key="latency" if loop == "asyncio" else f"latency_{loop}",
+            title="Latency: {tasks:,} tasks one after another, {workers} workers, {loop}",
+            run=latency,
+            metrics=(Metric("median", "median µs", 1e6), Metric("p99", "p99 µs", 1e6)),
+            goals=(Goal(f"one at a time, by a bare ping-pong, {loop}", "median", 1.5, ("socketpair",)),),
+            full={"tasks": 3_000, "workers": 2, "loop": loop},
+            quick={"tasks": 1_000},
+            samples=(5, 1),
+            order=20 + number,
+        )
     )
-)
