@@ -98,7 +98,7 @@ async def memcpy(_function: Callable[[Any], Any], _workers: int) -> AsyncIterato
         view = memoryview(data).cast("B")
         if len(target) != len(view):
             target = bytearray(view)  # once: what it costs to get the memory is not the copy
-        target[:] = view
+        memoryview(target)[:] = view  # straight into it; by itself a bytearray would copy twice
         return data
 
     yield Opened(submit)

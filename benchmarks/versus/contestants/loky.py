@@ -20,7 +20,7 @@ async def loky(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Op
         yield opened
 
 
-@contestant("joblib", "joblib", needs="joblib", scenarios={"throughput", "map", "echo"})
+@contestant("joblib", "joblib, tasks collected into batches", needs="joblib", scenarios={"throughput", "map", "echo"})
 @asynccontextmanager
 async def joblib(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
     """joblib takes lists of calls, so whatever is submitted while one list runs makes up the next."""

@@ -27,7 +27,7 @@ async def mpire(function: Callable[[Any], Any], workers: int) -> AsyncIterator[O
         return future
 
     async def run_map(items: Iterable[Any]) -> list[Any]:
-        results: list[Any] = await asyncio.to_thread(pool.map, function, items, chunk_size=1_000)
+        results: list[Any] = await asyncio.to_thread(pool.map, function, [(item,) for item in items], chunk_size=1_000)
         return results
 
     with library("mpire").WorkerPool(n_jobs=workers) as pool:

@@ -77,7 +77,7 @@ async def interpreter_pool_executor(function: Callable[[Any], Any], workers: int
 @contestant(
     "multiprocessing",
     "multiprocessing.Pool",
-    scenarios={"throughput", "latency", "latency_uvloop", "map", "echo", "turns"},
+    scenarios={"throughput", "latency", "latency_uvloop", "map", "echo"},
 )
 @asynccontextmanager
 async def multiprocessing_pool(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:

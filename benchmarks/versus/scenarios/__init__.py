@@ -16,8 +16,12 @@ Parameters: TypeAlias = Mapping[str, Any]
 Run: TypeAlias = Callable[[Open, Parameters], Awaitable[dict[str, float]]]
 """Takes one sample: a number for every metric."""
 
-PROCESS_POOLS = ("aiomultiprocess", "executor", "joblib", "loky", "mpire", "multiprocessing", "pebble")
-"""The pools of worker processes for Python that poolifier is measured against."""
+PROCESS_POOLS = ("aiomultiprocess", "executor", "loky", "mpire", "multiprocessing", "pebble")
+"""The pools of worker processes for Python that take tasks one by one, as asyncio has them.
+
+joblib takes lists of calls and gives all their results together. It takes part with lists that its contestant collects,
+and has a goal of its own: with batches the price of a task is another, and so is what one slow task holds up.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ add(
         metrics=(Metric("per_worker", "MiB a worker", 1 / MIB, digits=1),),
         goals=(Goal("memory of an idle worker, MiB", "per_worker", 4.5 * MIB),),
         full={"workers": 2, "few": 2, "many": 10},
-        quick={},
+        quick=None,
         samples=(3, 1),
         order=70,
     )
@@ -97,7 +97,7 @@ add(
         ),
         full={"tasks": 1_000_000, "workers": 2},
         quick={"tasks": 100_000},
-        samples=(3, 1),
+        samples=(2, 1),
         order=80,
     )
 )

@@ -64,7 +64,7 @@ add(
         goals=(Goal("first result, forkserver executor", "first", 0.75, ("executor-forkserver",)),),
         full={"workers": 2},
         quick={},
-        samples=(9, 3),
+        samples=(7, 1),
         order=60,
     )
 )

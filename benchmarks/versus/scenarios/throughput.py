@@ -12,7 +12,7 @@ from benchmarks.versus.tasks import echo
 
 METRICS = (Metric("tasks_per_second", "tasks/s", more_is_better=True), Metric("own_cpu", "own CPU µs", 1e6))
 NODE_POOLS = ("node-poolifier", "node-poolifier-cluster")
-FULL = {"seconds": 1.5, "workers": 2, "in_flight": 1_000}
+FULL = {"seconds": 1.2, "workers": 2, "in_flight": 1_000}
 QUICK = {"seconds": 0.4}
 
 
@@ -66,6 +66,7 @@ add(
         metrics=METRICS,
         goals=(
             Goal("tiny tasks, best process pool", "tasks_per_second", 10.0, PROCESS_POOLS),
+            Goal("tiny tasks, joblib fed with batches", "tasks_per_second", 1.0, ("joblib",)),
             Goal("tiny tasks, Node's poolifier", "tasks_per_second", 1.5, (*NODE_POOLS, "node-poolifier-queue")),
             Goal("tiny tasks, the same, queue on", "tasks_per_second", 3.0, ("node-poolifier-queue",)),
         ),
@@ -109,7 +110,7 @@ for key, title, number, goal in (
             goals=(Goal(goal.what, goal.metric, goal.limit, goal.against, f"poolifier-{key}"),),
             full=FULL,
             quick=None if key == "ray" else QUICK,
-            samples=(3, 1) if key == "ray" else (5, 1),
+            samples=(3, 1),
             order=number,
         )
     )
