@@ -31,8 +31,8 @@ def write(machine: str, all_results: Sequence[Results]) -> None:
         shown.append(f"![{title}]({plot.relative_to(PAGE.parent)})")
         shown += [f"{results.titles[key]} took no part: {reason}." for key, reason in results.unavailable.items()]
         shown += [f"{results.titles[key]} failed: {results.out(key)}." for key in results.failures]
-    rows = [HEAD, ("---", "---:", "---", "---:", "---", "---"), *(each.cells() for each in verdicts(all_results))]
-    goals = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [HEAD, ("---", "---:", "---", "---:", "---", "---"), *(each.cells() for each in verdicts(all_results))]
+    goals = "\n".join(f"| {' | '.join(row)} |" for row in lines)
     text = PAGE.read_text()
     for name, content in (("goals", f"{machine}.\n\n{goals}"), ("plots", "\n\n".join(shown))):
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"

@@ -114,9 +114,7 @@ def verdict(goal: Goal, results: Results) -> Verdict:
     assert theirs is not None
     ratio = ours / theirs
     met = ratio >= goal.limit if metric.more_is_better else ratio <= goal.limit
-    return Verdict(
-        goal.what, _number(ours, metric), _number(theirs, metric), results.titles[best], ratio, aim, met
-    )
+    return Verdict(goal.what, _number(ours, metric), _number(theirs, metric), results.titles[best], ratio, aim, met)
 
 
 def verdicts(all_results: Iterable[Results]) -> list[Verdict]:

@@ -27,26 +27,23 @@ async def joblib(function: Callable[[Any], Any], workers: int) -> AsyncIterator[
     package = library("joblib")
     loop = asyncio.get_running_loop()
     submitted: list[tuple[asyncio.Future[Any], Any]] = []
-    running = False
+    driver: asyncio.Task[None] | None = None
     call = package.delayed(function)
 
     async def run_submitted() -> None:
-        nonlocal running
-        running = True
         while submitted:
             batch = submitted[:MOST]
             del submitted[:MOST]
             results = await asyncio.to_thread(parallel, [call(data) for _, data in batch])
             for (future, _), result in zip(batch, results, strict=True):
                 future.set_result(result)
-            await asyncio.sleep(0)
-        running = False
+            await asyncio.sleep(0)  # those who have got theirs ask again
 
     def submit(data: Any) -> Awaitable[Any]:
         nonlocal driver
         future: asyncio.Future[Any] = loop.create_future()
         submitted.append((future, data))
-        if not running and (driver is None or driver.done()):
+        if driver is None or driver.done():
             driver = loop.create_task(run_submitted())
         return future
 
@@ -54,6 +51,5 @@ async def joblib(function: Callable[[Any], Any], workers: int) -> AsyncIterator[
         results: list[Any] = await asyncio.to_thread(parallel, [call(item) for item in items])
         return results
 
-    driver: asyncio.Task[None] | None = None
     with package.Parallel(n_jobs=workers) as parallel:
         yield Opened(submit, run_map)

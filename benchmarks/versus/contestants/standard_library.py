@@ -8,7 +8,6 @@ import multiprocessing.pool
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from benchmarks.versus.contestants import INTERPRETERS, Opened, contestant, library
@@ -23,7 +22,11 @@ async def drive(executor: Executor, function: Callable[[Any], Any]) -> AsyncIter
         return await asyncio.to_thread(lambda: list(executor.map(function, items, chunksize=1_000)))
 
     try:
-        yield Opened(partial(loop.run_in_executor, executor, function), run_map, partial(executor.submit, function))
+        yield Opened(
+            lambda data: loop.run_in_executor(executor, function, data),
+            run_map,
+            lambda data: executor.submit(function, data),
+        )
     finally:
         executor.shutdown()
 

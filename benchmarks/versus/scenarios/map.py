@@ -31,7 +31,7 @@ async def run_map(opens: Open, parameters: Parameters) -> dict[str, float]:
 add(
     Scenario(
         key="map",
-        title="Map over {items:,} tiny items {{i: k}}, and as many integers, {workers} workers (peers: chunks of 1,000)",
+        title="Map over {items:,} tiny items {{i: k}}, or integers, {workers} workers (peers: chunks of 1,000)",
         run=run_map,
         metrics=(
             Metric("items_per_second", "items/s", more_is_better=True),

@@ -61,7 +61,7 @@ async def burst(opens: Open, parameters: Parameters) -> dict[str, float]:
 add(
     Scenario(
         key="throughput",
-        title="Tiny tasks: {{i: k}} -> {{i: k}}, {workers} workers, {in_flight:,} clients that each wait for their answer",
+        title="Tiny tasks: {{i: k}} -> {{i: k}}, {workers} workers, {in_flight:,} clients, each waiting for its answer",
         run=throughput,
         metrics=METRICS,
         goals=(
@@ -82,9 +82,7 @@ add(
         title="Tiny tasks: {tasks:,} submitted at once, {workers} workers",
         run=burst,
         metrics=METRICS[:1],
-        goals=(
-            Goal("all at once, Node's poolifier", "tasks_per_second", 1.3, (*NODE_POOLS, "node-poolifier-queue")),
-        ),
+        goals=(Goal("all at once, Node's poolifier", "tasks_per_second", 1.3, (*NODE_POOLS, "node-poolifier-queue")),),
         full={"tasks": 20_000, "workers": 2},
         quick={"tasks": 5_000},
         samples=(5, 1),
