@@ -1,17 +1,20 @@
-"""Takes one sample, in the interpreter it is started in: `python -m benchmarks.versus.probe`."""
+"""Takes one sample, in the interpreter it is started in: `python -m benchmarks.versus.probe`.
+
+The processes that multiprocessing starts import this module again. So it imports at its top what the main
+module of any asyncio program does, and what only the benchmark needs where only the benchmark gets.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from typing import Any
-
-from benchmarks.versus.contestants import Unavailable, all_contestants, library
-from benchmarks.versus.scenarios import all_scenarios
 
 
-async def _sample(contestant: str, scenario: str, parameters: dict[str, Any]) -> dict[str, float]:
+async def _sample(contestant: str, scenario: str, parameters: dict[str, object]) -> dict[str, float]:
+    from benchmarks.versus.contestants import all_contestants, library
+    from benchmarks.versus.scenarios import all_scenarios
+
     chosen = all_contestants()[contestant]
     assert chosen.open is not None, "a pool of Node's has a program of its own"
     if chosen.needs is not None:
@@ -20,8 +23,10 @@ async def _sample(contestant: str, scenario: str, parameters: dict[str, Any]) ->
 
 
 def _main(contestant: str, scenario: str, given: str) -> None:
+    from benchmarks.versus.contestants import Unavailable, library
+
     parameters = json.loads(given)
-    outcome: dict[str, Any]
+    outcome: dict[str, float] | dict[str, str]
     try:
         loop = library("uvloop").new_event_loop if parameters.get("loop") == "uvloop" else None
         with asyncio.Runner(loop_factory=loop) as runner:
@@ -31,6 +36,5 @@ def _main(contestant: str, scenario: str, given: str) -> None:
     print(json.dumps(outcome))
 
 
-# Guarded, because the processes that multiprocessing starts import this module again.
 if __name__ == "__main__":
     _main(*sys.argv[1:])
