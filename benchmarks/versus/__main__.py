@@ -69,7 +69,7 @@ def main() -> int:
     arguments.output.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\n{report['minutes']} minutes; every sample: {arguments.output}")
     if arguments.write:
-        page.write(machine(), done)
+        page.write(f"{machine()}; load {load:.1f} before it began", done)
         print(f"Table and plots: {page.PAGE}")
     return int(any(key.startswith("poolifier") for results in done for key in results.failures))
 
