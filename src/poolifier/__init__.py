@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from poolifier.pool.base import Pool
     from poolifier.pool.future import TaskFuture
     from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
+    from poolifier.pool.kinds.ray import DynamicRayPool, FixedRayPool
     from poolifier.pool.kinds.thread import DynamicThreadPool, FixedThreadPool
     from poolifier.pool.streams import TaskStream
     from poolifier.pool.worker_node import WorkerNode
@@ -54,9 +55,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CurrentTask",
     "DynamicProcessPool",
+    "DynamicRayPool",
     "DynamicThreadPool",
     "EluSummary",
     "FixedProcessPool",
+    "FixedRayPool",
     "FixedThreadPool",
     "KillBehavior",
     "Measurement",
@@ -126,6 +129,7 @@ _ROOMS: Final = {
     "poolifier.pool.base": ("Pool",),
     "poolifier.pool.future": ("TaskFuture",),
     "poolifier.pool.kinds.process": ("DynamicProcessPool", "FixedProcessPool"),
+    "poolifier.pool.kinds.ray": ("DynamicRayPool", "FixedRayPool"),
     "poolifier.pool.kinds.thread": ("DynamicThreadPool", "FixedThreadPool"),
     "poolifier.pool.streams": ("TaskStream",),
     "poolifier.pool.worker_node": ("WorkerNode",),

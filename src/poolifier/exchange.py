@@ -141,6 +141,10 @@ class WorkerExit(Record):
         error: What kept it from getting ready (the worker module's own error), or None.
         loading: It was loading a task function that `Channel.add_function` had given it.
         abandoned: It may still be there, for it could not be stopped; it is of no use any more.
+        reason: How it ended, as the end of a sentence that begins with the worker, where neither exit code nor
+            signal say it.
+        certain: Of a task that stands for many items, all that came before the first that was not answered
+            have ended, and none after it has started. False where any of them may have run.
     """
 
     exit_code: int | None = None
@@ -150,3 +154,5 @@ class WorkerExit(Record):
     error: BaseException | None = None
     loading: bool = False
     abandoned: bool = False
+    reason: str = ""
+    certain: bool = True

@@ -38,6 +38,7 @@ from poolifier.pool.worker_node import WorkerNode
 from poolifier.protocols import Backend
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.info import PoolInfo, pool_info
+from poolifier.scheduler.placement import AHEAD
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.task_functions import (
@@ -77,6 +78,7 @@ class Pool(Generic[DataT, ResponseT]):
     """
 
     kind: ClassVar[str]
+    ahead: ClassVar[float] = AHEAD
 
     def __init__(self, source: WorkerSource, options: PoolOptions, create_backend: Callable[[], Backend]) -> None:
         if source.worker is not None:
@@ -84,7 +86,7 @@ class Pool(Generic[DataT, ResponseT]):
         self._source = source
         self._create_backend = create_backend
         self._options = options
-        self._scheduler = Scheduler(options)
+        self._scheduler = Scheduler(options, self.ahead)
         self._emitter = PoolEmitter() if options.enable_events else None
         self._handlers = Handlers(options, self._emitter, self._view, lambda: self.info)
         self._driver: Driver | None = None

@@ -76,9 +76,9 @@ class Chunk:
         self._run.outcome(self, True, value)
 
     def set_exception(self, error: BaseException) -> None:
-        """The item that was next has failed. Where its worker died, those after it run elsewhere."""
+        """The item that was next has failed. Where its worker died, those after it run elsewhere if they surely can."""
         left = self.left()
-        if len(left) > 1 and isinstance(error, WorkerCrashedError):
+        if len(left) > 1 and isinstance(error, WorkerCrashedError) and not self._is_lost():
             self.item_error(error)
             self._run.resubmit(self)
             return
@@ -86,6 +86,11 @@ class Chunk:
         self._done += len(left)
         for _ in left:
             self._run.outcome(self, False, error)
+
+    def _is_lost(self) -> bool:
+        """Whether any of its items may have run."""
+        task = self._task
+        return task is not None and task.extra is not None and task.extra.lost
 
     def cancel(self) -> bool:
         """Nobody wants the rest of it."""

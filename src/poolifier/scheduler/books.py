@@ -112,6 +112,9 @@ class Books:
             if len(extra.history) <= extra.retries:
                 return True
             error = PoisonTaskError.from_history(extra.history)
-        self.drop_surplus(task)
+        if exited.certain:
+            self.drop_surplus(task)
+        elif extra is not None:
+            extra.lost = True
         self.fail(task, error, node)
         return False

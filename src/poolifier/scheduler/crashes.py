@@ -9,6 +9,8 @@ from poolifier.scheduler.task import Task
 
 def how(exited: WorkerExit) -> str:
     """How the worker ended, as the end of a sentence."""
+    if exited.reason:
+        return exited.reason
     if exited.signal is not None:
         return f"was killed by {exited.signal}"
     if exited.exit_code is not None:

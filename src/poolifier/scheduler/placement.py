@@ -62,7 +62,9 @@ class Placement:
         options: TasksQueueOptions,
         *,
         queue_enabled: bool,
+        ahead: float = AHEAD,
     ) -> None:
+        self.ahead = ahead
         self.choosers = choosers
         self.sizing = sizing
         self.edges = edges
@@ -106,7 +108,7 @@ class Placement:
             if load - node.capacity > node.usage.max_queued:
                 node.usage.max_queued = load - node.capacity
             if (
-                node.ahead < AHEAD
+                node.ahead < self.ahead
                 and not node.queue.length
                 and not self.stealing.hungry
                 and len(node.sent) < node.capacity + MOST_AHEAD
@@ -177,7 +179,7 @@ class Placement:
         queue = node.queue
         sent = node.sent
         capacity = node.capacity
-        while queue.length and (len(sent) < capacity or (node.ahead < AHEAD and len(sent) < capacity + MOST_AHEAD)):
+        while queue.length and (len(sent) < capacity or (node.ahead < self.ahead and len(sent) < capacity + MOST_AHEAD)):
             self._send(node, queue.pop(now), now)
         if node.pressed:
             self.relieve(node)
@@ -215,7 +217,7 @@ class Placement:
         if not self.stealing.may_steal(thief):
             return False
         sent = thief.sent
-        while len(sent) < thief.quota or (thief.ahead < AHEAD and len(sent) < thief.quota + MOST_AHEAD):
+        while len(sent) < thief.quota or (thief.ahead < self.ahead and len(sent) < thief.quota + MOST_AHEAD):
             shelf = self.stealing.victim(thief, self.choosers.affinities)
             if shelf is None or shelf.node is None:
                 break

@@ -63,7 +63,7 @@ class Scheduler:
         surplus: Items of chunks beyond the first of each: they count as queued, and no queue holds them.
     """
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: PoolOptions, ahead: float = AHEAD) -> None:
         queue = options.tasks_queue_options
         self.options = options
         self.effects: list[Effect] = []
@@ -74,7 +74,13 @@ class Scheduler:
         self.limits = Limits(options.abort_grace, options.destroy_timeout)
         self.books = Books(self.effects, self.limits)
         self.placement = Placement(
-            self.choosers, self.sizing, self.edges, self.limits, queue, queue_enabled=options.enable_tasks_queue
+            self.choosers,
+            self.sizing,
+            self.edges,
+            self.limits,
+            queue,
+            queue_enabled=options.enable_tasks_queue,
+            ahead=ahead,
         )
         self.workforce = Workforce(options, self.sizing, self.placement, self.effects)
         self.recycling = Recycling(options, self.choosers, self.sizing, self.workforce)

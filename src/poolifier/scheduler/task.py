@@ -69,9 +69,10 @@ class TaskExtra:
         timed_out: It ran too long, and its caller has been told.
         items: The items of a map that it still has to run, each of which counts as a task; 1 for a plain task.
         history: The crashes it has caused so far.
+        lost: It has crashed, and any of its items may have run.
     """
 
-    __slots__ = ("buffer", "history", "items", "retries", "started_at", "timed_out", "timeout")
+    __slots__ = ("buffer", "history", "items", "lost", "retries", "started_at", "timed_out", "timeout")
 
     def __init__(self, retries: int = 0, timeout: float | None = None, buffer: int = 0) -> None:
         self.retries = retries
@@ -80,4 +81,5 @@ class TaskExtra:
         self.started_at = -1.0
         self.timed_out = False
         self.items = 1
+        self.lost = False
         self.history: list[WorkerCrashedError] = []

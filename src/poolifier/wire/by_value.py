@@ -18,7 +18,7 @@ from weakref import WeakSet
 import cloudpickle  # type: ignore[import-untyped]
 from cloudpickle import cloudpickle as internals
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "pickler"]
 
 # Classes made here from a pickle, which their state has yet to reach.
 _unfilled: WeakSet[type] = WeakSet()
@@ -26,17 +26,28 @@ _unfilled: WeakSet[type] = WeakSet()
 
 def dumps(value: Any, by_value_modules: Iterable[str] = ()) -> bytes:
     """Pickles by value what `__main__` and the named modules define, the rest by reference."""
-    for name in by_value_modules:
-        module = sys.modules.get(name)
-        if module is not None and name not in cloudpickle.list_registry_pickle_by_value():
-            cloudpickle.register_pickle_by_value(module)
+    _register(by_value_modules)
     payload: bytes = cloudpickle.dumps(value, 5)
     return payload
 
 
-def loads(payload: bytes | bytearray | memoryview) -> Any:
+def pickler(by_value_modules: Iterable[str] = ()) -> type[pickle.Pickler]:
+    """What `dumps` pickles with."""
+    _register(by_value_modules)
+    made: type[pickle.Pickler] = cloudpickle.Pickler
+    return made
+
+
+def loads(payload: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> Any:
     """Reads a pickle that cloudpickle made."""
-    return _Unpickler(io.BytesIO(payload)).load()
+    return _Unpickler(io.BytesIO(payload), buffers=buffers).load()
+
+
+def _register(by_value_modules: Iterable[str]) -> None:
+    for name in by_value_modules:
+        module = sys.modules.get(name)
+        if module is not None and name not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
 
 
 class _Unpickler(pickle.Unpickler):

@@ -14,9 +14,21 @@ from poolifier.exchange import KEY_MARK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any, Final
 
-__all__ = ["ATOMS", "carry_by_value", "decode", "describe", "encode", "encode_data", "encode_result", "is_flat"]
+__all__ = [
+    "ATOMS",
+    "by_value_is_needed",
+    "by_value_pickler",
+    "carry_by_value",
+    "decode",
+    "describe",
+    "encode",
+    "encode_data",
+    "encode_result",
+    "is_flat",
+]
 
 ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 """Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
@@ -74,10 +86,22 @@ def encode(value: Any) -> bytes:
         payload = pickle.dumps(value, PROTOCOL)
     except Exception:  # noqa: BLE001 - cloudpickle may know how; if not, it says why
         return _encode_by_value(value)
-    for mark in _by_value_marks:
+    return _encode_by_value(value) if by_value_is_needed(payload) else payload
+
+
+def by_value_is_needed(payload: bytes) -> bool:
+    """Whether a pickle refers to what the other side cannot import."""
+    for mark in _by_value_marks:  # noqa: SIM110 - a generator would cost as much as a small pickle
         if mark in payload:
-            return _encode_by_value(value)
-    return payload
+            return True
+    return False
+
+
+def by_value_pickler() -> type[pickle.Pickler]:
+    """A pickler for what the other side cannot import."""
+    from poolifier.wire import by_value
+
+    return by_value.pickler(_by_value_modules)
 
 
 def decode(payload: bytes) -> Any:

@@ -15,6 +15,7 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | CREDIT | to the worker | (sequence, items more that its stream may yield) |
 | ADD_FUNCTION | to the worker | (key, pickle of a task function) |
 | REMOVE_FUNCTIONS | to the worker | list of keys |
+| FLUSH | to a Ray worker | None |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
 | BULK | to the pool | (list of replies, active, idle): what is too large for REPLIES |
@@ -48,6 +49,7 @@ __all__ = [
     "BULK",
     "CONFIGURE",
     "CREDIT",
+    "FLUSH",
     "FUNCTION_ADDED",
     "MESSAGE",
     "READY",
@@ -75,6 +77,7 @@ CONFIGURE: Final = 5
 CREDIT: Final = 6
 ADD_FUNCTION: Final = 7
 REMOVE_FUNCTIONS: Final = 8
+FLUSH: Final = 9
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18

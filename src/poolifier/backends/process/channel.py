@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.process.output import OutputPipe
-from poolifier.backends.process.process_handle import ProcessHandle, resident_memory
+from poolifier.backends.process.process_handle import ProcessHandle
 from poolifier.errors import SerializationError
 from poolifier.exchange import (
     BAD_ITEM,
@@ -40,6 +40,7 @@ from poolifier.wire.items import encode_items
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
+from poolifier.worker.memory import resident_memory
 from poolifier.worker.outbox import REPLIES_START
 from poolifier.worker.session import POKE
 

@@ -15,7 +15,7 @@ from poolifier.task_functions import wrong_use
 from poolifier.worker import current_task
 from poolifier.worker.invoke import is_stream
 from poolifier.worker.outbox import HOLD
-from poolifier.worker.registry import Entry, Registry
+from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
 from poolifier.worker.source import WorkerSource
 
@@ -35,7 +35,7 @@ def run_thread(
     failure: BaseException | None = None
     try:
         declared = source.load()
-        worker.registry = registry = Registry(declared)
+        worker.registry = registry = worker.hold(declared)
         if initializer is not None:
             initializer(*initargs)
         said = WorkerReady(registry.properties(), declared.max_inactive_time, declared.kill_behavior)

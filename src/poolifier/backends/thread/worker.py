@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.backends.thread import interrupt
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
+from poolifier.task_functions import Worker
 from poolifier.worker.current_task import Found
 from poolifier.worker.registry import Registry
 
@@ -252,6 +253,10 @@ class ThreadWorker:
         except RuntimeError:
             self.stopping = True
             self.wanted.add(LEAVE)
+
+    def hold(self, declared: Worker) -> Registry:
+        """The task functions, in the form in which this worker runs them."""
+        return Registry(declared)
 
     def rest(self) -> None:
         """Waits until woken."""

@@ -1,0 +1,1 @@
+"""Workers that are Ray actors, anywhere in a Ray cluster."""

@@ -1,0 +1,169 @@
+"""Workers that are Ray actors. This module does not need Ray; it imports what does once it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from poolifier.backends.ray.options import RayOptions
+from poolifier.errors import SerializationError, UnsupportedError, WorkerStartError
+from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.wire import codec
+from poolifier.worker.source import WorkerSource
+
+if TYPE_CHECKING:
+    from poolifier.backends.ray.channel import RayChannel
+
+__all__ = ["RayBackend", "check_installed"]
+
+_PATIENCE: Final = 5.0
+"""Seconds that `close` gives killed actors to be gone."""
+
+_PENDING: Final = 10.0
+"""Seconds after which a worker that Ray has found no place for is worth a word."""
+
+_logger = logging.getLogger("poolifier")
+
+
+def check_installed() -> None:
+    """Raises `UnsupportedError` where there is no Ray. Imports nothing."""
+    if find_spec("ray") is None:
+        raise UnsupportedError("Ray pools need Ray, which is not installed: pip install 'poolifier[ray]'")
+
+
+class RayBackend:
+    """A `Backend` whose workers are Ray actors. Making one does no I/O.
+
+    Args:
+        source: Where the task functions come from.
+        options: Which cluster, and what the actors are to have.
+        initializer: Called in each worker before it is ready.
+        initargs: What it is called with.
+
+    Attributes:
+        listener: Who is told what happens.
+    """
+
+    def __init__(
+        self,
+        source: WorkerSource,
+        options: RayOptions,
+        initializer: Callable[..., object] | None = None,
+        initargs: Sequence[Any] = (),
+    ) -> None:
+        self.listener: WorkerListener
+        self._source = source
+        self._options = options
+        self._initializer = initializer
+        self._initargs = tuple(initargs)
+        self._launch = b""
+        self._actors: Any = None
+        self._channels: dict[int, RayChannel] = {}
+        self._pending: dict[int, asyncio.TimerHandle] = {}
+        self._connected = False
+
+    async def start(self, listener: WorkerListener) -> None:
+        """Connects to the cluster, unless this program is connected.
+
+        Raises:
+            SerializationError: The worker or the initializer cannot be pickled.
+            UnsupportedError: Ray is not installed.
+            ConnectionError: There is no such cluster.
+        """
+        check_installed()
+        try:
+            self._launch = codec.encode((self._source, self._initializer, self._initargs))
+        except Exception as error:
+            raise SerializationError(
+                f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
+            ) from error
+        self.listener = listener
+        self._actors = await _in_thread(self._connect)
+        self._connected = True
+
+    def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> RayChannel:  # noqa: ARG002
+        """Has Ray start an actor; `worker_ready` or `worker_exited` follows.
+
+        Raises:
+            WorkerStartError: Ray refuses it.
+            RuntimeError: The backend has not been started, or has been closed.
+        """
+        if not self._connected:
+            raise RuntimeError("the backend has not been started, or has been closed")
+        from poolifier.backends.ray.channel import RayChannel
+
+        try:
+            actor = self._actors.remote(self._launch, settings)
+        except Exception as error:
+            raise WorkerStartError(
+                f"Ray does not start worker {worker_id}: {codec.describe(error)}", worker_id=worker_id
+            ) from error
+        channel = self._channels[worker_id] = RayChannel(self, worker_id, actor)
+        self._pending[worker_id] = asyncio.get_running_loop().call_later(_PENDING, self._still_pending, worker_id)
+        return channel
+
+    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+        """Pickles a task function.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        try:
+            return codec.encode(function)
+        except Exception as error:
+            raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+
+    async def close(self) -> None:
+        """Kills what is left of the actors, and ends the connection if pools alone have needed it."""
+        if not self._connected:
+            return
+        self._connected = False
+        for channel in self._channels.values():
+            channel.kill()
+        deadline = monotonic() + _PATIENCE
+        while self._channels and monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        from poolifier.backends.ray.connection import disconnect
+
+        await _in_thread(disconnect)
+
+    def channel_ended(self, worker_id: int) -> None:
+        """A channel of this backend has closed."""
+        del self._channels[worker_id]
+        self._pending.pop(worker_id).cancel()
+
+    def _connect(self) -> Any:
+        import ray
+
+        from poolifier.backends.ray.actor import CALLS, PoolActor
+        from poolifier.backends.ray.connection import connect
+
+        connect(self._options)
+        # A worker that is gone is replaced by the pool, which knows what it ran.
+        return ray.remote(PoolActor).options(
+            **self._options.actor, max_concurrency=CALLS + 1, max_restarts=0, max_task_retries=0
+        )
+
+    def _still_pending(self, worker_id: int) -> None:
+        channel = self._channels.get(worker_id)
+        if channel is not None and channel.pid is None:
+            _logger.warning(
+                "worker %d is not ready after %d s: Ray may have no room for an actor with %r",
+                worker_id,
+                _PENDING,
+                dict(self._options.actor),
+            )
+
+
+async def _in_thread(function: Callable[[], Any]) -> Any:
+    """Runs what takes long in a thread that does not outlive it."""
+    executor = ThreadPoolExecutor(1, "poolifier-ray")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, function)
+    finally:
+        executor.shutdown(wait=False)

@@ -1,0 +1,396 @@
+"""The pool's end of one Ray actor: what it is sent, what it says, and how it ends.
+
+Everything that is said in a turn of the event loop travels in one call of the actor, and one call is always
+under way, for the actor to answer (see `actor`). A call that fails says that the actor is gone, or that it
+cannot be reached: then it is ended for good, for two workers must not run the same tasks.
+
+There is no memory to share with an actor, so nobody can tell what it had started when it ended. What it
+was sent, and did not answer, may have started; what it handed back, or was not sent, has not.
+
+A result that is in Ray's object store is reported once it has been fetched, and what its task says after it
+(a stream, a map) waits for that. So a worker is not done with a task whose result could still be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+import ray
+
+from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
+from poolifier.backends.ray.parcels import Carried, Parcel, carry, carry_item, data_of, is_light
+from poolifier.backends.ray.reasons import reason_of
+from poolifier.backends.thread.worker import MESSAGE
+from poolifier.errors import SerializationError
+from poolifier.protocols import (
+    BAD_ITEM,
+    DONE,
+    FAILED,
+    ITEM,
+    MAP_FAILED,
+    MAPPED,
+    Items,
+    Reply,
+    WireTask,
+    WorkerExit,
+    WorkerListener,
+    WorkerSettings,
+)
+from poolifier.wire import codec, messages
+from poolifier.wire.remote_errors import decode_error
+
+__all__ = ["RayChannel"]
+
+_PATIENCE: Final = 5.0
+"""Seconds after which an actor that was killed counts as gone, though nothing was heard of its end."""
+
+
+class _Owner(Protocol):
+    listener: WorkerListener
+
+    def channel_ended(self, worker_id: int) -> None: ...
+
+
+class RayChannel:
+    """A `Channel` to a Ray actor."""
+
+    __slots__ = (
+        "_actor",
+        "_adding",
+        "_calls",
+        "_closed",
+        "_due",
+        "_early",
+        "_error",
+        "_exchange",
+        "_held",
+        "_inline",
+        "_left",
+        "_loop",
+        "_memory",
+        "_number",
+        "_outgoing",
+        "_owner",
+        "_patience",
+        "_pid",
+        "_placed",
+        "_reason",
+        "_received",
+        "_refs",
+        "_sequence",
+        "_times",
+        "_worker_id",
+    )
+
+    def __init__(self, owner: _Owner, worker_id: int, actor: Any) -> None:
+        self._owner = owner
+        self._worker_id = worker_id
+        self._actor = actor
+        self._exchange = actor.exchange
+        self._loop = asyncio.get_running_loop()
+        self._outgoing: list[tuple[int, Any]] = []
+        self._refs: list[Any] = []
+        self._inline: set[int] = set()
+        self._due = False
+        self._number = 0
+        self._calls = 0
+        self._received = 0
+        self._early: dict[int, tuple[Any, ...]] = {}
+        self._held: dict[int, deque[Reply | Parcel]] = {}
+        self._times = (0.0, 0.0)
+        self._placed = 0
+        self._sequence = 0
+        self._adding: set[str] = set()
+        self._pid: int | None = None
+        self._memory: int | None = None
+        self._left = False
+        self._error: BaseException | None = None
+        self._reason = ""
+        self._patience: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._call_soon()
+
+    @property
+    def pid(self) -> int | None:
+        """The actor's process on its own machine, once known, or None."""
+        return self._pid
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that the actor's process kept resident when it last said something, or None before."""
+        return self._memory
+
+    def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
+        """Sends tasks, in one call. Returns those that cannot be pickled, which were not sent, with why."""
+        batch: list[tuple[Any, ...]] = []
+        refused: list[tuple[int, Exception]] = []
+        if self._closed:
+            return refused
+        inline = self._inline
+        for task in tasks:
+            sequence, key, data, task_id = task[:4]
+            terms = task[4] if len(task) > 4 else None
+            carried: Carried | list[Any] | None = None
+            if type(data) is Items:
+                carried = [carry_item(item, self._refs, data_of(key)) for item in data]
+            elif not is_light(data) or (type(data) not in codec.ATOMS and id(data) in inline):
+                try:
+                    carried = carry(data, self._refs, data_of(key), resolve=True)
+                except SerializationError as error:
+                    refused.append((sequence, error))
+                    continue
+            else:
+                # One pickle for the batch, so two tasks that were given this very object would share it.
+                inline.add(id(data))
+            self._placed = sequence
+            batch.append((sequence, key, None if carried is not None else data, task_id, terms, carried))
+        if batch:
+            self._say(messages.TASKS, batch)
+        return refused
+
+    def abort(self, sequence: int) -> None:
+        """Stops that task, or drops it if it has not started. Its reply tells how it went."""
+        self._say(messages.ABORT, sequence)
+
+    def reclaim(self) -> None:
+        """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
+        self._say(messages.RECLAIM, None)
+
+    def credit(self, sequence: int, count: int) -> None:
+        """Lets that stream yield so many items more."""
+        self._say(messages.CREDIT, (sequence, count))
+
+    def flush(self) -> None:
+        """Asks for replies that are held back: any call takes them along."""
+        self._say(messages.FLUSH, None)
+
+    def stop(self) -> None:
+        """Asks the worker to leave once it has finished what it was sent."""
+        self._say(messages.STOP, None)
+
+    def kill(self) -> None:
+        """Ends the actor now, or as soon as it exists."""
+        if self._closed:
+            return
+        # Raised where the connection to the cluster has gone, and the actor with it.
+        with contextlib.suppress(Exception):
+            ray.kill(self._actor, no_restart=True)
+        if self._patience is None:
+            self._patience = self._loop.call_later(_PATIENCE, self._finish)
+
+    def configure(self, settings: WorkerSettings) -> None:
+        """Changes the worker's settings."""
+        self._say(messages.CONFIGURE, settings)
+
+    def add_function(self, key: str, carried: bytes) -> None:
+        """Gives the worker a task function. `function_added` is the answer."""
+        self._adding.add(key)
+        self._say(messages.ADD_FUNCTION, (key, carried))
+
+    def remove_functions(self, keys: Sequence[str]) -> None:
+        """Lets the worker forget task functions."""
+        self._say(messages.REMOVE_FUNCTIONS, list(keys))
+
+    # ---- calls ------------------------------------------------------------------------------------
+
+    def _say(self, opcode: int, body: Any) -> None:
+        if not self._closed:
+            self._outgoing.append((opcode, body))
+            self._call_soon()
+
+    def _call_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._call)
+
+    def _call(self) -> None:
+        """Calls the actor, unless there is nothing to say and it can answer, or it has enough calls to answer."""
+        self._due = False
+        if self._closed or self._calls >= (CALLS if self._outgoing else 1):
+            return
+        said = pickle.dumps(self._outgoing, 5) if self._outgoing else b""
+        refs = self._refs
+        self._outgoing = []
+        self._refs = []
+        self._inline.clear()
+        self._number += 1
+        # From here on they may start.
+        self._sequence = self._placed
+        try:
+            answer = self._exchange.remote(self._number, said, refs) if refs else self._exchange.remote(self._number, said)
+        except Exception as error:  # noqa: BLE001 - the connection to the cluster has gone, whatever Ray says
+            self._lost(error)
+            return
+        self._calls += 1
+        answer.future().add_done_callback(partial(_tell, self._loop, self._answered))
+
+    def _answered(self, answer: Any) -> None:
+        self._calls -= 1
+        if self._closed:
+            return
+        error = answer.exception()
+        if error is not None:
+            self._lost(error)
+            return
+        answered = answer.result()
+        if answered:
+            said, refs = answered if type(answered) is tuple else (answered, ())
+            batch = (*pickle.loads(said), refs)
+            self._early[batch[0]] = batch
+            while (batch := self._early.pop(self._received + 1, ())) and not self._closed:
+                self._received += 1
+                self._hear(batch)
+        if self._left and not self._held:
+            # Nothing of it is of use any more.
+            self.kill()
+        self._call_soon()
+
+    def _hear(self, batch: tuple[Any, ...]) -> None:
+        _, active, idle, self._memory, special, words, refs = batch
+        self._times = (active, idle)
+        if not special and not self._held:
+            self._owner.listener.replies(self._worker_id, words, active, idle)
+            return
+        replies: list[Reply] = []
+        for word in words:
+            status = word[1]
+            if status >= 0:
+                reply = word if len(word) == 4 else self._reply(word, refs)
+                if reply is not None and not self._hold(reply):
+                    replies.append(reply)
+                continue
+            # In the order in which it was said.
+            self._deliver(replies)
+            replies = []
+            self._hear_word(status, word[2])
+        self._deliver(replies)
+
+    def _deliver(self, replies: list[Reply]) -> None:
+        if replies:
+            self._owner.listener.replies(self._worker_id, replies, *self._times)
+
+    def _hear_word(self, status: int, value: Any) -> None:
+        listener = self._owner.listener
+        if status == MESSAGE:
+            try:
+                said = codec.decode(value)
+            except Exception as error:  # noqa: BLE001 - whoever listens is told instead
+                said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
+            listener.worker_message(self._worker_id, said)
+        elif status == READY:
+            ready = pickle.loads(value)
+            self._pid = ready.pid
+            listener.worker_ready(self._worker_id, ready)
+        elif status == ADDED:
+            key, failure = value
+            self._adding.discard(key)
+            listener.function_added(self._worker_id, key, None if failure is None else decode_error(failure))
+        elif status == LEFT:
+            self._left = True
+            self._error = None if value is None else decode_error(value)
+
+    # ---- results ----------------------------------------------------------------------------------
+
+    def _reply(self, word: tuple[Any, ...], refs: Sequence[Any]) -> Reply | None:
+        """The reply, or None where its value has to be fetched first."""
+        sequence, status, _, run_time, carried = word
+        if status in (FAILED, MAP_FAILED):
+            return (sequence, status, decode_error(carried), run_time)
+        parcel = Parcel(carried, refs)
+        if parcel.awaited is None:
+            return _opened(sequence, status, parcel, run_time)
+        fetched = partial(self._fetched, sequence, status, parcel, run_time)
+        self._held.setdefault(sequence, deque()).append(parcel)
+        parcel.awaited.future().add_done_callback(partial(_tell, self._loop, fetched))
+        return None
+
+    def _hold(self, reply: Reply) -> bool:
+        """Keeps what a task says after something that is being fetched."""
+        held = self._held.get(reply[0])
+        if held is None:
+            return False
+        held.append(reply)
+        return True
+
+    def _fetched(self, sequence: int, status: int, parcel: Parcel, run_time: float, future: Any) -> None:
+        if self._closed:
+            return
+        error = future.exception()
+        if error is not None:
+            # Its owner is the actor, so that is on its way out, and the task is of those that were lost with it.
+            self._lost(error)
+            return
+        parcel.arrived(future.result(), None)
+        held = self._held[sequence]
+        held[held.index(parcel)] = _opened(sequence, status, parcel, run_time)
+        replies: list[Reply] = []
+        while held and type(held[0]) is tuple:
+            replies.append(held.popleft())
+        if not held:
+            del self._held[sequence]
+        self._deliver(replies)
+        if self._left and not self._held:
+            self.kill()
+
+    # ---- the end ----------------------------------------------------------------------------------
+
+    def _lost(self, error: BaseException) -> None:
+        """The actor is gone, or cannot be reached."""
+        if self._closed:
+            return
+        if not self._left and not self._reason:
+            self._reason = reason_of(error)
+        # One that only cannot be reached must not go on with what is run elsewhere from now on.
+        self.kill()
+        # In the next turn of the loop: the pool is not told while it tells.
+        self._loop.call_soon(self._finish)
+
+    def _finish(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._patience is not None:
+            self._patience.cancel()
+        self._outgoing.clear()
+        self._held.clear()
+        self._actor = self._exchange = None
+        self._owner.channel_ended(self._worker_id)
+        code = None if not self._left else 0 if self._error is None else 1
+        exited = WorkerExit(
+            code,
+            started=self._sequence,
+            error=self._error,
+            loading=bool(self._adding),
+            reason=self._reason,
+            certain=False,
+        )
+        self._owner.listener.worker_exited(self._worker_id, exited)
+
+
+_UNREADABLE: Final = {
+    DONE: ("the result", FAILED),
+    ITEM: ("an item", BAD_ITEM),
+    MAPPED: ("the result", MAP_FAILED),
+}
+
+
+def _opened(sequence: int, status: int, parcel: Parcel, run_time: float) -> Reply:
+    try:
+        return (sequence, status, parcel.open(), run_time)
+    except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
+        what, status = _UNREADABLE[status]
+        failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
+        failure.__cause__ = error
+        return (sequence, status, failure, run_time)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, heard: Callable[[Any], None], future: Any) -> None:
+    """Has a result of Ray's heard on the event loop. In a thread of Ray's."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
+        loop.call_soon_threadsafe(heard, future)

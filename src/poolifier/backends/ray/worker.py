@@ -1,0 +1,69 @@
+"""A worker thread whose pool is elsewhere: what it says is fetched by calls of the actor that it lives in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from poolifier.backends.ray.functions import wrap
+from poolifier.backends.thread.worker import MESSAGE, ThreadWorker
+from poolifier.errors import SerializationError
+from poolifier.protocols import WorkerSettings
+from poolifier.task_functions import Worker
+from poolifier.wire import codec
+from poolifier.worker.registry import Registry
+
+__all__ = ["ActorWorker"]
+
+
+class ActorWorker(ThreadWorker):
+    """A `ThreadWorker` in an actor: the side that is the event loop's elsewhere is that of the actor's calls here.
+
+    Args:
+        fetch: Called, in any thread, when there is something to fetch.
+        settings: What the pool wants of the worker.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, fetch: Callable[[], object], settings: WorkerSettings) -> None:
+        # There is no loop to call: see `call_loop`.
+        super().__init__(cast("asyncio.AbstractEventLoop", None), fetch, settings)
+
+    def call_loop(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Calls back at once: whoever is called is safe in any thread."""
+        callback(*arguments)
+
+    def hold(self, declared: Worker) -> Registry:
+        """The task functions, which take and give what travels."""
+        registry = Registry(declared)
+        for entry in dict.fromkeys(registry.entries.values()):
+            wrap(entry)
+        for key, carried in self.settings.functions:
+            self.add(registry, key, carried)
+        return registry
+
+    def add(self, registry: Registry, key: str, carried: bytes) -> None:
+        """Adds a function that the pool has sent.
+
+        Raises:
+            BaseException: What reading it raised.
+        """
+        registry.add(key, codec.decode(carried))
+        wrap(registry.entries[key])
+
+    def say(self, message: Any) -> None:
+        """Sends a message of a task function, from any thread.
+
+        Raises:
+            SerializationError: It cannot be pickled.
+        """
+        try:
+            payload = codec.encode(message)
+        except Exception as error:
+            raise SerializationError(
+                f"the message ({type(message).__name__}) cannot be pickled: {codec.describe(error)}"
+            ) from error
+        self.outgoing.append((0, MESSAGE, payload, 0.0))
+        self.flush()
