@@ -2,8 +2,10 @@
 
 import asyncio
 import faulthandler
+import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,3 +79,35 @@ def no_leaks() -> Iterator[None]:
     assert after.children == before.children
     assert after.threads == before.threads
     assert after.shared_memory == before.shared_memory
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """A small Ray cluster of this machine alone, for all tests that need one: it takes seconds to start."""
+    import ray
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=100 << 20,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def actors_left(ray_cluster: Any) -> Callable[[], list[str]]:
+    """The actors of this program that are not dead, once those that have been killed had a moment to be."""
+    from ray._private.state import actors
+
+    def look() -> list[str]:
+        deadline = time.monotonic() + 5
+        while True:
+            left = [actor_id for actor_id, actor in actors().items() if actor["State"] != "DEAD"]
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.01)
+
+    return look

@@ -1,12 +1,22 @@
 """One suite for every kind of worker: `kind` is what a test gets its pools from."""
 
+import threading
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import psutil
 import pytest
 
-from poolifier import DynamicProcessPool, DynamicThreadPool, FixedProcessPool, FixedThreadPool, Pool
+from poolifier import (
+    DynamicProcessPool,
+    DynamicRayPool,
+    DynamicThreadPool,
+    FixedProcessPool,
+    FixedRayPool,
+    FixedThreadPool,
+    Pool,
+)
 
 
 @dataclass(frozen=True)
@@ -29,17 +39,31 @@ class Kind:
 KINDS = [
     Kind("process", FixedProcessPool, DynamicProcessPool, by_reference=False, killable=True),
     Kind("thread", FixedThreadPool, DynamicThreadPool, by_reference=True, killable=False),
+    Kind("ray", FixedRayPool, DynamicRayPool, by_reference=False, killable=True),
 ]
 
+NEEDS = {"ray": pytest.mark.skipif(find_spec("ray") is None, reason="Ray has no wheels for this Python")}
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+
+@pytest.fixture(params=[pytest.param(kind, marks=NEEDS.get(kind.name, ()), id=kind.name) for kind in KINDS])
 def kind(request):
+    if request.param.name == "ray":
+        request.getfixturevalue("ray_cluster")
     return request.param
 
 
 @pytest.fixture
-def nothing_left():
+def nothing_left(request, kind):
     """Checks that children, threads and descriptors are as before; a thread that has ended may be seen for a moment."""
+    if kind.name == "ray":
+        # Ray keeps descriptors and threads of its own, as many as it likes.
+        actors_left = request.getfixturevalue("actors_left")
+        before = set(threading.enumerate())
+        yield
+        left = [thread for thread in threading.enumerate() if thread not in before and "poolifier" in thread.name]
+        assert not left
+        assert not actors_left()
+        return
     me = psutil.Process()
 
     def held():

@@ -100,10 +100,11 @@ def test_functions_come_and_go(run, kind):
 def test_a_dynamic_pool_grows_and_shrinks(run, until, kind):
     async def main():
         worker = Worker(tasks.PLAIN, max_inactive_time=0.2)
-        async with kind.dynamic(0, 3, worker) as pool:
+        online = []
+        async with kind.dynamic(0, 3, worker, online_handler=online.append) as pool:
             assert pool.info.worker_nodes == 0
             await asyncio.gather(*(pool.execute(0.1, "nap") for _ in range(9)))
-            assert pool.info.worker_nodes == 3
+            await until(lambda: len(online) == 3)
             await pool.add_task_function("triple", triple)
             await until(lambda: pool.info.worker_nodes == 0)
             assert await pool.execute(2, "triple") == 6, "a worker that starts later has it, too"

@@ -41,6 +41,7 @@ class Placement:
     __slots__ = (
         "_size",
         "_watched",
+        "ahead",
         "choosers",
         "dirty",
         "edges",
@@ -179,7 +180,9 @@ class Placement:
         queue = node.queue
         sent = node.sent
         capacity = node.capacity
-        while queue.length and (len(sent) < capacity or (node.ahead < self.ahead and len(sent) < capacity + MOST_AHEAD)):
+        while queue.length and (
+            len(sent) < capacity or (node.ahead < self.ahead and len(sent) < capacity + MOST_AHEAD)
+        ):
             self._send(node, queue.pop(now), now)
         if node.pressed:
             self.relieve(node)

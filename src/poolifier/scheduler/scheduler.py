@@ -42,7 +42,7 @@ from poolifier.scheduler.effects import (
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME, Functions
 from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import GONE, PLANNED, READY, RETIRING, STARTING, Node
-from poolifier.scheduler.placement import Placement
+from poolifier.scheduler.placement import AHEAD, Placement
 from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.recycling import Recycling
 from poolifier.scheduler.sizing import Sizing

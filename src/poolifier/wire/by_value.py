@@ -11,7 +11,8 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakSet
 
@@ -31,11 +32,13 @@ def dumps(value: Any, by_value_modules: Iterable[str] = ()) -> bytes:
     return payload
 
 
-def pickler(by_value_modules: Iterable[str] = ()) -> type[pickle.Pickler]:
-    """What `dumps` pickles with."""
+def pickler(by_value_modules: Iterable[str], reducers: Mapping[type, Callable[[Any], Any]]) -> type[pickle.Pickler]:
+    """What `dumps` pickles with, for types that are to be reduced as given besides."""
     _register(by_value_modules)
-    made: type[pickle.Pickler] = cloudpickle.Pickler
-    return made
+    # Picklers look for it when they are made, so it has to be the class's.
+    own: dict[Any, Any] = dict(reducers)
+    table = ChainMap(own, cloudpickle.Pickler.dispatch_table)
+    return type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
 
 
 def loads(payload: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> Any:

@@ -97,11 +97,11 @@ def by_value_is_needed(payload: bytes) -> bool:
     return False
 
 
-def by_value_pickler() -> type[pickle.Pickler]:
-    """A pickler for what the other side cannot import."""
+def by_value_pickler(reducers: Mapping[type, Callable[[Any], Any]]) -> type[pickle.Pickler]:
+    """A pickler for what the other side cannot import, which reduces certain types as given."""
     from poolifier.wire import by_value
 
-    return by_value.pickler(_by_value_modules)
+    return by_value.pickler(_by_value_modules, reducers)
 
 
 def decode(payload: bytes) -> Any:

@@ -24,7 +24,6 @@ from poolifier.backends.ray.functions import EncodedError, Outcome
 from poolifier.backends.ray.parcels import Parcel, unpack
 from poolifier.backends.ray.worker import ActorWorker
 from poolifier.backends.thread.runtime import run_thread
-
 from poolifier.protocols import (
     ABORTED,
     DONE,
@@ -269,5 +268,3 @@ class PoolActor:
             number = self._fetched
         said = pickle.dumps((number, *worker.times, resident_memory(os.getpid()), special, words), 5)
         return (said, refs) if refs else said
-
-

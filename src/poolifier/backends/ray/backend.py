@@ -83,7 +83,7 @@ class RayBackend:
                 f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
             ) from error
         self.listener = listener
-        self._actors = await _in_thread(self._connect)
+        self._actors = await _in_thread(self._connect, undo=_disconnect)
         self._connected = True
 
     def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> RayChannel:  # noqa: ARG002
@@ -128,9 +128,7 @@ class RayBackend:
         deadline = monotonic() + _PATIENCE
         while self._channels and monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        from poolifier.backends.ray.connection import disconnect
-
-        await _in_thread(disconnect)
+        await _in_thread(_disconnect)
 
     def channel_ended(self, worker_id: int) -> None:
         """A channel of this backend has closed."""
@@ -160,10 +158,25 @@ class RayBackend:
             )
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Runs what takes long in a thread that does not outlive it."""
+def _disconnect() -> None:
+    from poolifier.backends.ray.connection import disconnect
+
+    disconnect()
+
+
+async def _in_thread(function: Callable[[], Any], undo: Callable[[], object] | None = None) -> Any:
+    """Runs what takes long in a thread that does not outlive it; where nobody waits for it any more, undoes it."""
     executor = ThreadPoolExecutor(1, "poolifier-ray")
+    future = executor.submit(function)
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, function)
-    finally:
+        result = await asyncio.wrap_future(future)
+    except asyncio.CancelledError:
+        if undo is not None:
+            future.add_done_callback(lambda done: undo() if not done.cancelled() and done.exception() is None else None)
         executor.shutdown(wait=False)
+        raise
+    except BaseException:
+        executor.shutdown()
+        raise
+    executor.shutdown()
+    return result

@@ -16,25 +16,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
 import ray
 
 from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
-from poolifier.backends.ray.parcels import Carried, Parcel, carry, carry_item, data_of, is_light
+from poolifier.backends.ray.arrivals import Arrivals, tell
+from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, is_light
 from poolifier.backends.ray.reasons import reason_of
 from poolifier.backends.thread.worker import MESSAGE
 from poolifier.errors import SerializationError
 from poolifier.protocols import (
-    BAD_ITEM,
-    DONE,
-    FAILED,
-    ITEM,
-    MAP_FAILED,
-    MAPPED,
     Items,
     Reply,
     WireTask,
@@ -63,13 +57,13 @@ class RayChannel:
     __slots__ = (
         "_actor",
         "_adding",
+        "_arrivals",
         "_calls",
         "_closed",
         "_due",
         "_early",
         "_error",
         "_exchange",
-        "_held",
         "_inline",
         "_left",
         "_loop",
@@ -91,8 +85,8 @@ class RayChannel:
     def __init__(self, owner: _Owner, worker_id: int, actor: Any) -> None:
         self._owner = owner
         self._worker_id = worker_id
-        self._actor = actor
-        self._exchange = actor.exchange
+        self._actor: Any = actor
+        self._exchange: Any = actor.exchange
         self._loop = asyncio.get_running_loop()
         self._outgoing: list[tuple[int, Any]] = []
         self._refs: list[Any] = []
@@ -102,7 +96,7 @@ class RayChannel:
         self._calls = 0
         self._received = 0
         self._early: dict[int, tuple[Any, ...]] = {}
-        self._held: dict[int, deque[Reply | Parcel]] = {}
+        self._arrivals = Arrivals(self._deliver, self._lost)
         self._times = (0.0, 0.0)
         self._placed = 0
         self._sequence = 0
@@ -223,12 +217,14 @@ class RayChannel:
         # From here on they may start.
         self._sequence = self._placed
         try:
-            answer = self._exchange.remote(self._number, said, refs) if refs else self._exchange.remote(self._number, said)
+            answer = (
+                self._exchange.remote(self._number, said, refs) if refs else self._exchange.remote(self._number, said)
+            )
         except Exception as error:  # noqa: BLE001 - the connection to the cluster has gone, whatever Ray says
             self._lost(error)
             return
         self._calls += 1
-        answer.future().add_done_callback(partial(_tell, self._loop, self._answered))
+        answer.future().add_done_callback(partial(tell, self._loop, self._answered))
 
     def _answered(self, answer: Any) -> None:
         self._calls -= 1
@@ -238,31 +234,30 @@ class RayChannel:
         if error is not None:
             self._lost(error)
             return
+        # First, for whatever comes of what it says, a call has to be under way.
+        self._call_soon()
         answered = answer.result()
         if answered:
             said, refs = answered if type(answered) is tuple else (answered, ())
-            batch = (*pickle.loads(said), refs)
+            batch: tuple[Any, ...] | None = (*pickle.loads(said), refs)
+            assert batch is not None
             self._early[batch[0]] = batch
-            while (batch := self._early.pop(self._received + 1, ())) and not self._closed:
+            while (batch := self._early.pop(self._received + 1, None)) is not None and not self._closed:
                 self._received += 1
                 self._hear(batch)
-        if self._left and not self._held:
-            # Nothing of it is of use any more.
-            self.kill()
-        self._call_soon()
 
     def _hear(self, batch: tuple[Any, ...]) -> None:
         _, active, idle, self._memory, special, words, refs = batch
         self._times = (active, idle)
-        if not special and not self._held:
+        if not special and not self._arrivals:
             self._owner.listener.replies(self._worker_id, words, active, idle)
             return
         replies: list[Reply] = []
         for word in words:
             status = word[1]
             if status >= 0:
-                reply = word if len(word) == 4 else self._reply(word, refs)
-                if reply is not None and not self._hold(reply):
+                reply = self._arrivals.take(word, refs)
+                if reply is not None:
                     replies.append(reply)
                 continue
             # In the order in which it was said.
@@ -272,8 +267,11 @@ class RayChannel:
         self._deliver(replies)
 
     def _deliver(self, replies: list[Reply]) -> None:
-        if replies:
+        if replies and not self._closed:
             self._owner.listener.replies(self._worker_id, replies, *self._times)
+        if self._left and not self._arrivals:
+            # Nothing of it is of use any more.
+            self.kill()
 
     def _hear_word(self, status: int, value: Any) -> None:
         listener = self._owner.listener
@@ -295,49 +293,6 @@ class RayChannel:
             self._left = True
             self._error = None if value is None else decode_error(value)
 
-    # ---- results ----------------------------------------------------------------------------------
-
-    def _reply(self, word: tuple[Any, ...], refs: Sequence[Any]) -> Reply | None:
-        """The reply, or None where its value has to be fetched first."""
-        sequence, status, _, run_time, carried = word
-        if status in (FAILED, MAP_FAILED):
-            return (sequence, status, decode_error(carried), run_time)
-        parcel = Parcel(carried, refs)
-        if parcel.awaited is None:
-            return _opened(sequence, status, parcel, run_time)
-        fetched = partial(self._fetched, sequence, status, parcel, run_time)
-        self._held.setdefault(sequence, deque()).append(parcel)
-        parcel.awaited.future().add_done_callback(partial(_tell, self._loop, fetched))
-        return None
-
-    def _hold(self, reply: Reply) -> bool:
-        """Keeps what a task says after something that is being fetched."""
-        held = self._held.get(reply[0])
-        if held is None:
-            return False
-        held.append(reply)
-        return True
-
-    def _fetched(self, sequence: int, status: int, parcel: Parcel, run_time: float, future: Any) -> None:
-        if self._closed:
-            return
-        error = future.exception()
-        if error is not None:
-            # Its owner is the actor, so that is on its way out, and the task is of those that were lost with it.
-            self._lost(error)
-            return
-        parcel.arrived(future.result(), None)
-        held = self._held[sequence]
-        held[held.index(parcel)] = _opened(sequence, status, parcel, run_time)
-        replies: list[Reply] = []
-        while held and type(held[0]) is tuple:
-            replies.append(held.popleft())
-        if not held:
-            del self._held[sequence]
-        self._deliver(replies)
-        if self._left and not self._held:
-            self.kill()
-
     # ---- the end ----------------------------------------------------------------------------------
 
     def _lost(self, error: BaseException) -> None:
@@ -358,7 +313,7 @@ class RayChannel:
         if self._patience is not None:
             self._patience.cancel()
         self._outgoing.clear()
-        self._held.clear()
+        self._arrivals.drop()
         self._actor = self._exchange = None
         self._owner.channel_ended(self._worker_id)
         code = None if not self._left else 0 if self._error is None else 1
@@ -371,26 +326,3 @@ class RayChannel:
             certain=False,
         )
         self._owner.listener.worker_exited(self._worker_id, exited)
-
-
-_UNREADABLE: Final = {
-    DONE: ("the result", FAILED),
-    ITEM: ("an item", BAD_ITEM),
-    MAPPED: ("the result", MAP_FAILED),
-}
-
-
-def _opened(sequence: int, status: int, parcel: Parcel, run_time: float) -> Reply:
-    try:
-        return (sequence, status, parcel.open(), run_time)
-    except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
-        what, status = _UNREADABLE[status]
-        failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
-        failure.__cause__ = error
-        return (sequence, status, failure, run_time)
-
-
-def _tell(loop: asyncio.AbstractEventLoop, heard: Callable[[Any], None], future: Any) -> None:
-    """Has a result of Ray's heard on the event loop. In a thread of Ray's."""
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
-        loop.call_soon_threadsafe(heard, future)

@@ -73,8 +73,8 @@ def _check_address(name: str, value: object) -> None:
     _check_text(name, value)
     if str(value).startswith("ray://"):
         raise ValueError(
-            f"{name} must be 'auto', 'local' or the host:port of a cluster that this machine is part of, not {value!r}: "
-            "Ray Client has no part of the object store; submit the program as a Ray job"
+            f"{name} must be 'auto', 'local' or the host:port of a cluster that this machine is part of, "
+            f"not {value!r}: Ray Client has no part of the object store; submit the program as a Ray job"
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copyreg
 import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, Final, TypeAlias
 
@@ -67,7 +67,7 @@ class Parcel:
         self.error: BaseException | None = None
 
     @property
-    def awaited(self) -> ObjectRef | None:
+    def awaited(self) -> ObjectRef[Any] | None:
         """What has to be fetched before it can be opened, or None."""
         return self.refs[0] if self.status in (STORED, REFERENCE) else None
 
@@ -97,7 +97,7 @@ class Parcel:
             raise cause if isinstance(cause, BaseException) else self.error
         if self.status == REFERENCE:
             return self.value
-        _opening.refs = self.refs
+        before, _here.read = _here.read, self.refs
         try:
             if self.by_value:
                 from poolifier.wire import by_value
@@ -105,7 +105,7 @@ class Parcel:
                 return by_value.loads(self.payload, self.buffers)
             return pickle.loads(self.payload, buffers=self.buffers)
         finally:
-            _opening.refs = None
+            _here.read = before
 
 
 def is_light(value: Any) -> bool:
@@ -164,7 +164,7 @@ def data_of(key: str) -> str:
     return f"the data of task function {key.partition(KEY_MARK)[0]!r}"
 
 
-def _dump(value: Any, refs: list[Any]) -> tuple[bytes, list[pickle.PickleBuffer], bool]:
+def _dump(value: Any, refs: list[Any]) -> tuple[bytes, list[Any], bool]:
     payload, buffers, by_value = _dump_beside(value, refs, _BESIDE_FROM)
     if buffers and len(payload) + sum(buffer.raw().nbytes for buffer in buffers) < STORED_FROM:
         refs.clear()
@@ -172,21 +172,21 @@ def _dump(value: Any, refs: list[Any]) -> tuple[bytes, list[pickle.PickleBuffer]
     return payload, buffers, by_value
 
 
-def _dump_beside(value: Any, refs: list[Any], least: int) -> tuple[bytes, list[pickle.PickleBuffer], bool]:
+def _dump_beside(value: Any, refs: list[Any], least: int) -> tuple[bytes, list[Any], bool]:
     """Pickles with buffers of `least` bytes beside; by value where the other side cannot import it."""
     try:
-        payload, buffers = _dump_with(pickle.Pickler, value, refs, least)
+        payload, buffers = _dump_with(_by_reference, value, refs, least)
     except Exception:  # noqa: BLE001 - cloudpickle may know how; if not, it says why
         pass
     else:
         if not codec.by_value_is_needed(payload):
             return payload, buffers, False
     refs.clear()
-    payload, buffers = _dump_with(codec.by_value_pickler(), value, refs, least)
+    payload, buffers = _dump_with(_by_value, value, refs, least)
     return payload, buffers, True
 
 
-def _dump_with(pickler: Any, value: Any, refs: list[Any], least: int) -> tuple[bytes, list[pickle.PickleBuffer]]:
+def _dump_with(open_pickler: Callable[..., Any], value: Any, refs: list[Any], least: int) -> tuple[bytes, list[Any]]:
     buffers: list[pickle.PickleBuffer] = []
 
     def beside(buffer: pickle.PickleBuffer) -> bool:
@@ -198,24 +198,44 @@ def _dump_with(pickler: Any, value: Any, refs: list[Any], least: int) -> tuple[b
             buffers.append(buffer)
         return small
 
-    def refer(ref: ObjectRef) -> tuple[Any, ...]:
-        refs.append(ref)
-        return _ref_at, (len(refs) - 1,)
-
     out = BytesIO()
-    opened = pickler(out, 5, buffer_callback=beside)
-    opened.dispatch_table = {**getattr(pickler, "dispatch_table", copyreg.dispatch_table), ObjectRef: refer}
-    opened.dump(value)
+    # A part of the value may be pickled with a pickle of its own.
+    before, _here.made = _here.made, refs
+    try:
+        open_pickler(out, beside).dump(value)
+    finally:
+        _here.made = before
     return out.getvalue(), buffers
 
 
-class _Opening(threading.local):
-    refs: list[Any] | None = None
+def _by_reference(out: BytesIO, beside: Callable[[pickle.PickleBuffer], bool]) -> Any:
+    pickler = pickle.Pickler(out, 5, buffer_callback=beside)
+    pickler.dispatch_table = {**copyreg.dispatch_table, ObjectRef: _refer}
+    return pickler
 
 
-_opening = _Opening()
+def _by_value(out: BytesIO, beside: Callable[[pickle.PickleBuffer], bool]) -> Any:
+    return codec.by_value_pickler({ObjectRef: _refer})(out, 5, buffer_callback=beside)
+
+
+def _refer(ref: ObjectRef[Any]) -> tuple[Any, ...]:
+    made = _here.made
+    assert made is not None
+    made.append(ref)
+    return _ref_at, (len(made) - 1,)
+
+
+class _Here(threading.local):
+    """The references of the pickle that is made, and of the one that is read, in this thread."""
+
+    made: list[Any] | None = None
+    read: list[Any] | None = None
+
+
+_here = _Here()
 
 
 def _ref_at(position: int) -> Any:
-    assert _opening.refs is not None
-    return _opening.refs[position]
+    read = _here.read
+    assert read is not None
+    return read[position]
