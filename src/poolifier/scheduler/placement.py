@@ -113,6 +113,7 @@ class Placement:
                 and not node.queue.length
                 and not self.stealing.hungry
                 and len(node.sent) < node.capacity + MOST_AHEAD
+                and not _is_suspect(task)
             ):
                 self._send(node, task, now)
                 return
@@ -136,6 +137,9 @@ class Placement:
         if task.extra is not None:
             estimate *= task.extra.items
             self.limits.sent(node, task, now)
+            if task.extra.history and estimate < self.ahead:
+                # Nothing is sent behind it.
+                estimate = self.ahead
         task.estimate = estimate
         node.ahead += estimate
         node.outbox.append(task)
@@ -183,7 +187,11 @@ class Placement:
         while queue.length and (
             len(sent) < capacity or (node.ahead < self.ahead and len(sent) < capacity + MOST_AHEAD)
         ):
-            self._send(node, queue.pop(now), now)
+            task = queue.pop(now)
+            if len(sent) >= capacity and _is_suspect(task):
+                queue.push(task)
+                break
+            self._send(node, task, now)
         if node.pressed:
             self.relieve(node)
         if node.load < node.quota:
@@ -226,6 +234,9 @@ class Placement:
                 break
             victim = shelf.node
             task = victim.queue.pop_from(shelf, now)
+            if len(sent) >= thief.quota and _is_suspect(task):
+                victim.queue.push(task)
+                break
             self.relieve(victim)
             self._move(task, victim, thief, now)
         if thief.load < thief.quota:
@@ -344,6 +355,11 @@ class Placement:
         if self._watched:
             self.watch_at = now + SILENCE
         return silent
+
+
+def _is_suspect(task: Task) -> bool:
+    """Whether a worker has crashed over it: it is not sent ahead, lest it take others with it the next time."""
+    return task.extra is not None and bool(task.extra.history)
 
 
 def _is_chunk(task: Task | None) -> bool:

@@ -74,6 +74,8 @@ class RayBackend:
             SerializationError: The worker or the initializer cannot be pickled.
             UnsupportedError: Ray is not installed.
             ConnectionError: There is no such cluster.
+            TypeError: Ray refuses an option.
+            ValueError: Likewise.
         """
         check_installed()
         try:
@@ -142,10 +144,14 @@ class RayBackend:
         from poolifier.backends.ray.connection import connect
 
         connect(self._options)
-        # A worker that is gone is replaced by the pool, which knows what it ran.
-        return ray.remote(PoolActor).options(
-            **self._options.actor, max_concurrency=CALLS + 1, max_restarts=0, max_task_retries=0
-        )
+        try:
+            # A worker that is gone is replaced by the pool, which knows what it ran.
+            return ray.remote(PoolActor).options(
+                **self._options.actor, max_concurrency=CALLS + 1, max_restarts=0, max_task_retries=0
+            )
+        except BaseException:
+            _disconnect()
+            raise
 
     def _still_pending(self, worker_id: int) -> None:
         channel = self._channels.get(worker_id)
