@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-kinds bench-maps bench-simulation clean
+.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-kinds bench-maps bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ bench-kinds: $(VENV)/.ready  ## what each kind of worker costs: start, memory, l
 
 bench-maps: $(VENV)/.ready  ## ten million items: speed, memory, and the longest turn of the event loop
 	$(BIN)/python -m benchmarks.maps $(ARGS)
+
+bench-ray: $(VENV)/.ready  ## a map over two Ray actors, beside Ray's own ActorPool; a few minutes
+	$(BIN)/python -m benchmarks.ray_actors $(ARGS)
 
 bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers; a minute each: ARGS=--quick for seconds
 	$(BIN)/python -m benchmarks.simulation $(ARGS)

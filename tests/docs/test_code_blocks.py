@@ -8,6 +8,7 @@ what it prints.
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 def _pages():
     for page in PAGES:
         if blocks := BLOCK.findall(page.read_text()):
-            yield pytest.param(blocks, id=str(page.relative_to(ROOT)))
+            needs_ray = any("RayPool" in code for code, _ in blocks)
+            marks = [pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")] if needs_ray else []
+            yield pytest.param(blocks, id=str(page.relative_to(ROOT)), marks=marks)
 
 
 @pytest.mark.parametrize("blocks", list(_pages()))

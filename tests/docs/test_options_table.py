@@ -19,6 +19,7 @@ from poolifier.options import PoolOptions, ProcessOptions
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference" / "options.md"
+RAY = {"ray_options": None}
 NAMES = {"MeasurementOptions": MeasurementOptions}
 
 
@@ -55,7 +56,7 @@ def of_keywords(function):
 @pytest.mark.parametrize(
     ("page", "heading", "known"),
     [
-        (ROOT / "README.md", "Options", of_keywords(PoolOptions.checked) | of_fields(ProcessOptions)),
+        (ROOT / "README.md", "Options", of_keywords(PoolOptions.checked) | of_fields(ProcessOptions) | RAY),
         (REFERENCE, "Of the tasks queues", of_fields(TasksQueueOptions)),
         (REFERENCE, "Of the worker choice strategies", of_fields(WorkerChoiceStrategyOptions)),
         (REFERENCE, "Of a worker", of_keywords(Worker)),

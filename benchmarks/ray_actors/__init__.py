@@ -1,0 +1,1 @@
+"""Ray's own pool of actors beside ours."""
