@@ -11,6 +11,7 @@ import logging
 import statistics
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 import ray
 from ray.util import ActorPool
@@ -47,17 +48,18 @@ def main() -> None:
 
     ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     actors = [ray.remote(Squarer).options(num_cpus=0).remote() for _ in range(WORKERS)]
-    theirs = ActorPool(actors)
+    # Its annotations say less than it takes.
+    theirs: Any = ActorPool(actors)
 
     def actor_pool() -> list[int]:
         return list(theirs.map(lambda actor, number: actor.square.remote(number), range(tasks)))
 
     with asyncio.Runner() as runner:
-        pool = FixedRayPool(WORKERS, square, ray_options={"num_cpus": 0})
+        pool: FixedRayPool[int, int] = FixedRayPool(WORKERS, square, ray_options={"num_cpus": 0})
         runner.run(pool.start())
 
         async def gathered() -> list[int]:
-            return await asyncio.gather(*(pool.execute(number) for number in range(tasks)))
+            return list(await asyncio.gather(*(pool.execute(number) for number in range(tasks))))
 
         ways: dict[str, Callable[[], list[int]]] = {
             "ray.util.ActorPool.map": actor_pool,
@@ -77,9 +79,8 @@ def main() -> None:
     base = statistics.median(speeds["ray.util.ActorPool.map"])
     for name, measured in speeds.items():
         median = statistics.median(measured)
-        print(
-            f"{name:28} {median:10,.0f} tasks/s  x {median / base:6.1f}   ({min(measured):,.0f} to {max(measured):,.0f})"
-        )
+        spread = f"({min(measured):,.0f} to {max(measured):,.0f})"
+        print(f"{name:28} {median:10,.0f} tasks/s  x {median / base:6.1f}   {spread}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from poolifier.scheduler import invariants
 from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.node import STARTING, Node
+from poolifier.scheduler.placement import AHEAD
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.task_functions import KillBehavior, TaskFunctionProperties
@@ -65,11 +66,20 @@ class Pool:
     """A scheduler, the time, and everything it has wanted done."""
 
     def __init__(
-        self, sizes=2, *functions, ready=True, known=True, inactive=60.0, kill=KillBehavior.SOFT, check=True, **options
+        self,
+        sizes=2,
+        *functions,
+        ready=True,
+        known=True,
+        inactive=60.0,
+        kill=KillBehavior.SOFT,
+        check=True,
+        ahead=AHEAD,
+        **options,
     ):
         low, high = (sizes, sizes) if isinstance(sizes, int) else sizes
         self.options = PoolOptions.checked(sizes=(low, high), dynamic=low < high, **options)
-        self.scheduler = Scheduler(self.options)
+        self.scheduler = Scheduler(self.options, ahead)
         self.says = WorkerReady(functions or (WORK,), inactive, kill)
         self.now = 0.0
         self.check = check

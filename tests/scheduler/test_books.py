@@ -38,6 +38,17 @@ def test_a_crash_fails_one_item_and_gives_the_rest_back():
     assert books.retired.counts() == (1, 1, 0, 0)
 
 
+def test_a_crash_of_which_nothing_is_known_fails_all_items():
+    pool = Pool(1)
+    task = submit(pool, 4)
+    pool.scheduler.item_done(task.node, task.sequence, 0.1, pool.now, failed=False)
+    pool.lose(task.node, started=1, certain=False)
+    books = pool.scheduler.books
+    assert (books.submitted, books.surplus) == (4, 0)
+    assert books.retired.counts() == (1, 3, 0, 0)
+    assert task.extra.lost
+
+
 def test_what_is_dropped_is_dropped_with_all_its_items():
     pool = Pool(1)
     pool.submit()

@@ -116,6 +116,29 @@ def test_never_more_than_so_many():
     assert len(pool.nodes[0].sent) == MOST_AHEAD + 1
 
 
+def test_what_has_crashed_a_worker_travels_alone():
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=1e-6)
+    suspects = [pool.submit(retries=1) for _ in range(3)]
+    pool.lose(pool.nodes[0], started=pool.nodes[0].sequence)
+    others = [pool.submit() for _ in range(3)]
+    pool.all_ready()
+    (node,) = pool.nodes
+    for suspect in suspects:
+        assert list(node.sent.values()) == [suspect]
+        pool.done(suspect, run_time=1e-6)
+    assert list(node.sent.values()) == others, "the others are sent ahead again"
+
+
+def test_a_worker_further_away_is_sent_more_ahead():
+    near, far = Pool(1), Pool(1, ahead=0.002)
+    for pool in (near, far):
+        pool.done(pool.submit(), run_time=0.0004)
+        for _ in range(20):
+            pool.submit()
+    assert len(far.nodes[0].sent) > len(near.nodes[0].sent)
+
+
 def test_what_was_sent_ahead_in_error_is_asked_back():
     pool = Pool(1)
     pool.done(pool.submit(), run_time=0.00001)

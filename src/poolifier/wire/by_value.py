@@ -36,7 +36,8 @@ def pickler(by_value_modules: Iterable[str], reducers: Mapping[type, Callable[[A
     """What `dumps` pickles with, for types that are to be reduced as given besides."""
     _register(by_value_modules)
     # Picklers look for it when they are made, so it has to be the class's.
-    table: Any = ChainMap(dict[Any, Any](reducers), cloudpickle.Pickler.dispatch_table)
+    inherited: Any = cloudpickle.Pickler.dispatch_table
+    table = ChainMap(dict[Any, Any](reducers), inherited)
     return type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
 
 

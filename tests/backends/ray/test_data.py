@@ -183,9 +183,9 @@ def test_tasks_that_are_given_one_object_do_not_share_it(run):
 def test_what_cannot_be_pickled_fails_alone(run):
     async def main():
         async with FixedRayPool(1, {**ray_tasks.ALL, "lock": _lock}) as pool:
-            with pytest.raises(SerializationError, match="the data of task function 'echo' .* cannot be pickled"):
+            with pytest.raises(SerializationError, match=r"the data of task function 'echo' .* cannot be pickled"):
                 await pool.execute(threading.Lock())
-            with pytest.raises(SerializationError, match="the result of task function 'lock' .* cannot be pickled"):
+            with pytest.raises(SerializationError, match=r"the result of task function 'lock' .* cannot be pickled"):
                 await pool.execute(None, "lock")
             values = await pool.map_execute([1, threading.Lock(), 3], return_exceptions=True)
             assert values[::2] == [1, 3]
