@@ -24,7 +24,7 @@ from poolifier.backends.ray.functions import EncodedError, Outcome
 from poolifier.backends.ray.parcels import Parcel, unpack
 from poolifier.backends.ray.worker import ActorWorker
 from poolifier.backends.thread.runtime import run_thread
-from poolifier.protocols import (
+from poolifier.exchange import (
     ABORTED,
     DONE,
     EXHAUSTED,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from poolifier.backends.ray.parcels import Parcel
 from poolifier.errors import SerializationError
-from poolifier.protocols import BAD_ITEM, DONE, FAILED, ITEM, MAP_FAILED, MAPPED, Reply
+from poolifier.exchange import BAD_ITEM, DONE, FAILED, ITEM, MAP_FAILED, MAPPED, Reply
 from poolifier.wire import codec
 from poolifier.wire.remote_errors import decode_error
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.backends.ray.options import RayOptions
 from poolifier.errors import SerializationError, UnsupportedError, WorkerStartError
-from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.exchange import WorkerSettings
+from poolifier.protocols import WorkerListener
 from poolifier.wire import codec
 from poolifier.worker.source import WorkerSource
 

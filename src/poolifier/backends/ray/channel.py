@@ -28,14 +28,8 @@ from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, 
 from poolifier.backends.ray.reasons import reason_of
 from poolifier.backends.thread.worker import MESSAGE
 from poolifier.errors import SerializationError
-from poolifier.protocols import (
-    Items,
-    Reply,
-    WireTask,
-    WorkerExit,
-    WorkerListener,
-    WorkerSettings,
-)
+from poolifier.exchange import Items, Reply, WireTask, WorkerExit, WorkerSettings
+from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import decode_error
 

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 from ray import ObjectRef, put
 
 from poolifier.errors import SerializationError
-from poolifier.protocols import KEY_MARK
+from poolifier.exchange import KEY_MARK
 from poolifier.wire import codec
 from poolifier.wire.remote_errors import decode_error, encode_error
 

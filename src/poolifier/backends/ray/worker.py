@@ -9,7 +9,7 @@ from typing import Any, cast
 from poolifier.backends.ray.functions import wrap
 from poolifier.backends.thread.worker import MESSAGE, ThreadWorker
 from poolifier.errors import SerializationError
-from poolifier.protocols import WorkerSettings
+from poolifier.exchange import WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.wire import codec
 from poolifier.worker.registry import Registry
