@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import statistics
 import sys
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ def main() -> None:
         import ray
 
         # As with a cluster that is there already: what it takes to start one is no part of the pool's start.
-        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     sample = asyncio.run({"start": start, "speed": speed, "memory": memory}[what](kind))
     print(json.dumps(sample))
 
