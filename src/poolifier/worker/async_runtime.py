@@ -7,9 +7,7 @@ run in the loop itself, one at a time.
 from __future__ import annotations
 
 import asyncio
-import os
 import selectors
-import sys
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from time import perf_counter
@@ -22,7 +20,7 @@ from poolifier.worker.additions import load_function
 from poolifier.worker.async_streams import run_async_generator, run_generator
 from poolifier.worker.chunks import is_chunk, run_chunk
 from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, refusal, run_plain
-from poolifier.worker.ledger import ABORT, STARTED, Ledger
+from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
 from poolifier.worker.session import Session
@@ -92,7 +90,7 @@ class _Runtime:
         session = self._session
         self._loop = asyncio.get_running_loop()
         self._done = self._loop.create_future()
-        session.cancel = self._cancel
+        session.use_loop(self._loop, self._cancel, self._running)
         current_task.use_lookup(self._lookup)
         self._loop.add_reader(session.link.fileno(), self._readable)
         self._pump()
@@ -105,8 +103,7 @@ class _Runtime:
             self._session.dispatch(self._session.link.receive_now())
         except FrameError as error:
             # asyncio would log it and go on, without the messages.
-            sys.stderr.write(f"poolifier: a worker lost its channel: {error}\n")
-            os._exit(1)
+            self._session.link.lose(str(error))
         self._pump()
 
     def _pump(self) -> None:
@@ -143,7 +140,12 @@ class _Runtime:
         self._after()
 
     def _start(self, wire: tuple[Any, ...], entry: Entry) -> None:
-        self._session.ledger.slots[STARTED] = wire[0]
+        slots = self._session.ledger.slots
+        # In this order: the pool writes the one before it reads the other.
+        slots[STARTED] = wire[0]
+        if slots[LEAVE]:
+            slots[STARTED] = wire[0] - 1
+            return
         running = _Running(wire, self._session.ledger)
         self._running[running.sequence] = running
         running.task = self._loop.create_task(self._run(running, entry), context=self._context.copy())

@@ -18,6 +18,7 @@ __all__ = [
     "ABORT",
     "COUNT",
     "GENERATION",
+    "LEAVE",
     "LENGTH",
     "LOADING",
     "OUTBOX_START",
@@ -40,6 +41,9 @@ LENGTH: Final = 4
 
 LOADING: Final = 5
 """Written by the worker: 1 while it loads a task function that was added at run time, else 0."""
+
+LEAVE: Final = 6
+"""Written by the pool, where it cannot end the worker from outside: 1 once that is to start nothing any more."""
 
 OUTBOX_START: Final = 4096
 SIZE: Final = OUTBOX_START + 64 * 1024

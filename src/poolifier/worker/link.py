@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from time import perf_counter
 
@@ -12,7 +13,7 @@ from poolifier.wire.frames import BUFFER_SIZE, FrameDecoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Any, Final, NoReturn
 
 __all__ = ["Link"]
 
@@ -70,7 +71,13 @@ class Link:
         try:
             self._sock.recv(1, socket.MSG_PEEK)
         except OSError:
-            os._exit(_LOST)
+            self.lose()
+
+    def lose(self, why: str = "") -> NoReturn:
+        """Ends the worker: there is nobody to work for, or `why` there is no telling what they want."""
+        if why:
+            sys.stderr.write(f"poolifier: a worker lost its channel: {why}\n")
+        os._exit(_LOST)
 
     def receive_now(self) -> list[tuple[int, Any]]:
         """Returns the messages that have arrived, without waiting."""
@@ -87,9 +94,9 @@ class Link:
         except BlockingIOError:
             raise
         except OSError:
-            os._exit(_LOST)
+            self.lose()
         if payloads is None:
-            os._exit(_LOST)
+            self.lose()
         return [messages.read(payload) for payload in payloads]
 
     def send(self, frame: bytes | memoryview) -> None:
@@ -98,4 +105,4 @@ class Link:
             try:
                 self._sock.sendall(frame)
             except OSError:
-                os._exit(_LOST)
+                self.lose()

@@ -36,6 +36,8 @@ from poolifier.worker.registry import Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
     from typing import Any, Final
 
     from poolifier.worker.streams import Stream
@@ -67,7 +69,7 @@ class Session:
         started_at: When the worker began to count its time.
         idle: Seconds it has waited for work.
         cut: The pool wants back what has not started, so a map ends with the item that runs now.
-        cancel: Aborts a task that runs in an event loop; set by the runtime that has one.
+        cancel: Aborts a task that runs in an event loop, where there is one.
     """
 
     __slots__ = (
@@ -122,6 +124,15 @@ class Session:
         signal.signal(POKE, self._on_poke)
         os.register_at_fork(after_in_child=self._on_fork)
 
+    def use_loop(
+        self,
+        loop: asyncio.AbstractEventLoop,  # noqa: ARG002
+        cancel: Callable[[int], None],
+        running: Iterable[int],  # noqa: ARG002
+    ) -> None:
+        """Tasks run in an event loop from now on: how to abort one there, and which there are."""
+        self.cancel = cancel
+
     def dispatch(self, received: list[tuple[int, Any]]) -> None:
         """Acts on messages from the pool."""
         for opcode, body in received:
@@ -168,8 +179,7 @@ class Session:
                     break
         except Exception as error:  # noqa: BLE001 - the channel is broken, and with it the worker
             self._serving = False
-            sys.stderr.write(f"poolifier: a worker lost its channel: {codec.describe(error)}\n")
-            os._exit(1)
+            self.link.lose(codec.describe(error))
         finally:
             # Refused where the task is too deep; the next poke will see to it.
             with contextlib.suppress(RecursionError):

@@ -1,10 +1,8 @@
-"""From a connected process to a running worker, and out again."""
+"""From a connected process or interpreter to a running worker, and out again."""
 
 from __future__ import annotations
 
 import atexit
-import os
-import socket
 import sys
 from collections.abc import Callable
 
@@ -21,15 +19,18 @@ from poolifier.worker.session import Session
 __all__ = ["run_worker"]
 
 
-def run_worker(sock: socket.socket, ledger_fd: int, prepare: Callable[[], object]) -> int:
+def run_worker(
+    link: Link,
+    ledger: Ledger,
+    prepare: Callable[[], object],
+    pid: int | None,
+    new_session: Callable[[Link, Ledger, Registry, WorkerSettings], Session] = Session,
+) -> int:
     """Runs a worker until its pool stops it; returns the exit code.
 
     `prepare` runs first; what it raises counts as a failed start, like the errors of the worker
-    module and the initializer.
+    module and the initializer. `pid` is what the worker has for a process of its own.
     """
-    link = Link(sock)
-    ledger = Ledger(ledger_fd)
-    os.close(ledger_fd)
     received = link.receive()
     while not received:
         received = link.receive()
@@ -43,11 +44,11 @@ def run_worker(sock: socket.socket, ledger_fd: int, prepare: Callable[[], object
             initializer(*initargs)
         for key, function in settings.functions:
             registry.add(key, codec.decode(function))
-        ready = WorkerReady(registry.properties(), worker.max_inactive_time, worker.kill_behavior, os.getpid())
+        ready = WorkerReady(registry.properties(), worker.max_inactive_time, worker.kill_behavior, pid)
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why there is no worker
         link.send(messages.message(messages.START_FAILED, encode_error(error)))
         return _leave(1)
-    session = Session(link, ledger, registry, WorkerSettings(settings.concurrency))
+    session = new_session(link, ledger, registry, WorkerSettings(settings.concurrency))
     current_task.use_session(session)
     session.listen()
     link.send(messages.message(messages.READY, ready))

@@ -8,7 +8,7 @@ from contextvars import Context
 
 import pytest
 
-from poolifier.backends.thread import interrupt
+from poolifier.backends import interrupt
 from poolifier.backends.thread.invoke import guarded, run_plain
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
 from poolifier.errors import TaskAborted

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from poolifier.backends.launch import pickle_function, pickle_launch
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest
 from poolifier.backends.process.fork_server import Setup
@@ -19,7 +20,6 @@ from poolifier.errors import SerializationError, UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
-from poolifier.wire import codec
 from poolifier.wire.frames import BUFFER_SIZE
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.source import WorkerSource
@@ -75,12 +75,10 @@ class ProcessBackend:
         # First of all, for it takes longest; what follows here happens while it loads.
         server = self._server = self._new_server()
         try:
-            self._launch = codec.encode((self._source, self._initializer, self._initargs))
-        except Exception as error:
+            self._launch = pickle_launch(self._source, self._initializer, self._initargs)
+        except SerializationError:
             await self.close()
-            raise SerializationError(
-                f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
-            ) from error
+            raise
         server.prepare(self._setup())
         self.listener = listener
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
@@ -114,10 +112,7 @@ class ProcessBackend:
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        try:
-            return codec.encode(function)
-        except Exception as error:
-            raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+        return pickle_function(name, function)
 
     async def close(self) -> None:
         """Kills what is left of the workers, ends the fork server and leaves nothing behind."""

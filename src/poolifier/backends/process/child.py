@@ -11,6 +11,8 @@ from io import TextIOWrapper
 
 from poolifier.backends.process.death import die_with_parent
 from poolifier.records import Record
+from poolifier.worker.ledger import Ledger
+from poolifier.worker.link import Link
 from poolifier.worker.start import run_worker
 
 TYPE_CHECKING = False
@@ -75,7 +77,9 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
         _take_output(fds.stdout, fds.stderr)
         # Never closed: the pool takes the end of the channel for a worker gone astray, and kills it.
         sock = socket.socket(fileno=fds.channel)
-        code = run_worker(sock, fds.ledger, request.apply)
+        ledger = Ledger(fds.ledger)
+        os.close(fds.ledger)
+        code = run_worker(Link(sock), ledger, request.apply, os.getpid())
     except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
         sys.excepthook(type(error), error, error.__traceback__)
         sys.stderr.flush()

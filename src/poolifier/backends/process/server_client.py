@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from poolifier.backends.launch import search_path
 from poolifier.backends.process.child import WorkerRequest
 from poolifier.backends.process.fork_server import EXITED, LENGTH, STARTED, Setup
 
@@ -200,20 +201,6 @@ def interpreter() -> list[str]:
     """The command that starts an interpreter like this one."""
     # Also used by multiprocessing; there is no public way to it.
     return [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
-
-
-def search_path() -> list[str]:
-    """This process's `sys.path`, as it would mean the same elsewhere, and where this package is."""
-    path = [entry or _cwd() for entry in sys.path if isinstance(entry, str)]
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
-    return path if root in path else [*path, root]
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()  # noqa: PTH109
-    except OSError:
-        return ""
 
 
 def _merged(env: Mapping[str, str | None]) -> dict[str, str]:

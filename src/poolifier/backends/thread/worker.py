@@ -42,7 +42,7 @@ from queue import SimpleQueue
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
-from poolifier.backends.thread import interrupt
+from poolifier.backends import interrupt
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
 from poolifier.task_functions import Worker

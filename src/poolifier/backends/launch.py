@@ -1,0 +1,52 @@
+"""What workers that share no objects with the pool are given to start from, and where they find modules."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from poolifier.errors import SerializationError
+from poolifier.wire import codec
+from poolifier.worker.source import WorkerSource
+
+__all__ = ["pickle_function", "pickle_launch", "search_path"]
+
+
+def pickle_launch(source: WorkerSource, initializer: Callable[..., object] | None, initargs: Sequence[Any]) -> bytes:
+    """Pickles what a worker starts from.
+
+    Raises:
+        SerializationError: It cannot be pickled; says why.
+    """
+    try:
+        return codec.encode((source, initializer, tuple(initargs)))
+    except Exception as error:
+        raise SerializationError(f"the worker or its initializer cannot be pickled: {codec.describe(error)}") from error
+
+
+def pickle_function(name: str, function: Callable[..., Any]) -> bytes:
+    """Pickles a task function that is added at run time.
+
+    Raises:
+        SerializationError: It cannot be pickled; says why.
+    """
+    try:
+        return codec.encode(function)
+    except Exception as error:
+        raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+
+
+def search_path() -> list[str]:
+    """This interpreter's `sys.path`, as it would mean the same elsewhere, and where this package is."""
+    path = [entry or _cwd() for entry in sys.path if isinstance(entry, str)]
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    return path if root in path else [*path, root]
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return ""

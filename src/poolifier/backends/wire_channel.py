@@ -1,0 +1,333 @@
+"""The pool's end of a worker that is spoken to in frames, over a socket, with a ledger in shared memory.
+
+What the worker is and how it ends is for subclasses to know; here is what all such workers are told and
+say. When one has ended, `_conclude` reads its channel to the end and then takes the replies that it had
+not sent from the outbox in shared memory. So every task that it finished is answered, and nothing is
+reported twice: a frame of replies has a generation, and the outbox is the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from poolifier.errors import SerializationError
+from poolifier.exchange import (
+    BAD_ITEM,
+    DONE,
+    FAILED,
+    ITEM,
+    MAP_FAILED,
+    MAPPED,
+    Items,
+    Reply,
+    WireTask,
+    WorkerReady,
+    WorkerSettings,
+)
+from poolifier.protocols import WorkerListener
+from poolifier.wire import codec, messages
+from poolifier.wire.frames import FrameDecoder, FrameError, Payload
+from poolifier.wire.items import encode_items
+from poolifier.wire.messages import WireReply
+from poolifier.wire.remote_errors import decode_error
+from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
+from poolifier.worker.outbox import REPLIES_START
+
+__all__ = ["WireChannel", "WireOwner"]
+
+_READS_PER_TURN: Final = 4
+"""Reads of one worker before the event loop gets its turn."""
+
+_DRAIN_LIMIT: Final = 1 << 16
+
+
+class WireOwner(Protocol):
+    """The backend, as its channels see it.
+
+    Attributes:
+        listener: Who is told what the workers say.
+        buffer: What all channels read into.
+    """
+
+    listener: WorkerListener
+    buffer: memoryview
+
+
+class WireChannel:
+    """Most of a `Channel`; subclasses know how to poke the worker, how it ends, and what is to be done then."""
+
+    __slots__ = (
+        "_closed",
+        "_decoder",
+        "_error",
+        "_generation",
+        "_ledger",
+        "_loop",
+        "_outgoing",
+        "_owner",
+        "_poke_again",
+        "_sock",
+        "_times",
+        "_worker_id",
+    )
+
+    def __init__(self, owner: WireOwner, worker_id: int, sock: socket.socket, ledger: Ledger) -> None:
+        self._owner = owner
+        self._worker_id = worker_id
+        self._sock = sock
+        self._ledger = ledger
+        self._loop = asyncio.get_running_loop()
+        self._decoder = FrameDecoder()
+        self._outgoing: deque[memoryview] = deque()
+        self._poke_again = False
+        self._generation = 0
+        self._times = (0.0, 0.0)
+        self._error: BaseException | None = None
+        self._closed = False
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    def begin(self, launch: bytes, settings: WorkerSettings) -> None:
+        """Sends what the worker is to be."""
+        self._say(messages.START, (launch, settings))
+
+    def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
+        """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
+        atoms = codec.ATOMS
+        batch: list[tuple[Any, ...]] = []
+        refused: list[tuple[int, Exception]] = []
+        inline: set[int] = set()
+        for task in tasks:
+            if type(task[2]) in atoms:
+                batch.append(task)
+                continue
+            if codec.is_flat(task[2]) and id(task[2]) not in inline:
+                # One pickle for the batch, so two tasks that were given this very object would share it.
+                inline.add(id(task[2]))
+                batch.append(task)
+                continue
+            terms = None
+            if len(task) == 4:
+                sequence, name, data, task_id = task
+            else:
+                sequence, name, data, task_id, terms = task
+            if type(data) is Items:
+                batch.append((sequence, name, None, task_id, None, encode_items(name, data)))
+                continue
+            try:
+                batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data)))
+            except SerializationError as error:
+                refused.append((sequence, error))
+        if batch:
+            self._say(messages.TASKS, batch)
+        return refused
+
+    def abort(self, sequence: int) -> None:
+        """Stops that task, or drops it if it has not started. Its reply tells how it went."""
+        if self._closed:
+            return
+        self._ledger.slots[ABORT] = sequence
+        self._say(messages.ABORT, sequence)
+        self._poke()
+
+    def reclaim(self) -> None:
+        """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
+        self._say(messages.RECLAIM, None)
+        self._poke()
+
+    def credit(self, sequence: int, count: int) -> None:
+        """Lets that stream yield so many items more."""
+        self._say(messages.CREDIT, (sequence, count))
+
+    def flush(self) -> None:
+        """Asks for replies that are held back, if there are any."""
+        if not self._closed and self._ledger.slots[COUNT]:
+            self._poke()
+
+    def stop(self) -> None:
+        """Asks the worker to leave once it has finished what it was sent."""
+        self._say(messages.STOP, None)
+
+    def configure(self, settings: WorkerSettings) -> None:
+        """Changes the worker's settings."""
+        self._say(messages.CONFIGURE, settings)
+
+    def add_function(self, key: str, carried: bytes) -> None:
+        """Gives the worker a task function. `function_added` is the answer."""
+        self._say(messages.ADD_FUNCTION, (key, carried))
+        # One that is in the middle of a task loads it before all that waits behind that task.
+        self._poke()
+
+    def remove_functions(self, keys: Sequence[str]) -> None:
+        """Lets the worker forget task functions."""
+        self._say(messages.REMOVE_FUNCTIONS, list(keys))
+
+    # ---- for subclasses ---------------------------------------------------------------------------
+
+    def _interrupt(self) -> None:
+        """Makes the worker look at its channel, whatever it does: the poke."""
+        raise NotImplementedError
+
+    def _astray(self) -> None:
+        """The worker has closed or broken its end of the channel, so it is no use any more."""
+        raise NotImplementedError
+
+    def _conclude(self) -> tuple[int, bool]:
+        """Takes the worker's last words and closes the channel; returns the started mark and the mark of loading."""
+        try:
+            self._take_what_is_left()
+        except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
+            self._loop.call_exception_handler({"message": "a worker's last replies were not taken", "exception": error})
+        slots = self._ledger.slots
+        marks = slots[STARTED], bool(slots[LOADING])
+        self._closed = True
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+        self._outgoing.clear()
+        self._ledger.close()
+        return marks
+
+    # ---- inside -----------------------------------------------------------------------------------
+
+    def _say(self, opcode: int, body: Any) -> None:
+        if self._closed:
+            return
+        frame = memoryview(messages.message(opcode, body))
+        if self._outgoing:
+            self._outgoing.append(frame)
+            return
+        try:
+            sent = self._sock.send(frame)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the worker is gone, and its end is on its way
+        if sent < len(frame):
+            self._outgoing.append(frame[sent:])
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        outgoing = self._outgoing
+        try:
+            while outgoing:
+                sent = self._sock.send(outgoing[0])
+                if sent < len(outgoing[0]):
+                    outgoing[0] = outgoing[0][sent:]
+                    break
+                outgoing.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            outgoing.clear()
+        if self._poke_again:
+            # A worker in the middle of a task reads only when poked, and what it was poked for is
+            # behind what it has yet to read.
+            self._interrupt()
+        if not outgoing:
+            self._poke_again = False
+            self._loop.remove_writer(self._sock.fileno())
+
+    def _poke(self) -> None:
+        if self._closed:
+            return
+        self._poke_again = bool(self._outgoing)
+        self._interrupt()
+
+    def _readable(self) -> None:
+        for _ in range(_READS_PER_TURN):
+            if not self._read() or not self._decoder.more:
+                return
+
+    def _read(self) -> bool:
+        """Reads once; returns whether there may be more."""
+        if self._closed:
+            return False
+        try:
+            payloads = self._decoder.read(self._sock, self._owner.buffer)
+            if payloads is not None:
+                for payload in payloads:
+                    self._receive(payload)
+                return True
+        except BlockingIOError:
+            return False
+        except FrameError as error:
+            self._error = self._error or error
+        except OSError:
+            pass
+        self._loop.remove_reader(self._sock.fileno())
+        self._astray()
+        return False
+
+    def _receive(self, payload: Payload) -> None:
+        if payload and payload[0] == messages.REPLIES_TAG:
+            generation, active, idle, pickles, replies = messages.read_replies(payload)
+            self._generation = generation
+            self._deliver(replies, pickles, active, idle)
+            return
+        opcode, body = messages.read(payload)
+        if opcode == messages.BULK:
+            replies, active, idle = body
+            self._deliver(replies, True, active, idle)
+        elif opcode == messages.READY and isinstance(body, WorkerReady):
+            self._owner.listener.worker_ready(self._worker_id, body)
+        elif opcode == messages.START_FAILED:
+            self._error = decode_error(body)
+        elif opcode == messages.FUNCTION_ADDED:
+            key, failure = body
+            error = None if failure is None else decode_error(failure)
+            self._owner.listener.function_added(self._worker_id, key, error)
+        elif opcode == messages.MESSAGE:
+            try:
+                said = codec.decode(body)
+            except Exception as error:  # noqa: BLE001 - whoever listens is told instead
+                said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
+            self._owner.listener.worker_message(self._worker_id, said)
+        else:
+            raise FrameError(f"a worker said {opcode!r}")
+
+    def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
+        self._times = (active, idle)
+        delivered: Sequence[Any] = [_unpacked(reply) for reply in replies] if pickles else replies
+        self._owner.listener.replies(self._worker_id, delivered, active, idle)
+
+    def _take_what_is_left(self) -> None:
+        for _ in range(_DRAIN_LIMIT):
+            if not self._read():
+                break
+        slots = self._ledger.slots
+        if slots[COUNT] and slots[GENERATION] > self._generation:
+            self._take_outbox(slots[COUNT], slots[LENGTH])
+
+    def _take_outbox(self, count: int, length: int) -> None:
+        data = bytes(self._ledger.outbox[REPLIES_START:length])
+        try:
+            replies = messages.marshalled_replies(count, data)
+        except (ValueError, EOFError, TypeError):
+            return  # a task's code wrote where it should not; its worker's tasks count as started
+        self._deliver(replies, True, *self._times)
+
+
+_UNREADABLE: Final = {
+    DONE: ("the result", FAILED),
+    ITEM: ("an item", BAD_ITEM),
+    MAPPED: ("the result", MAP_FAILED),
+}
+
+
+def _unpacked(reply: WireReply) -> Reply:
+    if len(reply) == 4:
+        return reply
+    sequence, status, _, run_time, payload = reply
+    if status in (FAILED, MAP_FAILED):
+        return (sequence, status, decode_error(payload), run_time)
+    try:
+        return (sequence, status, codec.decode(payload), run_time)
+    except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
+        what, status = _UNREADABLE[status]
+        failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
+        failure.__cause__ = error
+        return (sequence, status, failure, run_time)
