@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from poolifier.pool.base import Pool
     from poolifier.pool.future import TaskFuture
+    from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterpreterPool
     from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
     from poolifier.pool.kinds.ray import DynamicRayPool, FixedRayPool
     from poolifier.pool.kinds.thread import DynamicThreadPool, FixedThreadPool
@@ -54,10 +55,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CurrentTask",
+    "DynamicInterpreterPool",
     "DynamicProcessPool",
     "DynamicRayPool",
     "DynamicThreadPool",
     "EluSummary",
+    "FixedInterpreterPool",
     "FixedProcessPool",
     "FixedRayPool",
     "FixedThreadPool",
@@ -128,6 +131,7 @@ _ROOMS: Final = {
     ),
     "poolifier.pool.base": ("Pool",),
     "poolifier.pool.future": ("TaskFuture",),
+    "poolifier.pool.kinds.interpreter": ("DynamicInterpreterPool", "FixedInterpreterPool"),
     "poolifier.pool.kinds.process": ("DynamicProcessPool", "FixedProcessPool"),
     "poolifier.pool.kinds.ray": ("DynamicRayPool", "FixedRayPool"),
     "poolifier.pool.kinds.thread": ("DynamicThreadPool", "FixedThreadPool"),

@@ -1,5 +1,6 @@
 """One suite for every kind of worker: `kind` is what a test gets its pools from."""
 
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ import psutil
 import pytest
 
 from poolifier import (
+    DynamicInterpreterPool,
     DynamicProcessPool,
     DynamicRayPool,
     DynamicThreadPool,
+    FixedInterpreterPool,
     FixedProcessPool,
     FixedRayPool,
     FixedThreadPool,
@@ -41,6 +44,11 @@ KINDS = [
     Kind("thread", FixedThreadPool, DynamicThreadPool, by_reference=True, killable=False),
     Kind("ray", FixedRayPool, DynamicRayPool, by_reference=False, killable=True),
 ]
+if sys.version_info >= (3, 13):
+    # Elsewhere there are none, and a test of theirs proves that this is said.
+    KINDS.append(
+        Kind("interpreter", FixedInterpreterPool, DynamicInterpreterPool, by_reference=False, killable=False)
+    )
 
 NEEDS = {"ray": pytest.mark.skipif(find_spec("ray") is None, reason="Ray has no wheels for this Python")}
 

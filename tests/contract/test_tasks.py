@@ -164,7 +164,7 @@ def test_what_is_measured(run, kind):
             assert info.elu.active >= 0.09
             (node,) = pool.worker_nodes
             assert node.usage.tasks.executed == 5
-            assert (node.pid is None) == (node.memory is None) == (kind.name == "thread")
+            assert (node.pid is None) == (node.memory is None) == (kind.name in ("thread", "interpreter"))
 
     run(main())
 

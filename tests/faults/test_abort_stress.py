@@ -7,7 +7,7 @@ from itertools import chain
 
 import pytest
 
-from poolifier import FixedProcessPool, FixedThreadPool
+from tests.contract.conftest import KINDS
 
 TASKS = 20_000
 ABORTS = 10_000
@@ -37,7 +37,7 @@ async def work_async(task):
     return number
 
 
-@pytest.mark.parametrize("pool_class", [FixedProcessPool, FixedThreadPool])
+@pytest.mark.parametrize("pool_class", [kind.fixed for kind in KINDS])
 @pytest.mark.parametrize(("function", "concurrency"), [(work, 1), (work_async, 1), (work_async, 5)])
 @pytest.mark.usefixtures("no_leaks")
 def test_an_abort_hits_its_own_task_or_none(run, until, pool_class, function, concurrency):

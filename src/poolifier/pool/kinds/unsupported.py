@@ -16,6 +16,9 @@ __all__ = ["UNSUPPORTED", "check_supported"]
 UNSUPPORTED: Final[Mapping[str, Mapping[str, str]]] = {
     "process": {},
     "thread": {"max_memory_per_worker": "a thread shares its memory with all others, so nobody can tell what it takes"},
+    "interpreter": {
+        "max_memory_per_worker": "an interpreter shares its memory with all others, so nobody can tell what it takes"
+    },
     "ray": {},
 }
 """Kind -> option -> why a pool of that kind cannot have it."""

@@ -1,0 +1,137 @@
+"""Workers that are sub-interpreters of this process: nothing is shared, though all is in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, Final
+
+from poolifier.backends.interpreter.channel import InterpreterChannel
+from poolifier.backends.interpreter.host import InterpreterHost
+from poolifier.backends.interpreter.support import interpreters_module
+from poolifier.backends.launch import pickle_function, pickle_launch
+from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.wire.frames import BUFFER_SIZE
+from poolifier.worker.ledger import Ledger, create_ledger
+from poolifier.worker.source import WorkerSource
+
+__all__ = ["InterpreterBackend"]
+
+_PATIENCE: Final = 0.5
+"""Seconds that `close` gives the threads of workers that have ended to be gone."""
+
+_logger = logging.getLogger("poolifier")
+
+
+class InterpreterBackend:
+    """A `Backend` whose workers are sub-interpreters. Making one does nothing.
+
+    Args:
+        source: Where the task functions come from.
+        initializer: Called in each worker before it is ready.
+        initargs: What it is called with.
+        grace: Seconds that a worker which is to be killed has to stop what it does.
+
+    Attributes:
+        listener: Who is told what happens.
+        buffer: What all channels read into.
+        grace: As given.
+    """
+
+    def __init__(
+        self,
+        source: WorkerSource,
+        initializer: Callable[..., object] | None = None,
+        initargs: Sequence[Any] = (),
+        grace: float = 1.0,
+    ) -> None:
+        self.listener: WorkerListener
+        self.buffer = memoryview(b"")
+        self.grace = grace
+        self._source = source
+        self._initializer = initializer
+        self._initargs = tuple(initargs)
+        self._launch = b""
+        self._interpreters: Any = None
+        self._channels: dict[int, InterpreterChannel] = {}
+        self._threads: list[threading.Thread] = []
+        self._started = False
+
+    async def start(self, listener: WorkerListener) -> None:
+        """Prepares for workers, on the running event loop.
+
+        Raises:
+            SerializationError: The worker or the initializer cannot be pickled.
+            UnsupportedError: There are no sub-interpreters here.
+        """
+        self._interpreters = interpreters_module()
+        self._launch = pickle_launch(self._source, self._initializer, self._initargs)
+        self.listener = listener
+        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._started = True
+
+    def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> InterpreterChannel:  # noqa: ARG002
+        """Begins to start a worker; `worker_ready` or `worker_exited` follows.
+
+        Raises:
+            OSError: The system has no room for it.
+            RuntimeError: The backend has not been started, or has been closed.
+        """
+        if not self._started:
+            raise RuntimeError("the backend has not been started, or has been closed")
+        ours, theirs = socket.socketpair()
+        fds = [theirs.detach()]
+        try:
+            fds.append(create_ledger())
+            ledger = Ledger(fds[1])
+            ours.setblocking(False)
+
+            def start(ended: Callable[[BaseException | None], object]) -> InterpreterHost:
+                return InterpreterHost(self._interpreters, f"poolifier-{worker_id}", (fds[0], fds[1]), ended)
+
+            channel = InterpreterChannel(self, worker_id, ours, ledger, start)
+        except OSError:
+            ours.close()
+            for fd in fds:
+                os.close(fd)
+            raise
+        self._channels[worker_id] = channel
+        channel.begin(self._launch, settings)
+        return channel
+
+    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+        """Pickles a task function.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        return pickle_function(name, function)
+
+    async def close(self) -> None:
+        """Lets go of all workers, and waits a moment for them to be gone. Says which are not."""
+        self._started = False
+        for channel in list(self._channels.values()):
+            channel.abandon()
+        deadline = monotonic() + _PATIENCE
+        while (self._channels or self._alive()) and monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # nothing tells of the last step of a thread
+        if left := self._alive():
+            names = ", ".join(thread.name for thread in left)
+            _logger.warning(
+                "interpreters that cannot be stopped go on after the pool's end, until their code ends: %s", names
+            )
+
+    def channel_ended(self, worker_id: int, thread: threading.Thread) -> None:
+        """A channel of this backend has closed; its thread may still be there."""
+        del self._channels[worker_id]
+        self._alive()
+        self._threads.append(thread)
+
+    def _alive(self) -> list[threading.Thread]:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        return self._threads

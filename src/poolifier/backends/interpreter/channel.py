@@ -1,0 +1,155 @@
+"""The pool's end of one worker interpreter: how it is poked and ended, and how its end is found out.
+
+An interpreter cannot be ended from outside while it runs. `kill` asks it to leave and stops what runs in
+it. Where that was asked before, or does not help within a grace period, it is *abandoned*: its end is
+reported as though it were gone, nothing it says is heard any more, and it leaves as soon as its code
+lets it. What had not started then never does: see `LEAVE` in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from poolifier.backends.interpreter.host import InterpreterHost
+from poolifier.backends.wire_channel import WireChannel, WireOwner
+from poolifier.protocols import ABORTED, DONE, EXHAUSTED, FAILED, RETURNED, WorkerExit
+from poolifier.wire.messages import WireReply
+from poolifier.worker.ledger import LEAVE, Ledger
+
+__all__ = ["InterpreterChannel"]
+
+_ENDS: Final = frozenset({DONE, FAILED, ABORTED, RETURNED, EXHAUSTED})
+
+_logger = logging.getLogger("poolifier")
+
+
+class _Owner(WireOwner, Protocol):
+    grace: float
+
+    def channel_ended(self, worker_id: int, thread: threading.Thread) -> None: ...
+
+
+class InterpreterChannel(WireChannel):
+    """A `Channel` to a worker that is an interpreter.
+
+    Args:
+        owner: The backend.
+        worker_id: The worker's number.
+        sock: This end of the channel.
+        ledger: This view of the ledger.
+        start: Starts the worker's thread, which calls what it is given when the worker has ended.
+    """
+
+    __slots__ = ("_backend", "_host", "_leaving", "_patience", "_unanswered")
+
+    def __init__(
+        self,
+        owner: _Owner,
+        worker_id: int,
+        sock: socket.socket,
+        ledger: Ledger,
+        start: Callable[[Callable[[BaseException | None], object]], InterpreterHost],
+    ) -> None:
+        super().__init__(owner, worker_id, sock, ledger)
+        self._backend = owner
+        self._leaving = False
+        self._patience: asyncio.TimerHandle | None = None
+        self._unanswered: set[int] = set()
+        try:
+            self._host = start(self._ended_elsewhere)
+        except OSError:
+            self._conclude()
+            raise
+
+    @property
+    def pid(self) -> None:
+        """None: an interpreter has no process of its own."""
+        return None
+
+    @property
+    def memory(self) -> None:
+        """None: what an interpreter takes cannot be told from what the others take."""
+        return None
+
+    def abort(self, sequence: int) -> None:
+        """Stops that task, or drops it if it has not started. Its reply tells how it went."""
+        self._unanswered.add(sequence)
+        super().abort(sequence)
+
+    def kill(self) -> None:
+        """Ends the worker as far as that can be done: see the module."""
+        if self._closed or self._leaving:
+            return
+        # What is done is done, and is not taken for what does not stop.
+        self._readable()
+        if self._closed:
+            return
+        self._leave()
+        if self._unanswered:
+            self._abandon()
+            return
+        # One that waits hears this.
+        self.stop()
+        self._patience = self._loop.call_later(self._backend.grace, self._abandon)
+
+    def abandon(self) -> None:
+        """Reports the end of a worker that may go on for a while."""
+        if not self._closed:
+            self._leave()
+            self._abandon()
+
+    def _interrupt(self) -> None:
+        self._host.poke()
+
+    def _astray(self) -> None:
+        """Nothing: its thread is about to end, or is stuck, which the pool finds out as ever."""
+
+    def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
+        if self._unanswered:
+            for reply in replies:
+                if reply[1] in _ENDS:
+                    self._unanswered.discard(reply[0])
+        super()._deliver(replies, pickles, active, idle)
+
+    def _leave(self) -> None:
+        self._leaving = True
+        # Before the started mark is read.
+        self._ledger.slots[LEAVE] = 1
+        self._host.leave()
+
+    def _abandon(self) -> None:
+        if self._closed:
+            return
+        _logger.warning(
+            "worker %d does not stop: its interpreter, in thread %r, is abandoned and goes on until its code ends",
+            self._worker_id,
+            self._host.thread.name,
+        )
+        started, loading = self._conclude()
+        # In the next turn of the loop: the pool is not told while it tells.
+        self._loop.call_soon(self._report, WorkerExit(started=started, loading=loading, abandoned=True))
+
+    def _ended_elsewhere(self, error: BaseException | None) -> None:
+        """The worker has ended. Called in its thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._ended, error)
+        except RuntimeError:
+            return  # the loop is closed, and nobody is left to tell
+
+    def _ended(self, error: BaseException | None) -> None:
+        if self._closed:
+            return
+        started, loading = self._conclude()
+        error = self._error or error
+        self._report(WorkerExit(0 if error is None else 1, None, "", started, error, loading))
+
+    def _report(self, exited: WorkerExit) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._backend.channel_ended(self._worker_id, self._host.thread)
+        self._backend.listener.worker_exited(self._worker_id, exited)

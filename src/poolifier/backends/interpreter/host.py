@@ -1,0 +1,147 @@
+"""The thread of this process in which a worker's interpreter lives, from its creation to its end.
+
+**The end of the process.** CPython ends interpreters that are still there, but gives up the process (a
+fatal error, or it waits forever) where one has more than one thread. So whatever is left is asked to
+leave before. An interpreter that is stuck in a call that lets go of its lock (`time.sleep`, a read) then
+has one thread, and CPython gets along with that. One that is stuck in a call that holds the lock, such as
+`pow` of huge numbers, has to be waited for: the process ends when the call does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final
+
+from poolifier.backends.interpreter.far_side import IDENT_SIZE
+from poolifier.backends.launch import search_path
+
+__all__ = ["InterpreterHost"]
+
+_PATIENCE: Final = 1.0
+"""Seconds that the end of the process gives interpreters to leave."""
+
+_MOMENT: Final = 0.1
+"""Seconds in which a thread that has said its last word is gone, where that cannot be seen."""
+
+_logger = logging.getLogger("poolifier")
+
+_hosts: set[InterpreterHost] = set()
+
+
+class InterpreterHost:
+    """Creates an interpreter and runs a worker in it, in a thread of its own.
+
+    Args:
+        interpreters: The module of PEP 734.
+        name: The thread's name.
+        fds: The worker's ends of its channel and ledger, to take over.
+        ended: Called in the thread when the worker has ended, with what kept it from running or None.
+
+    Raises:
+        OSError: The system has no room for it.
+    """
+
+    __slots__ = ("__weakref__", "_control", "_ended", "_fds", "_interpreters", "_lock", "thread")
+
+    def __init__(
+        self,
+        interpreters: Any,
+        name: str,
+        fds: tuple[int, int],
+        ended: Callable[[BaseException | None], object],
+    ) -> None:
+        self._interpreters = interpreters
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair()
+        self._control.setblocking(False)
+        self._fds = (*fds, theirs.detach())
+        # A daemon, for one that is stuck must not keep the process from ending.
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        if not _hosts:
+            atexit.unregister(_leave_all)
+            atexit.register(_leave_all)
+        _hosts.add(self)
+        try:
+            self.thread.start()
+        except RuntimeError as error:
+            _hosts.discard(self)
+            self._control.close()
+            os.close(self._fds[2])
+            raise OSError(f"no room for a thread: {error}") from error
+
+    def poke(self) -> None:
+        """Makes the worker look at its channel, if it runs a task."""
+        with self._lock, contextlib.suppress(OSError):
+            # Where there is no room, there are more pokes to come than needed.
+            self._control.send(b"p")
+
+    def leave(self) -> None:
+        """Makes the worker leave, as soon as what it runs lets it."""
+        with self._lock, contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+
+    def await_control(self) -> None:
+        """Waits until the worker's interpreter has no control thread, once it was told to leave."""
+        said = b""
+        with contextlib.suppress(OSError):
+            self._control.setblocking(True)
+            while got := self._control.recv(IDENT_SIZE):
+                said += got
+        task = Path("/proc/self/task")
+        if not said or not task.exists():
+            sleep(_MOMENT)
+            return
+        thread = task / str(int.from_bytes(said, "little"))
+        while thread.exists():
+            sleep(0.001)
+
+    def _run(self) -> None:
+        fds: tuple[int, ...] = self._fds
+        failure: BaseException | None = None
+        interpreter = None
+        try:
+            interpreter = self._interpreters.create()
+            interpreter.exec(
+                f"import sys; sys.path[:] = {search_path()!r}; sys.argv[:] = {sys.argv!r}\n"
+                "from poolifier.backends.interpreter.far_side import main"
+            )
+            # From here on the descriptors are the worker's.
+            script, fds = f"main{fds}", ()
+            interpreter.exec(script)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, there is no worker
+            failure = error
+        for fd in fds:
+            os.close(fd)
+        self._ended(failure)
+        try:
+            if interpreter is not None:
+                # Waits for threads that tasks have left there.
+                interpreter.close()
+        except Exception:
+            _logger.exception("an interpreter of %s was not closed", self.thread.name)
+        _hosts.discard(self)
+        with self._lock:
+            self._control.close()
+
+
+def _leave_all() -> None:
+    """Lets the process end: see the module."""
+    hosts = list(_hosts)
+    for host in hosts:
+        host.leave()
+    deadline = monotonic() + _PATIENCE
+    for host in hosts:
+        host.thread.join(max(0.0, deadline - monotonic()))
+    for host in hosts:
+        if host.thread.is_alive():
+            host.await_control()

@@ -1,0 +1,264 @@
+"""A worker's session where there are no signals: a control thread serves the pool in the middle of a task.
+
+The control thread lives in the worker's interpreter and sleeps until it is poked (see `control`). What
+in a process the signal's handler does, it does from beside the worker's thread. They never act at once:
+
+**The window.** While the code of a plain task runs, its sequence stands in `_window`. Whoever takes it out
+has the session to himself: the worker's thread for its own code, the control thread to serve the pool.
+Taking is one atomic operation, so only one of them gets it. The control thread puts it back when it is
+done; the worker, where it finds it gone, waits for that before it leaves the handlers around the task.
+
+**Pokes.** The control thread sets `poked`, then tries the window. The worker opens the window, then looks at
+`poked`. So one of them serves, and no poke is lost.
+
+**Aborts.** Only with the window in its hands does the control thread set an exception in the worker's thread
+(see `interrupt`), and only once for a task: `_fired` is that task from then on. The worker closes the
+window before it looks at `_fired`; where an exception was set, it clears it, unless it was delivered before.
+So an exception is set only while the worker is inside the two handlers around the code of the task that
+it is meant for, and none is left when it leaves them.
+
+An exception that is delivered right after the worker has taken the window finds it closing it a second
+time. It is then not in there, nor held by the control thread, which shows in `_held`: that is set
+before the control thread tries, and until it has put it back.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from time import perf_counter, sleep
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from poolifier.backends import interrupt
+from poolifier.errors import TaskAborted
+from poolifier.protocols import ABORTED, WorkerSettings
+from poolifier.wire import codec, messages
+from poolifier.wire.messages import WireReply
+from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
+from poolifier.worker.link import Link
+from poolifier.worker.registry import Registry
+from poolifier.worker.session import Session
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from poolifier.worker.streams import Stream
+
+__all__ = ["ChannelLost", "InterpreterLink", "InterpreterSession"]
+
+
+class ChannelLost(SystemExit):
+    """The pool is gone, so the worker is to end. (What asyncio lets pass, as few things.)"""
+
+
+class InterpreterLink(Link):
+    """A `Link` whose worker is not the whole process."""
+
+    __slots__ = ()
+
+    def lose(self, why: str = "") -> NoReturn:
+        """Ends the worker, by an exception."""
+        raise ChannelLost(why)
+
+
+class InterpreterSession(Session):
+    """A `Session` that a control thread serves. The worker's thread makes it."""
+
+    __slots__ = ("_begun", "_current", "_fired", "_held", "_ident", "_loop", "_running", "_slots", "_window")
+
+    def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
+        self._current = 0
+        self._window: dict[int, bool] = {}
+        self._fired = 0
+        self._held = False
+        self._begun = 0
+        self._ident = threading.get_ident()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: Iterable[int] = ()
+        self._slots = ledger.slots
+        super().__init__(link, ledger, registry, settings)
+
+    @property
+    def current(self) -> int:  # type: ignore[override]
+        """Sequence of the plain task whose code runs now, or 0. To set it opens or closes the window."""
+        return self._current
+
+    @current.setter
+    def current(self, sequence: int) -> None:
+        if not sequence:
+            if self._current:
+                self._close()
+            return
+        self._current = sequence
+        self._window[sequence] = True
+        # The pool writes this before it reads the started mark, which was written before.
+        if self._slots[LEAVE] and self._fired != sequence:
+            if self._begun != sequence:
+                self._slots[STARTED] = sequence - 1
+            self.serve()
+
+    def listen(self) -> None:
+        """Nothing: it is the control thread that listens."""
+
+    def use_loop(
+        self, loop: asyncio.AbstractEventLoop, cancel: Callable[[int], None], running: Iterable[int]
+    ) -> None:
+        """Tasks run in an event loop from now on, which is told from whatever thread."""
+        self._loop = loop
+        self._running = running
+        self.cancel = lambda sequence: self._in_loop(cancel, sequence)
+
+    def reply(self, reply: WireReply) -> None:
+        """As ever, but a worker that was told to leave says nothing of what it stops for that."""
+        if reply[1] != ABORTED or not self._slots[LEAVE]:
+            super().reply(reply)
+
+    # ---- the worker's thread ----------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Serves the pool in the middle of a task.
+
+        Raises:
+            TaskAborted: The pool wants this very task to stop.
+        """
+        sequence = self._current
+        self._take_window(sequence)
+        try:
+            wanted = self._attend(sequence)
+            if wanted:
+                # Raised here, so no other is to be set.
+                self._fired = sequence
+        finally:
+            self._window[sequence] = True
+        if wanted:
+            raise TaskAborted
+
+    def wait_for(self, stream: Stream) -> None:
+        """Serves the pool in the middle of a stream until that has credit.
+
+        Raises:
+            TaskAborted: The pool wants this very task to stop.
+        """
+        sequence = self._current
+        while not stream.credit:
+            self._take_window(sequence)
+            try:
+                self.flush()
+                if not stream.credit:
+                    began = perf_counter()
+                    self.link.wait()
+                    self.idle += perf_counter() - began
+            finally:
+                self._window[sequence] = True
+            self.serve()
+
+    def say(self, payload: bytes) -> None:
+        """Sends a message of a task function, which stands pickled in `payload`; from any thread.
+
+        Raises:
+            TaskAborted: The pool wanted the calling task to stop meanwhile.
+        """
+        frame = messages.message(messages.MESSAGE, payload)
+        if threading.get_ident() != self._ident:
+            self.link.send(frame)
+            return
+        sequence = self._current
+        if not sequence:
+            # An asynchronous task, in whose thread the control thread has no say.
+            self.flush()
+            self.link.send(frame)
+            return
+        self._take_window(sequence)
+        try:
+            # What was yielded before the message arrives before it.
+            self.flush()
+            self.link.send(frame)
+        finally:
+            self._window[sequence] = True
+        if self.poked:
+            self.serve()
+
+    def _take_window(self, sequence: int) -> None:
+        pop = self._window.pop
+        while pop(sequence, None) is None and (self._held or self._fired != sequence):
+            sleep(0)  # the control thread serves, which takes no time
+
+    def _close(self) -> None:
+        sequence = self._current
+        self._take_window(sequence)
+        if self._fired == sequence:
+            interrupt.clear_exception(self._ident)
+            self.aborted = sequence
+        self._begun = sequence
+        self._current = 0
+
+    # ---- the control thread -----------------------------------------------------------------------
+
+    def poke(self) -> None:
+        """Serves the pool, if the code of a plain task runs; otherwise the worker will."""
+        self.poked = True
+        self._held = True
+        sequence = self._current
+        if not sequence or self._window.pop(sequence, None) is None:
+            self._held = False
+            return
+        try:
+            if self._attend(sequence) and interrupt.load():
+                interrupt.set_exception(self._ident, TaskAborted)
+                self._fired = sequence
+        finally:
+            self._window[sequence] = True
+            self._held = False
+
+    def leave(self) -> None:
+        """Stops what runs, as far as that can be done, and lets nothing more start."""
+        self._slots[LEAVE] = 1
+        self.poke()
+        self._in_loop(self._cancel_all)
+
+    # ---- whoever has the window -------------------------------------------------------------------
+
+    def _attend(self, sequence: int) -> bool:
+        """Serves the pool; returns whether that task is to be stopped."""
+        self.poked = False
+        try:
+            received = self.link.receive_now()
+            if self._loop is not None:
+                received = [message for message in received if not self._left_to_loop(message)]
+            self.dispatch(received)
+            self.flush()
+        except ChannelLost:
+            self._slots[LEAVE] = 1
+        except Exception as error:  # noqa: BLE001 - the channel is broken, and with it the worker
+            sys.stderr.write(f"poolifier: a worker lost its channel: {codec.describe(error)}\n")
+            self._slots[LEAVE] = 1
+        leave = bool(self._slots[LEAVE])
+        if leave:
+            self.inbox.clear()
+            self.stopping = True
+        return self._fired != sequence and (leave or sequence in (self.wanted, self._slots[ABORT]))
+
+    # ---- the event loop, which runs in the worker's thread ----------------------------------------
+
+    def _left_to_loop(self, message: tuple[int, Any]) -> bool:
+        """What wakes tasks of the event loop, which is not to be done from beside it."""
+        if message[0] != messages.CREDIT:
+            return False
+        self._in_loop(self.dispatch, [message])
+        return True
+
+    def _in_loop(self, callback: Callable[..., object], *arguments: object) -> None:
+        if self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # it is closed: the worker is leaving
+            return
+
+    def _cancel_all(self) -> None:
+        self.inbox.clear()
+        self.stopping = True
+        if self.cancel is not None:
+            for sequence in self._running:
+                self.cancel(sequence)

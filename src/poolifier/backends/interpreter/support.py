@@ -1,0 +1,35 @@
+"""Where sub-interpreters come from: the standard library since Python 3.14, a backport on 3.13."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+from poolifier.errors import UnsupportedError
+
+__all__ = ["interpreters_module"]
+
+_MODULE: Final = "concurrent.interpreters" if sys.version_info >= (3, 14) else "interpreters_backport.interpreters"
+
+
+def interpreters_module() -> Any:
+    """The module of PEP 734, of which `create`, and an interpreter's `exec` and `close`, are used.
+
+    Raises:
+        UnsupportedError: There is none here; says what to do.
+    """
+    version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info < (3, 13):
+        raise UnsupportedError(
+            "interpreter workers need Python 3.14, or Python 3.13 with `pip install 'poolifier[interpreters]'`; "
+            f"this is {version}: use a process pool"
+        )
+    try:
+        return import_module(_MODULE)
+    except ImportError as error:
+        if sys.version_info >= (3, 14):
+            advice = f"this {version} has no module {_MODULE!r}: use a process pool"
+        else:
+            advice = f"on {version} run `pip install 'poolifier[interpreters]'`, or use a process pool"
+        raise UnsupportedError(f"there are no interpreter workers here ({error}): {advice}") from error
