@@ -2,12 +2,17 @@
 
 import asyncio
 import random
+import sys
 import time
 from itertools import chain
 
 import pytest
 
-from tests.contract.conftest import KINDS
+from poolifier import FixedInterpreterPool, FixedProcessPool, FixedThreadPool
+
+POOLS = [FixedProcessPool, FixedThreadPool]
+if sys.version_info >= (3, 13):
+    POOLS.append(FixedInterpreterPool)
 
 TASKS = 20_000
 ABORTS = 10_000
@@ -37,7 +42,7 @@ async def work_async(task):
     return number
 
 
-@pytest.mark.parametrize("pool_class", [kind.fixed for kind in KINDS])
+@pytest.mark.parametrize("pool_class", POOLS)
 @pytest.mark.parametrize(("function", "concurrency"), [(work, 1), (work_async, 1), (work_async, 5)])
 @pytest.mark.usefixtures("no_leaks")
 def test_an_abort_hits_its_own_task_or_none(run, until, pool_class, function, concurrency):
