@@ -93,8 +93,6 @@ class InterpreterChannel(WireChannel):
         if self._unanswered:
             self._abandon()
             return
-        # One that waits hears this.
-        self.stop()
         self._patience = self._loop.call_later(self._backend.grace, self._abandon)
 
     def abandon(self) -> None:
@@ -120,7 +118,7 @@ class InterpreterChannel(WireChannel):
         self._leaving = True
         # Before the started mark is read.
         self._ledger.slots[LEAVE] = 1
-        self._host.leave()
+        self._host.poke()
 
     def _abandon(self) -> None:
         if self._closed:

@@ -1,13 +1,14 @@
 """What a worker's interpreter runs: the worker itself, and the control thread beside it.
 
-The pool holds the other end of a *control socket*. A byte that arrives there is a poke; its end says that
-the worker is to leave now, and ends the control thread. Nothing else is said there: whatever is to be
-known stands in the ledger or comes through the channel, so a poke that finds the socket full of
-others may be dropped.
+The pool holds the other end of a *control socket*. What arrives there is a poke: what it is about comes
+through the channel, or stands in the ledger, so one that finds the socket full of others may be dropped.
+`LEAVING` is a poke that stands for `LEAVE` in the ledger, for whoever has no ledger. The end of the socket
+ends the control thread.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -21,10 +22,16 @@ from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
 from poolifier.worker.start import run_worker
 
-__all__ = ["IDENT_SIZE", "main"]
+__all__ = ["IDENT_SIZE", "LEAVING", "POKE", "THREADS_LEFT", "main"]
 
 IDENT_SIZE: Final = 8
 """Bytes, little-endian, in which the control thread says first what the system calls it."""
+
+THREADS_LEFT: Final = b"t"
+"""What is said last where tasks have left threads, which the end of the interpreter waits for."""
+
+POKE: Final = b"p"
+LEAVING: Final = b"l"
 
 _BATCH: Final = 4096
 
@@ -39,11 +46,11 @@ def main(channel: int, ledger_fd: int, control_fd: int) -> None:
         # The streams of all workers end in the same place, where their lines are not to be torn.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
-    control = _Control(control_sock, ledger)
+    link = InterpreterLink(sock)
+    control = _Control(control_sock, link, ledger)
     try:
-        run_worker(InterpreterLink(sock), ledger, _nothing, None, control.new_session)
-    except ChannelLost:
-        pass
+        with contextlib.suppress(ChannelLost):
+            run_worker(link, ledger, _nothing, None, control.new_session)
     finally:
         control.end()
         sock.close()
@@ -54,10 +61,12 @@ def _nothing() -> None:
 
 
 class _Control:
-    def __init__(self, sock: socket.socket, ledger: Ledger) -> None:
+    def __init__(self, sock: socket.socket, link: InterpreterLink, ledger: Ledger) -> None:
         self._sock = sock
+        self._link = link
         self._ledger = ledger
         self._session: InterpreterSession | None = None
+        self._ending = False
         # No daemon, for interpreters with a lock of their own have none.
         self._thread = threading.Thread(target=self._run, name="poolifier-control")
         self._thread.start()
@@ -71,26 +80,41 @@ class _Control:
             raise ChannelLost
         return session
 
+    def _poked(self) -> None:
+        session = self._session
+        leave = self._ledger.slots[LEAVE]
+        if session is not None:
+            session.poke()
+            if leave:
+                session.cancel_all()
+        if leave:
+            self._link.hang_up()
+
     def end(self) -> None:
         """Ends the thread, from the worker's."""
         self._session = None
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        self._ending = True
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RD)
         self._thread.join()
+        # The worker's own thread is a foreign one here, as is the main one of the process.
+        if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+            with contextlib.suppress(OSError):
+                self._sock.send(THREADS_LEFT)
         self._sock.close()
 
     def _run(self) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self._sock.sendall(threading.get_native_id().to_bytes(IDENT_SIZE, "little"))
-            while self._sock.recv(_BATCH):
-                session = self._session
-                if session is not None:
-                    session.poke()
-        except OSError:
-            pass
-        self._ledger.slots[LEAVE] = 1
+            while said := self._sock.recv(_BATCH):
+                if LEAVING in said:
+                    self._ledger.slots[LEAVE] = 1
+                self._poked()
+        if self._ending:
+            return
         session = self._session
         if session is not None:
-            session.leave()
+            session.calm()
+        # Says that there is nothing but the end of this thread to wait for.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)

@@ -2,9 +2,10 @@
 
 **The end of the process.** CPython ends interpreters that are still there, but gives up the process (a
 fatal error, or it waits forever) where one has more than one thread. So whatever is left is asked to
-leave before. An interpreter that is stuck in a call that lets go of its lock (`time.sleep`, a read) then
-has one thread, and CPython gets along with that. One that is stuck in a call that holds the lock, such as
-`pow` of huge numbers, has to be waited for: the process ends when the call does.
+leave before; where it does not, its control thread is ended, and CPython gets along with the other one.
+It has to be waited for where it is in a call that holds the interpreter's lock, such as `pow` of huge
+numbers: the process ends when the call does. An interpreter that ended but has threads of its tasks
+left is waited for, as are threads of the main interpreter.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
 
-from poolifier.backends.interpreter.far_side import IDENT_SIZE
+from poolifier.backends.interpreter.far_side import IDENT_SIZE, LEAVING, POKE, THREADS_LEFT
 from poolifier.backends.launch import search_path
 
 __all__ = ["InterpreterHost"]
@@ -48,6 +49,9 @@ class InterpreterHost:
 
     Raises:
         OSError: The system has no room for it.
+
+    Attributes:
+        thread: The thread.
     """
 
     __slots__ = ("__weakref__", "_control", "_ended", "_fds", "_interpreters", "_lock", "thread")
@@ -80,30 +84,38 @@ class InterpreterHost:
             raise OSError(f"no room for a thread: {error}") from error
 
     def poke(self) -> None:
-        """Makes the worker look at its channel, if it runs a task."""
-        with self._lock, contextlib.suppress(OSError):
-            # Where there is no room, there are more pokes to come than needed.
-            self._control.send(b"p")
+        """Makes the worker look at its channel, if it runs a task, and at what the ledger says of leaving."""
+        self._tell(POKE)
 
     def leave(self) -> None:
         """Makes the worker leave, as soon as what it runs lets it."""
-        with self._lock, contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_WR)
+        self._tell(LEAVING)
 
-    def await_control(self) -> None:
-        """Waits until the worker's interpreter has no control thread, once it was told to leave."""
+    def end_control(self) -> bool:
+        """Ends the control thread of the worker's interpreter, and waits until there is none.
+
+        Returns whether the worker has ended, and threads of its tasks have not.
+        """
         said = b""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
         with contextlib.suppress(OSError):
             self._control.setblocking(True)
             while got := self._control.recv(IDENT_SIZE):
                 said += got
         task = Path("/proc/self/task")
-        if not said or not task.exists():
+        if said and task.exists():
+            thread = task / str(int.from_bytes(said[:IDENT_SIZE], "little"))
+            while thread.exists():
+                sleep(0.001)
+        else:
             sleep(_MOMENT)
-            return
-        thread = task / str(int.from_bytes(said, "little"))
-        while thread.exists():
-            sleep(0.001)
+        return THREADS_LEFT in said[IDENT_SIZE:]
+
+    def _tell(self, what: bytes) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            # Where there is no room, there are more pokes to come than needed.
+            self._control.send(what)
 
     def _run(self) -> None:
         fds: tuple[int, ...] = self._fds
@@ -143,5 +155,5 @@ def _leave_all() -> None:
     for host in hosts:
         host.thread.join(max(0.0, deadline - monotonic()))
     for host in hosts:
-        if host.thread.is_alive():
-            host.await_control()
+        if host.thread.is_alive() and host.end_control():
+            host.thread.join()

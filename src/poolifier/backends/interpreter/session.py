@@ -24,6 +24,8 @@ before the control thread tries, and until it has put it back.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -60,6 +62,11 @@ class InterpreterLink(Link):
     def lose(self, why: str = "") -> NoReturn:
         """Ends the worker, by an exception."""
         raise ChannelLost(why)
+
+    def hang_up(self) -> None:
+        """Takes the channel for lost once all that has arrived is read: wakes a worker that waits for more."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RD)
 
 
 class InterpreterSession(Session):
@@ -211,11 +218,13 @@ class InterpreterSession(Session):
             self._window[sequence] = True
             self._held = False
 
-    def leave(self) -> None:
-        """Stops what runs, as far as that can be done, and lets nothing more start."""
-        self._slots[LEAVE] = 1
-        self.poke()
+    def cancel_all(self) -> None:
+        """Stops what runs in the event loop, if there is one."""
         self._in_loop(self._cancel_all)
+
+    def calm(self) -> None:
+        """Leaves no exception to be delivered, for this interpreter is about to be ended with what runs in it."""
+        interrupt.clear_exception(self._ident)
 
     # ---- whoever has the window -------------------------------------------------------------------
 
