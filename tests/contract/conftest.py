@@ -46,9 +46,7 @@ KINDS = [
 ]
 if sys.version_info >= (3, 13):
     # Elsewhere there are none, and a test of theirs proves that this is said.
-    KINDS.append(
-        Kind("interpreter", FixedInterpreterPool, DynamicInterpreterPool, by_reference=False, killable=False)
-    )
+    KINDS.append(Kind("interpreter", FixedInterpreterPool, DynamicInterpreterPool, by_reference=False, killable=False))
 
 NEEDS = {"ray": pytest.mark.skipif(find_spec("ray") is None, reason="Ray has no wheels for this Python")}
 

@@ -94,8 +94,11 @@ class _Runtime:
         current_task.use_lookup(self._lookup)
         self._loop.add_reader(session.link.fileno(), self._readable)
         self._pump()
-        await self._done
-        self._loop.remove_reader(session.link.fileno())
+        try:
+            await self._done
+        finally:
+            # Where the channel is lost the tasks are yet to be cancelled, which needs the loop.
+            self._loop.remove_reader(session.link.fileno())
         session.flush()
 
     def _readable(self) -> None:

@@ -13,7 +13,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.wire_channel import WireChannel, WireOwner

@@ -71,7 +71,9 @@ class _Control:
         self._thread = threading.Thread(target=self._run, name="poolifier-control")
         self._thread.start()
 
-    def new_session(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> InterpreterSession:
+    def new_session(
+        self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings
+    ) -> InterpreterSession:
         session = InterpreterSession(link, ledger, registry, settings)
         # Whatever it missed.
         session.poked = True

@@ -51,7 +51,7 @@ __all__ = ["ChannelLost", "InterpreterLink", "InterpreterSession"]
 
 
 class ChannelLost(SystemExit):
-    """The pool is gone, so the worker is to end. (What asyncio lets pass, as few things.)"""
+    """The pool is gone, so the worker is to end. Of a kind that asyncio lets pass."""
 
 
 class InterpreterLink(Link):
@@ -108,9 +108,7 @@ class InterpreterSession(Session):
     def listen(self) -> None:
         """Nothing: it is the control thread that listens."""
 
-    def use_loop(
-        self, loop: asyncio.AbstractEventLoop, cancel: Callable[[int], None], running: Iterable[int]
-    ) -> None:
+    def use_loop(self, loop: asyncio.AbstractEventLoop, cancel: Callable[[int], None], running: Iterable[int]) -> None:
         """Tasks run in an event loop from now on, which is told from whatever thread."""
         self._loop = loop
         self._running = running
