@@ -87,7 +87,7 @@ class InterpreterSession(Session):
         super().__init__(link, ledger, registry, settings)
 
     @property
-    def current(self) -> int:  # type: ignore[override]
+    def current(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Sequence of the plain task whose code runs now, or 0. To set it opens or closes the window."""
         return self._current
 

@@ -1,0 +1,301 @@
+"""What only interpreter workers do: one process, many interpreters; modules that refuse; abandoned workers."""
+
+import asyncio
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from poolifier import (
+    DynamicInterpreterPool,
+    FixedInterpreterPool,
+    FixedProcessPool,
+    PoolEvent,
+    Worker,
+    WorkerCrashedError,
+    current_task,
+)
+
+
+def echo(data):
+    return data
+
+
+def whoami(_):
+    return os.getpid(), threading.get_ident(), sys.argv, sys.path
+
+
+def count(_):
+    global counted
+    counted = globals().get("counted", 0) + 1
+    return threading.get_ident(), counted
+
+
+def test_workers_share_the_process_and_no_state(run):
+    async def main():
+        async with FixedInterpreterPool(2, {"whoami": whoami, "count": count}) as pool:
+            assert pool.info.worker == "interpreter"
+            who = await asyncio.gather(*(pool.execute(None, "whoami") for _ in range(200)))
+            assert {pid for pid, *_ in who} == {os.getpid()}
+            assert len({ident for _, ident, *_ in who}) == 2
+            assert all(argv == sys.argv for *_, argv, _ in who)
+            counts = {}
+            for ident, number in await asyncio.gather(*(pool.execute(None, "count") for _ in range(200))):
+                counts.setdefault(ident, []).append(number)
+            assert all(sorted(numbers) == list(range(1, len(numbers) + 1)) for numbers in counts.values())
+            assert len(counts) == 2
+            assert "counted" not in globals(), "and this interpreter has none"
+
+    run(main())
+
+
+def test_python_runs_in_parallel(run):
+    """Two workers are inside plain Python code at once, without letting go of a lock in between."""
+
+    async def main():
+        async with FixedInterpreterPool(2, meet) as pool:
+            read, write = zip(*(os.pipe() for _ in range(2)), strict=True)
+            try:
+                # Longer than any switch between threads of one interpreter that shared a lock would allow.
+                await asyncio.gather(pool.execute((read[0], write[1])), pool.execute((read[1], write[0])))
+            finally:
+                for fd in (*read, *write):
+                    os.close(fd)
+
+    run(main())
+
+
+def meet(pipes):
+    sys.setswitchinterval(1000)  # nobody takes the lock of this interpreter away
+    os.set_blocking(pipes[0], False)
+    os.write(pipes[1], b"x" * 1000)
+    got = 0
+    while got < 1000:
+        try:
+            got += len(os.read(pipes[0], 1))
+        except BlockingIOError:
+            continue
+
+
+IMPORTS_A_REFUSER = "import psutil\n\nfrom poolifier import Worker\n\nworker = Worker(len)\n"
+
+
+def import_refuser(name):
+    __import__(name)
+
+
+def test_a_module_that_refuses_at_start_is_named(run, tmp_path):
+    path = tmp_path / "imports_a_refuser.py"
+    path.write_text(IMPORTS_A_REFUSER)
+
+    async def main():
+        with pytest.raises(ImportError, match="_psutil_linux does not support loading in subinterpreters"):
+            await FixedInterpreterPool(2, path).start()
+
+    run(main())
+
+
+def test_a_module_that_refuses_in_a_task_is_named(run):
+    async def main():
+        async with FixedInterpreterPool(1, import_refuser) as pool:
+            for _ in range(2):
+                with pytest.raises(ImportError, match="_psutil_linux does not support loading in subinterpreters"):
+                    await pool.execute("psutil")
+            await pool.execute("json")
+
+    run(main())
+
+
+def block(seconds):
+    time.sleep(seconds)  # in C: nothing can be raised in it before it ends
+    return "late"
+
+
+def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reported(run, until, caplog):
+    async def main():
+        threads = threading.active_count()
+        errors = []
+        said = lambda *what: errors.append(what)  # noqa: E731
+        async with FixedInterpreterPool(1, block, abort_grace=0.05, error_handler=said) as pool:
+            events = []
+            pool.emitter.on(PoolEvent.ERROR, events.append)
+            stuck = pool.worker_nodes[0]
+            future = pool.execute(1.5)
+            waiting = [pool.execute(0) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            future.cancel()
+            assert await asyncio.wait_for(asyncio.gather(*waiting), 1.2) == ["late"] * 5
+            assert pool.worker_nodes[0].id != stuck.id
+            ((node, error),) = errors
+            assert (node.id, type(error)) == (stuck.id, WorkerCrashedError)
+            assert "abandoned" in str(error)
+            assert events == [error]
+            assert pool.info.executed_tasks == 5
+        assert "is abandoned" in caplog.text
+        assert f"poolifier-{stuck.id}" in caplog.text
+        await until(lambda: threading.active_count() == threads)
+
+    with caplog.at_level(logging.WARNING, "poolifier"):
+        run(main())
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_destroy_does_not_wait_for_what_is_stuck(run, until, caplog):
+    async def main():
+        threads = threading.active_count()
+        pool = FixedInterpreterPool(1, block, abort_grace=0.1, tasks_queue_options={"tasks_finished_timeout": 0.1})
+        await pool.start()
+        future = pool.execute(2.0)
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        await pool.destroy()
+        assert time.monotonic() - begun < 1.5
+        assert future.cancelled()
+        assert "go on after the pool's end" in caplog.text
+        await until(lambda: threading.active_count() == threads)
+
+    run(main())
+
+
+def start_slowly():
+    time.sleep(0.5)
+
+
+def test_a_start_that_hangs_can_be_left(run, until):
+    async def main():
+        threads = threading.active_count()
+        pool = FixedInterpreterPool(1, echo, initializer=start_slowly, abort_grace=0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.start(), 0.2)
+        await until(lambda: threading.active_count() == threads)
+
+    run(main())
+
+
+def write_mark(job):
+    path, seconds = job
+    with open(path, "a") as file:  # noqa: PTH123
+        file.write(f"{current_task().id}\n")
+    time.sleep(seconds)
+
+
+def test_what_an_abandoned_worker_had_not_started_runs_once(run, until, tmp_path):
+    path = str(tmp_path / "marks")
+
+    async def main():
+        threads = threading.active_count()
+        async with FixedInterpreterPool(1, write_mark, abort_grace=0.05) as pool:
+            await pool.execute((path, 0))
+            stuck = pool.execute((path, 0.3))
+            waiting = [pool.execute((path, 0)) for _ in range(100)]
+            await asyncio.sleep(0.05)
+            stuck.cancel()
+            await asyncio.gather(*waiting)
+        await until(lambda: threading.active_count() == threads)
+
+    for _ in range(3):
+        run(main())
+    with open(path) as file:  # noqa: PTH123
+        assert len(file.readlines()) == 3 * 102
+
+
+def test_processes_start_and_work_beside_interpreters(run):
+    """A fork of this process would be the end of it."""
+
+    async def main():
+        async with FixedInterpreterPool(2, echo) as interpreters:
+            async with FixedProcessPool(2, echo) as processes:
+                for pool in (interpreters, processes, interpreters):
+                    assert await asyncio.gather(*(pool.execute(n) for n in range(100))) == list(range(100))
+            async with FixedProcessPool(1, echo, start_method="spawn") as processes:
+                assert await processes.execute(1) == 1
+            assert await interpreters.execute(2) == 2
+
+    run(main())
+
+
+def try_to_fork(_):
+    return os.fork()
+
+
+def test_a_task_that_forks_gets_an_error(run):
+    async def main():
+        async with FixedInterpreterPool(1, try_to_fork) as pool:
+            with pytest.raises(RuntimeError, match="fork not supported"):
+                await pool.execute()
+
+    run(main())
+
+
+def start_a_program(_):
+    return subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_task_may_start_a_program(run):
+    async def main():
+        async with FixedInterpreterPool(1, start_a_program) as pool:
+            assert await pool.execute() == "1\n"
+
+    run(main())
+
+
+PRINTS = """
+import asyncio, sys
+from poolifier import FixedInterpreterPool
+
+def speak(word):
+    print(word)
+    print(word.upper(), file=sys.stderr)
+
+async def main():
+    async with FixedInterpreterPool(1, speak) as pool:
+        for word in ("one", "two"):
+            await pool.execute(word)
+        print("main", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_output_goes_where_that_of_the_process_goes():
+    ended = subprocess.run([sys.executable, "-c", PRINTS], capture_output=True, text=True, timeout=60, check=True)
+    assert (ended.stdout, ended.stderr) == ("one\ntwo\nmain\n", "ONE\nTWO\n")
+
+
+@pytest.mark.parametrize(
+    "option", [{"env": {}}, {"nice": 1}, {"cpu_affinity": [0]}, {"start_method": "spawn"}, {"preload": True}]
+)
+def test_options_of_processes_are_refused(option):
+    (name,) = option
+    with pytest.raises(TypeError, match=re.escape(f"has no option {name!r}: it is one of process pools")):
+        FixedInterpreterPool(1, echo, **option)
+
+
+def test_arguments_are_checked():
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        FixedInterpreterPool(0, echo)
+    with pytest.raises(TypeError, match="max must be"):
+        DynamicInterpreterPool(0, None, echo)
+
+
+def leave_a_thread(_):
+    threading.Thread(target=time.sleep, args=(0.3,)).start()
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_thread_that_a_task_leaves_holds_up_nothing_but_its_interpreter(run, until):
+    async def main():
+        threads = threading.active_count()
+        async with FixedInterpreterPool(1, Worker({"leave": leave_a_thread, "echo": echo})) as pool:
+            first = pool.worker_nodes[0].id
+            await pool.execute(None, "leave")
+            assert await pool.execute(1, "echo") == 1
+            assert pool.worker_nodes[0].id == first
+        await until(lambda: threading.active_count() == threads)
+
+    run(main())
