@@ -9,6 +9,7 @@ ends the control thread.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
 import sys
@@ -44,7 +45,7 @@ def main(channel: int, ledger_fd: int, control_fd: int) -> None:
     os.close(ledger_fd)
     for stream in (sys.stdout, sys.stderr):
         # The streams of all workers end in the same place, where their lines are not to be torn.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
     link = InterpreterLink(sock)
     control = _Control(control_sock, link, ledger)

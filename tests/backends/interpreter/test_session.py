@@ -1,0 +1,195 @@
+"""How a control thread and a worker share a session: in this interpreter, with a thread of the test as the former."""
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
+from poolifier.errors import TaskAborted
+from poolifier.protocols import ABORTED, DONE, RETURNED, WorkerSettings
+from poolifier.task_functions import Worker
+from poolifier.wire import messages
+from poolifier.wire.frames import FrameDecoder
+from poolifier.worker.invoke import run_plain
+from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger, create_ledger
+from poolifier.worker.registry import Registry
+from poolifier.worker.runtime import run_blocking
+
+
+class Pool:
+    """The other end of a session whose worker is the calling thread."""
+
+    def __init__(self, functions):
+        self.sock, self.theirs = socket.socketpair()
+        fd = create_ledger()
+        self.ledger = Ledger(fd)
+        os.close(fd)
+        link = InterpreterLink(self.theirs)
+        self.session = InterpreterSession(link, self.ledger, Registry(Worker(functions)), WorkerSettings())
+        self.decoder = FrameDecoder()
+
+    def say(self, opcode, body=None):
+        self.sock.sendall(messages.message(opcode, body))
+
+    def poke_elsewhere(self):
+        """A poke as the control thread has it; returns once that is done."""
+        thread = threading.Thread(target=self.session.poke)
+        thread.start()
+        thread.join()
+
+    def run(self, sequence, name="default", data=None):
+        entry = self.session.registry.entries[name]
+        run_plain(self.session, (sequence, name, data, 5000 + sequence), entry, 0.0)
+
+    def replies(self):
+        found = []
+        while True:
+            try:
+                payloads = self.decoder.read(self.sock, memoryview(bytearray(65536)), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return found
+            for payload in payloads:
+                found += messages.read_replies(payload)[4]
+
+    def close(self):
+        self.sock.close()
+        self.theirs.close()
+        self.ledger.close()
+
+
+@pytest.fixture
+def make_pool():
+    pools = []
+
+    def make(functions):
+        pools.append(Pool(functions))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def test_the_pool_is_served_in_the_middle_of_a_task(make_pool):
+    def task():
+        pool.say(messages.TASKS, [(2, "default", None, 5002), (3, "default", None, 5003)])
+        pool.say(messages.ABORT, 2)
+        pool.say(messages.RECLAIM)
+        pool.poke_elsewhere()
+        return [reply[:2] for reply in pool.replies()] == [(2, ABORTED), (3, RETURNED)]
+
+    pool = make_pool(task)
+    pool.run(1)
+    pool.session.flush()
+    assert [reply[:3] for reply in pool.replies()] == [(1, DONE, True)]
+
+
+def test_an_abort_is_raised_in_the_task_it_names_once(make_pool):
+    raised = []
+
+    def task(_):
+        pool.ledger.slots[ABORT] = 1
+        for _ in range(3):
+            try:
+                pool.poke_elsewhere()
+                time.sleep(0)
+            except TaskAborted:
+                raised.append(pool.session.current)
+
+    pool = make_pool(task)
+    pool.run(1)
+    pool.run(2)
+    pool.session.flush()
+    assert raised == [1]
+    # It makes no difference that the function went on.
+    assert [reply[1] for reply in pool.replies()] == [ABORTED, DONE]
+
+
+def test_a_poke_between_tasks_is_served_in_the_next(make_pool):
+    pool = make_pool(lambda: "never")
+    pool.poke_elsewhere()
+    assert pool.session.poked
+    pool.say(messages.ABORT, 3)
+    pool.run(3)
+    pool.run(4)
+    pool.session.flush()
+    assert [reply[:3] for reply in pool.replies()] == [(3, ABORTED, None), (4, DONE, "never")]
+
+
+def test_a_worker_that_is_to_leave_starts_nothing_and_says_nothing(make_pool):
+    ran = []
+    pool = make_pool(ran.append)
+    pool.session.inbox.extend((sequence, "default", sequence, 5000) for sequence in (4, 5, 6))
+    pool.ledger.slots[LEAVE] = 1
+    run_blocking(pool.session)
+    assert ran == []
+    assert pool.replies() == []
+    assert pool.ledger.slots[STARTED] == 3
+    assert pool.session.stopping
+
+
+def test_what_runs_when_it_is_to_leave_is_stopped_and_not_answered(make_pool):
+    cleaned = []
+
+    def task():
+        pool.ledger.slots[LEAVE] = 1
+        try:
+            pool.poke_elsewhere()
+            time.sleep(0)
+        finally:
+            cleaned.append(True)
+
+    pool = make_pool(task)
+    pool.session.inbox.append((1, "default", None, 5000))
+    run_blocking(pool.session)
+    assert cleaned == [True]
+    assert pool.replies() == []
+    assert pool.ledger.slots[STARTED] == 1
+
+
+def test_no_exception_is_left_behind_whenever_it_is_set(make_pool):
+    """The control thread fires at any moment of many tiny tasks; what is between them is never hit."""
+    pool = make_pool(lambda n: n)
+    session = pool.session
+    done = threading.Event()
+
+    def control():
+        while not done.is_set():
+            pool.ledger.slots[ABORT] = session.current
+            session.poke()
+
+    thread = threading.Thread(target=control)
+    thread.start()
+    statuses = set()
+    try:
+        for sequence in range(1, 20_001):
+            pool.run(sequence, data=sequence)
+            if sequence % 100 == 0:
+                session.flush()
+                replies = pool.replies()
+                statuses.update(reply[1] for reply in replies)
+                assert all(reply[2] == reply[0] for reply in replies if reply[1] == DONE)
+    finally:
+        done.set()
+        thread.join()
+    assert DONE in statuses
+    assert statuses <= {DONE, ABORTED}
+
+
+def test_a_worker_whose_pool_is_gone_leaves(make_pool):
+    pool = make_pool(len)
+    pool.sock.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(ChannelLost):
+        run_blocking(pool.session)
+
+
+def test_one_that_waits_can_be_woken_to_leave(make_pool):
+    pool = make_pool(len)
+    thread = threading.Timer(0.05, pool.session.link.hang_up)
+    thread.start()
+    with pytest.raises(ChannelLost):
+        run_blocking(pool.session)
+    thread.join()
