@@ -8,7 +8,10 @@ must see to it that it is delivered, or cleared, before the code that it is mean
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["clear_exception", "load", "set_exception"]
 

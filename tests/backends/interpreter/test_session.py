@@ -9,7 +9,7 @@ import pytest
 
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, DONE, RETURNED, WorkerSettings
+from poolifier.exchange import ABORTED, DONE, RETURNED, WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder

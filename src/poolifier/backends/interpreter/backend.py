@@ -15,7 +15,8 @@ from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
 from poolifier.backends.launch import pickle_function, pickle_launch
-from poolifier.protocols import WorkerListener, WorkerSettings
+from poolifier.exchange import WorkerSettings
+from poolifier.protocols import WorkerListener
 from poolifier.wire.frames import BUFFER_SIZE
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.source import WorkerSource

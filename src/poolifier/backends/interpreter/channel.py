@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.wire_channel import WireChannel, WireOwner
-from poolifier.protocols import ABORTED, DONE, EXHAUSTED, FAILED, RETURNED, WorkerExit
+from poolifier.exchange import ABORTED, DONE, EXHAUSTED, FAILED, RETURNED, WorkerExit
 from poolifier.wire.messages import WireReply
 from poolifier.worker.ledger import LEAVE, Ledger
 

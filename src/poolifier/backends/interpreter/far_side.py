@@ -14,14 +14,17 @@ import os
 import socket
 import sys
 import threading
-from typing import Final
 
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
-from poolifier.protocols import WorkerSettings
+from poolifier.exchange import WorkerSettings
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
 from poolifier.worker.start import run_worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["IDENT_SIZE", "LEAVING", "POKE", "THREADS_LEFT", "main"]
 

@@ -30,11 +30,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from time import perf_counter, sleep
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from poolifier.backends import interrupt
 from poolifier.errors import TaskAborted
-from poolifier.protocols import ABORTED, WorkerSettings
+from poolifier.exchange import ABORTED, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.messages import WireReply
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
@@ -42,8 +41,10 @@ from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
 from poolifier.worker.session import Session
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any, NoReturn
 
     from poolifier.worker.streams import Stream
 
