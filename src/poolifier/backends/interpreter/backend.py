@@ -134,5 +134,9 @@ class InterpreterBackend:
         self._threads.append(thread)
 
     def _alive(self) -> list[threading.Thread]:
+        for thread in self._threads:
+            if not thread.is_alive():
+                # For the system it may be there for a moment more.
+                thread.join()
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         return self._threads
