@@ -23,8 +23,11 @@ from poolifier.worker.source import WorkerSource
 
 __all__ = ["InterpreterBackend"]
 
-_PATIENCE: Final = 0.5
-"""Seconds that `close` gives the threads of workers that have ended to be gone."""
+_PATIENCE: Final = 0.2
+"""Seconds that `close` gives abandoned workers to leave."""
+
+_CLOSING: Final = 3.0
+"""Seconds that it gives interpreters whose workers have left to be closed, which takes as long as it takes."""
 
 _logger = logging.getLogger("poolifier")
 
@@ -60,7 +63,8 @@ class InterpreterBackend:
         self._launch = b""
         self._interpreters: Any = None
         self._channels: dict[int, InterpreterChannel] = {}
-        self._threads: list[threading.Thread] = []
+        self._closing: list[threading.Thread] = []
+        self._abandoned: list[threading.Thread] = []
         self._started = False
 
     async def start(self, listener: WorkerListener) -> None:
@@ -118,25 +122,31 @@ class InterpreterBackend:
         self._started = False
         for channel in list(self._channels.values()):
             channel.abandon()
-        deadline = monotonic() + _PATIENCE
-        while (self._channels or self._alive()) and monotonic() < deadline:  # noqa: ASYNC110
+        begun = monotonic()
+        while self._waited_for(monotonic() - begun):  # noqa: ASYNC110
             await asyncio.sleep(0.005)  # nothing tells of the last step of a thread
-        if left := self._alive():
+        if left := _alive(self._closing + self._abandoned):
             names = ", ".join(thread.name for thread in left)
             _logger.warning(
                 "interpreters that cannot be stopped go on after the pool's end, until their code ends: %s", names
             )
 
-    def channel_ended(self, worker_id: int, thread: threading.Thread) -> None:
+    def channel_ended(self, worker_id: int, thread: threading.Thread, *, abandoned: bool) -> None:
         """A channel of this backend has closed; its thread may still be there."""
         del self._channels[worker_id]
-        self._alive()
-        self._threads.append(thread)
+        self._closing = _alive(self._closing)
+        self._abandoned = _alive(self._abandoned)
+        (self._abandoned if abandoned else self._closing).append(thread)
 
-    def _alive(self) -> list[threading.Thread]:
-        for thread in self._threads:
-            if not thread.is_alive():
-                # For the system it may be there for a moment more.
-                thread.join()
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        return self._threads
+    def _waited_for(self, seconds: float) -> bool:
+        if self._channels:
+            return True  # they report in the next turn of the loop
+        return bool((seconds < _CLOSING and _alive(self._closing)) or (seconds < _PATIENCE and _alive(self._abandoned)))
+
+
+def _alive(threads: list[threading.Thread]) -> list[threading.Thread]:
+    for thread in threads:
+        if not thread.is_alive():
+            # For the system it may be there for a moment more.
+            thread.join()
+    return [thread for thread in threads if thread.is_alive()]

@@ -31,7 +31,7 @@ _logger = logging.getLogger("poolifier")
 class _Owner(WireOwner, Protocol):
     grace: float
 
-    def channel_ended(self, worker_id: int, thread: threading.Thread) -> None: ...
+    def channel_ended(self, worker_id: int, thread: threading.Thread, *, abandoned: bool) -> None: ...
 
 
 class InterpreterChannel(WireChannel):
@@ -149,5 +149,5 @@ class InterpreterChannel(WireChannel):
     def _report(self, exited: WorkerExit) -> None:
         if self._patience is not None:
             self._patience.cancel()
-        self._backend.channel_ended(self._worker_id, self._host.thread)
+        self._backend.channel_ended(self._worker_id, self._host.thread, abandoned=exited.abandoned)
         self._backend.listener.worker_exited(self._worker_id, exited)
