@@ -37,7 +37,7 @@ def sleep(_):
 
 
 def hold(_):
-    pow(3, 10_000_000)  # keeps the interpreter's lock
+    pow(3, 5_000_000)  # keeps the interpreter's lock
 
 
 def leave_a_thread(_):
