@@ -16,6 +16,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from benchmarks.core.choosing import choosing
 from poolifier.exchange import WorkerReady
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategy
 from poolifier.scheduler.affinity import Affinity
@@ -161,7 +162,16 @@ def main() -> int:
     arguments = parser.parse_args()
     tasks, rounds = (5_000, 3) if arguments.quick else (30_000, 7)
     report: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
-    print("submit + done, nanoseconds a task; every worker runs one task, then four are in flight on each")
+    print("the strategy alone, nanoseconds a task: a choice; then with all that it is told of the task")
+    for in_flight in (1, 4):
+        alone = choosing((FEW, MANY), tasks, rounds, in_flight)
+        report[f"choosing, in flight {in_flight}"] = alone
+        print(f"\n{f'{in_flight} per worker':<36}{FEW:>10,}{MANY:>10,}{'ratio':>8}{FEW:>10,}{MANY:>10,}{'ratio':>8}")
+        for strategy, costs in alone.items():
+            pairs = zip(costs[str(FEW)], costs[str(MANY)], strict=True)
+            cells = "".join(f"{few:>10,.0f}{many:>10,.0f}{many / few:>8.2f}" for few, many in pairs)
+            print(f"{strategy:<36}{cells}", flush=True)
+    print("\nsubmit + done, nanoseconds a task; every worker runs one task, then four are in flight on each")
     for in_flight in (1, 4):
         table = per_task(tasks, rounds, in_flight)
         report[f"in flight {in_flight}"] = table

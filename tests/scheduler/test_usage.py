@@ -1,14 +1,15 @@
 import random
+from array import array
 from statistics import median
 
 import pytest
 
-from poolifier.scheduler.usage import FOLD_MASK, WINDOW, FunctionUsage, NodeUsage, Times, TimeSummary, percentile
+from poolifier.scheduler.usage import PENDING, WINDOW, FunctionUsage, NodeUsage, Times, TimeSummary, percentile
 
 
 def times(*values):
     made = Times()
-    made.pending.extend(values)
+    made.add(array("d", values))
     return made
 
 
@@ -44,17 +45,21 @@ def test_percentiles_are_interpolated(values, share, expected):
 def test_extremes_and_sums_are_of_all_percentiles_of_the_most_recent():
     pick = random.Random(4)
     values = [pick.random() for _ in range(3 * WINDOW)]
-    measured = Times()
+    usage = FunctionUsage()
     for value in values:
-        measured.pending.append(value)
-        if len(measured.pending) > FOLD_MASK:
-            measured.fold()
+        usage.pending.append(value)
+        usage.pending.append(2.0 * value)
+        if len(usage.pending) >= PENDING:
+            usage.fold()
+    measured = usage.run_time
     summary = measured.summary()
     assert summary.count == len(values)
     assert summary.total == pytest.approx(sum(values))
     assert (summary.minimum, summary.maximum) == (min(values), max(values))
     assert summary.median == median(values[-WINDOW:])
     assert len(measured.recent) == WINDOW
+    assert usage.wait_time.summary().median == 2.0 * summary.median
+    assert usage.wait_time.summary().total == pytest.approx(2.0 * summary.total)
 
 
 def test_merging_adds_up_and_leaves_the_other_alone():
@@ -74,7 +79,7 @@ def test_merging_into_nothing_keeps_the_minimum():
 def test_counts_by_function_and_in_total():
     node = NodeUsage()
     node.of("a").executed += 2
-    node.of("a").run_time.pending.append(1.0)
+    node.of("a").pending.extend((1.0, 0.0))
     node.of("b").failed += 1
     node.of("b").aborted += 3
     node.of("b").stolen += 4
@@ -90,8 +95,7 @@ def test_workers_that_are_gone_leave_no_trail_that_grows():
         node = NodeUsage()
         node.max_queued = 7
         node.of("a").executed += 500
-        node.of("a").run_time.pending.extend([1.0] * 500)
-        node.of("a").wait_time.pending.extend([2.0] * 500)
+        node.of("a").pending.extend([1.0, 2.0] * 500)
         retired.merge(node)
         retired.trim()
     assert retired.counts() == (10_000, 0, 0, 0)
@@ -103,7 +107,7 @@ def test_workers_that_are_gone_leave_no_trail_that_grows():
 def test_function_usage_merges_every_number():
     first, second = FunctionUsage(), FunctionUsage()
     second.executed, second.failed, second.aborted, second.stolen = 1, 2, 3, 4
-    second.wait_time.pending.append(0.25)
+    second.pending.extend((0.5, 0.25))
     first.merge(second)
     first.merge(second)
     assert (first.executed, first.failed, first.aborted, first.stolen) == (2, 4, 6, 8)

@@ -47,7 +47,7 @@ from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.recycling import Recycling
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
-from poolifier.scheduler.usage import FOLD_MASK
+from poolifier.scheduler.usage import PENDING
 from poolifier.scheduler.workforce import Workforce
 from poolifier.task_functions import TaskFunctionProperties
 
@@ -133,12 +133,11 @@ class Scheduler:
         wait_time = now - task.submitted_at - run_time
         if wait_time < 0.0:
             wait_time = 0.0
-        pending = usage.run_time.pending
+        pending = usage.pending
         pending.append(run_time)
-        usage.wait_time.pending.append(wait_time)
-        if len(pending) > FOLD_MASK:
-            usage.run_time.fold()
-            usage.wait_time.fold()
+        pending.append(wait_time)
+        if len(pending) >= PENDING:
+            usage.fold()
         if node.eligible:
             for task_ended in self.choosers.end_watchers:
                 task_ended(node, run_time, wait_time, active)
@@ -167,12 +166,11 @@ class Scheduler:
         else:
             usage.executed += 1
         function.estimate += (run_time - function.estimate) * 0.125
-        pending = usage.run_time.pending
+        pending = usage.pending
         pending.append(run_time)
-        usage.wait_time.pending.append(max(0.0, now - task.submitted_at - run_time))
-        if len(pending) > FOLD_MASK:
-            usage.run_time.fold()
-            usage.wait_time.fold()
+        pending.append(max(0.0, now - task.submitted_at - run_time))
+        if len(pending) >= PENDING:
+            usage.fold()
         return task
 
     def task_cut(self, node: Node, sequence: int, now: float) -> None:

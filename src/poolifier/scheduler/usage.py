@@ -1,7 +1,7 @@
 """What workers have done: counts exactly, times cheaply.
 
-A task's end costs two appends. Sums, extremes and the window for percentiles are worked out a
-thousand at a time by built-in functions, or when somebody looks.
+A task's end costs two appends. Sums, extremes and the window for percentiles are worked out for a
+thousand tasks at a time by built-in functions, or when somebody looks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 WINDOW: Final = 1024
 """Median and percentiles are those of this many most recent times."""
 
-FOLD_MASK: Final = 1023
+PENDING: Final = 2 * WINDOW
+"""Times that are put off at the most before they are summed up; a task has two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +40,31 @@ class TimeSummary:
 
 
 class Times:
-    """Measured times; `pending` holds those not yet summed up."""
+    """Measured times, summed up; the most recent ones are kept as they are."""
 
-    __slots__ = ("count", "maximum", "minimum", "pending", "recent", "total")
+    __slots__ = ("count", "maximum", "minimum", "recent", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.total = 0.0
         self.minimum = 0.0
         self.maximum = 0.0
-        # Arrays, not lists: eight bytes a time, and the float objects are free again at once.
+        # An array, not a list: eight bytes a time.
         self.recent: array[float] = array("d")
-        self.pending: array[float] = array("d")
 
-    def fold(self) -> None:
-        """Sums up what is pending."""
-        pending = self.pending
-        if not pending:
+    def add(self, times: array[float]) -> None:
+        """Sums up some more."""
+        if not times:
             return
-        lowest = min(pending)
+        lowest = min(times)
         self.minimum = lowest if self.count == 0 else min(self.minimum, lowest)
-        self.maximum = max(self.maximum, max(pending))
-        self.count += len(pending)
-        self.total += sum(pending)
-        self.recent = (self.recent + pending)[-WINDOW:]
-        del pending[:]
+        self.maximum = max(self.maximum, max(times))
+        self.count += len(times)
+        self.total += sum(times)
+        self.recent = (self.recent + times)[-WINDOW:]
 
     def merge(self, other: Times) -> None:
         """Adds another's times to these."""
-        other.fold()
-        self.fold()
         if other.count == 0:
             return
         self.minimum = other.minimum if self.count == 0 else min(self.minimum, other.minimum)
@@ -79,7 +75,6 @@ class Times:
 
     def summary(self) -> TimeSummary:
         """The numbers so far. O(window log window)."""
-        self.fold()
         if self.count == 0:
             return TimeSummary()
         recent = sorted(self.recent)
@@ -104,17 +99,47 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 class FunctionUsage:
-    """What one worker has done of one task function."""
+    """What one worker has done of one task function.
 
-    __slots__ = ("aborted", "executed", "failed", "run_time", "stolen", "wait_time")
+    Attributes:
+        pending: Run time and wait time in turn, of tasks that are not summed up yet: one array for both, for
+            with thousands of workers each object that a task's end comes by is a cache miss.
+    """
+
+    __slots__ = ("_run_time", "_wait_time", "aborted", "executed", "failed", "pending", "stolen")
 
     def __init__(self) -> None:
         self.executed = 0
         self.failed = 0
         self.aborted = 0
         self.stolen = 0
-        self.run_time = Times()
-        self.wait_time = Times()
+        self.pending: array[float] = array("d")
+        self._run_time = Times()
+        self._wait_time = Times()
+
+    def fold(self) -> None:
+        """Sums up what is pending."""
+        pending = self.pending
+        self._run_time.add(pending[::2])
+        self._wait_time.add(pending[1::2])
+        del pending[:]
+
+    @property
+    def run_time(self) -> Times:
+        """How long its tasks ran."""
+        self.fold()
+        return self._run_time
+
+    @property
+    def wait_time(self) -> Times:
+        """How long they waited."""
+        self.fold()
+        return self._wait_time
+
+    def trim(self) -> None:
+        """Forgets the older ones of the recent times."""
+        del self.run_time.recent[:-WINDOW]
+        del self.wait_time.recent[:-WINDOW]
 
     def merge(self, other: FunctionUsage) -> None:
         """Adds another's numbers to these."""
@@ -159,8 +184,7 @@ class NodeUsage:
     def trim(self) -> None:
         """Forgets the older times, so that workers that come and go leave no trail that grows."""
         for usage in self.by_function.values():
-            del usage.run_time.recent[:-WINDOW]
-            del usage.wait_time.recent[:-WINDOW]
+            usage.trim()
 
     def total(self) -> FunctionUsage:
         """All task functions together."""

@@ -4,7 +4,7 @@ from statistics import median
 import pytest
 
 from poolifier.options import MeasurementOptions, WorkerChoiceStrategyOptions
-from poolifier.scheduler.strategies.task_times import MEDIAN_WINDOW, Mean, Median, TaskTime, statistic
+from poolifier.scheduler.strategies.task_times import MEDIAN_WINDOW, Mean, Median, statistic, task_time
 
 
 def test_mean():
@@ -50,7 +50,7 @@ def test_options_pick_the_statistic():
     ],
 )
 def test_what_counts_as_a_tasks_time(options, value):
-    time = TaskTime(WorkerChoiceStrategyOptions(**options))
+    time = task_time(WorkerChoiceStrategyOptions(**options))
     for run, wait, active in ((1.0, 4.0, 1.0), (2.0, 5.0, 1.0), (6.0, 6.0, 4.0)):
-        time.add(run, wait, active)
-    assert time.value == value
+        latest = time.add(run, wait, active)
+    assert time.value == latest == value

@@ -7,44 +7,54 @@ This is start-time fair queueing (Goyal, Vin, Cheng 1996) with workers in the pl
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush, heapreplace
 from typing import TypeAlias
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
-from poolifier.scheduler.strategies.task_times import TaskTime
+from poolifier.scheduler.strategies.line import Line
+from poolifier.scheduler.strategies.task_times import TaskTime, task_time
 
-Entry: TypeAlias = tuple[float, int, int, int]
-"""What it is ordered by, its turn, slot and worker id. Of equals, the one chosen last comes last."""
+Entry: TypeAlias = "tuple[float, int, int, _Share]"
+"""Order (mean task time, after the virtual end where that is to come), turn and slot, and whom it stands for.
+
+The numbers are negative: the greatest entry is the first in a line."""
 
 
 class _Share:
-    """A worker's mean task time and virtual end, and the heap entry that stands for it."""
+    """A worker's mean task time and virtual end.
 
-    __slots__ = ("end", "known", "mean", "noted", "taken", "time", "turn", "worker")
+    Attributes:
+        taken: Which line it stands in.
+        turn: When it was last chosen, negative: of equals, the one chosen last comes last.
+        rank: Its slot, negative: of those never chosen, the lowest slot comes first.
+        entry: What stands for it in a line. All others are stale.
+    """
 
-    def __init__(self, worker: WorkerCandidate, options: WorkerChoiceStrategyOptions) -> None:
+    __slots__ = ("end", "entry", "known", "mean", "rank", "taken", "time", "turn", "worker")
+
+    def __init__(self, worker: WorkerCandidate, time: TaskTime) -> None:
         self.worker = worker
-        self.time = TaskTime(options)
+        self.time = time
         self.known = False
         self.end = 0.0
         self.mean = 0.0
         self.turn = 0
         self.taken = False
-        self.noted = 0.0
+        self.rank = -worker.slot
+        self.entry: Entry | None = None
 
-    def order(self) -> float:
-        """What it is to be ordered by among those of its side."""
-        return self.end + self.mean if self.taken else self.mean
+    def entry_at(self, order: float) -> Entry:
+        """An entry for that order, which makes all others stale."""
+        entry = self.entry = (order, self.turn, self.rank, self)
+        return entry
 
-    def entry(self) -> Entry:
-        """An entry for the present order, which makes all others stale."""
-        self.noted = self.order()
-        return (self.noted, self.turn, self.worker.slot, self.worker.id)
+    def __lt__(self, other: _Share) -> bool:
+        # Asked where all else is equal: of a worker that is gone and the one in its slot.
+        return self.worker.id > other.worker.id
 
 
 class FairShare(Strategy):
-    """Takes the smallest `max(now, virtual end) + mean task time`. O(log workers) amortised.
+    """Takes the smallest `max(now, virtual end) + mean task time`. O(1) amortised, but for sorting (see `Line`).
 
     `now` moves, so one order does not do. Workers whose virtual end has passed are *free*: all start
     from `now`, so their mean alone orders them. The others are *taken* and ordered by virtual end plus
@@ -62,82 +72,92 @@ class FairShare(Strategy):
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._options = options
         self._turn = 0
-        self._overall = TaskTime(options)
-        self._shares: dict[int, _Share] = {}
-        self._free: list[Entry] = []
-        self._taken: list[Entry] = []
+        self._overall = task_time(options)
+        self._count = 0
+        self._shares: list[_Share | None] = []
+        self._free: Line[Entry] = Line()
+        self._taken: Line[Entry] = Line()
 
     def worker_added(self, worker: WorkerCandidate) -> None:
-        share = self._shares[worker.id] = _Share(worker, self._options)
-        heappush(self._free, share.entry())
-        self._compact(self._free, taken=False)
-        self._compact(self._taken, taken=True)
+        slot = worker.slot
+        self._shares.extend([None] * (slot + 1 - len(self._shares)))
+        share = self._shares[slot] = _Share(worker, task_time(self._options))
+        self._count += 1
+        self._free.add(share.entry_at(0.0))
+        self._compact(self._free)
+        self._compact(self._taken)
 
     def worker_removed(self, worker: WorkerCandidate) -> None:
-        del self._shares[worker.id]
+        share = self._shares[worker.slot]
+        assert share is not None
+        share.entry = None
+        self._shares[worker.slot] = None
+        self._count -= 1
 
     def choose(self, now: float) -> WorkerCandidate | None:
-        taken = self._top(self._taken, taken=True)
+        taken = self._top(self._taken)
         while taken is not None and taken.end <= now:
-            heappop(self._taken)
+            self._taken.front.pop()
             taken.taken = False
-            heappush(self._free, taken.entry())
-            taken = self._top(self._taken, taken=True)
-        free = self._top(self._free, taken=False)
-        if free is not None and (taken is None or now + free.mean <= taken.noted):
-            if not free.known:
-                free.mean = self._overall.value
-            free.end = now + free.mean
-            self._turn = free.turn = self._turn + 1
-            if free.end > now:
-                heappop(self._free)
-                free.taken = True
-                heappush(self._taken, free.entry())
-            else:
-                heapreplace(self._free, free.entry())
-            return free.worker
-        if taken is None:
+            self._free.add(taken.entry_at(-taken.mean))
+            taken = self._top(self._taken)
+        share = self._top(self._free)
+        if share is not None and (taken is None or now + share.mean <= taken.end + taken.mean):
+            self._free.front.pop()
+            if not share.known:
+                share.mean = self._overall.value
+            share.end = now + share.mean
+        elif taken is not None:
+            share = taken
+            self._taken.front.pop()
+            share.end += share.mean
+        else:
             return None
-        taken.end += taken.mean
-        self._turn = taken.turn = self._turn + 1
-        heapreplace(self._taken, taken.entry())
-        return taken.worker
+        self._turn = share.turn = self._turn - 1
+        if share.end > now:
+            share.taken = True
+            self._taken.add(share.entry_at(-(share.end + share.mean)))
+        else:
+            self._free.add(share.entry_at(-share.mean))
+        return share.worker
 
     def task_ended(self, worker: WorkerCandidate, run_time: float, wait_time: float, active_time: float) -> None:
-        share = self._shares.get(worker.id)
-        if share is None:
+        share = self._shares[worker.slot]
+        if share is None or share.worker is not worker:
             return
         self._overall.add(run_time, wait_time, active_time)
-        share.time.add(run_time, wait_time, active_time)
         share.known = True
-        share.mean = share.time.value
-        if share.order() < share.noted:
-            heap = self._taken if share.taken else self._free
-            heappush(heap, share.entry())
-            self._compact(heap, taken=share.taken)
+        mean = share.mean = share.time.add(run_time, wait_time, active_time)
+        entry = share.entry
+        assert entry is not None
+        order = -(share.end + mean) if share.taken else -mean
+        if order > entry[0]:
+            line = self._taken if share.taken else self._free
+            line.add(share.entry_at(order))
+            self._compact(line)
 
-    def _compact(self, heap: list[Entry], *, taken: bool) -> None:
+    def _compact(self, line: Line[Entry]) -> None:
         """Drops the stale entries once they are the most, so that memory follows the workers."""
-        if len(heap) > 64 + 2 * len(self._shares):
-            heap[:] = [entry for entry in heap if self._current(entry, taken=taken)]
-            heapify(heap)
+        if len(line) > 64 + 2 * self._count:
+            line.keep(_is_current)
 
-    def _top(self, heap: list[Entry], *, taken: bool) -> _Share | None:
+    def _top(self, line: Line[Entry]) -> _Share | None:
         """The first share of a side; its entry is at the top and up to date."""
-        while heap:
-            share = self._current(heap[0], taken=taken)
-            if share is None:
-                heappop(heap)
-            elif share.order() > share.noted:
-                heapreplace(heap, share.entry())
-            else:
+        while True:
+            front = line.front or line.refill()
+            if not front:
+                return None
+            entry = front[-1]
+            share = entry[3]
+            if share.entry is not entry:
+                front.pop()
+                continue
+            order = -(share.end + share.mean) if share.taken else -share.mean
+            if order == entry[0]:
                 return share
-        return None
+            front.pop()
+            line.add(share.entry_at(order))
 
-    def _current(self, entry: Entry, *, taken: bool) -> _Share | None:
-        """The share that the entry stands for, or None where it is stale."""
-        noted, turn, _, worker_id = entry
-        share = self._shares.get(worker_id)
-        if share is None or share.noted != noted or share.turn != turn or share.taken is not taken:
-            return None
-        return share
+
+def _is_current(entry: Entry) -> bool:
+    return entry[3].entry is entry

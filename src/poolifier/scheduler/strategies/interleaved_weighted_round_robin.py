@@ -37,21 +37,22 @@ class InterleavedWeightedRoundRobin(Strategy):
         self._changed()
 
     def choose(self, now: float) -> WorkerCandidate | None:  # noqa: ARG002
-        if not self._workers.weights:
-            return None
         if not self._rounds:
-            self._rounds = sorted(set(self._workers.weights.values()))
+            workers = self._workers.ring.workers
+            if not workers:
+                return None
+            self._rounds = sorted({self._workers.weights[worker.slot] for worker in workers})
         ring = self._ring()
         worker = ring.current()
         assert worker is not None
-        if self._virtual >= self._workers.weights[worker.id]:
+        if self._virtual >= self._workers.weights[worker.slot]:
             self._virtual = 0.0
             if ring.advance():
                 self._round = (self._round + 1) % len(self._rounds)
                 ring = self._ring()
             worker = ring.current()
             assert worker is not None
-        self._virtual += self._workers.times[worker.id].value
+        self._virtual += self._workers.times[worker.slot].value
         return worker
 
     def task_ended(self, worker: WorkerCandidate, run_time: float, wait_time: float, active_time: float) -> None:
@@ -69,5 +70,5 @@ class InterleavedWeightedRoundRobin(Strategy):
         if ring is None:
             ring = self._rings[weight] = Ring()
             weights = self._workers.weights
-            ring.workers = [worker for worker in self._workers.ring.workers if weights[worker.id] >= weight]
+            ring.workers = [worker for worker in self._workers.ring.workers if weights[worker.slot] >= weight]
         return ring
