@@ -13,7 +13,7 @@ from poolifier.scheduler.effects import Effect, FailTask
 from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import Node
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, Task
-from poolifier.scheduler.usage import FunctionUsage, NodeUsage
+from poolifier.scheduler.usage import PENDING, FunctionUsage, NodeUsage
 
 
 class Books:
@@ -44,6 +44,26 @@ class Books:
         if task.extra is not None:
             self.submitted += task.extra.items - 1
             self.surplus += task.extra.items - 1
+
+    def item_done(self, node: Node, task: Task, run_time: float, now: float, *, failed: bool) -> None:
+        """Counts an item of a chunk, other than the last."""
+        extra = task.extra
+        assert extra is not None
+        extra.items -= 1
+        self.surplus -= 1
+        node.ran += 1
+        function = task.function
+        usage = node.usage.of(function)
+        if failed:
+            usage.failed += 1
+        else:
+            usage.executed += 1
+        function.estimate += (run_time - function.estimate) * 0.125
+        pending = usage.pending
+        pending.append(run_time)
+        pending.append(max(0.0, now - task.submitted_at - run_time))
+        if len(pending) >= PENDING:
+            usage.fold()
 
     def fail(self, task: Task, error: BaseException, node: Node | None = None) -> None:
         """Ends a task with an error, and all items that it stands for."""

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from poolifier.scheduler.task import ENDED, Task
+from poolifier.scheduler.task import ENDED, Task, by_id
 
 if TYPE_CHECKING:
     from poolifier.options import TasksQueueOptions
@@ -59,13 +59,9 @@ class Lane:
 
     def sort(self) -> None:
         """Puts the oldest first again."""
-        self.tasks = deque(sorted(self.tasks, key=_by_id))
+        self.tasks = deque(sorted(self.tasks, key=by_id))
         self.unsorted = False
         self.drop_dead_heads()
-
-
-def _by_id(task: Task) -> int:
-    return task.id
 
 
 class Shelf:
@@ -187,13 +183,13 @@ class TaskQueue:
             shelf.affinity.waiting -= shelf.length
             shelf.length = 0
             shelf.affinity.backlog.update(shelf)
-        tasks.sort(key=_by_id)
+        tasks.sort(key=by_id)
         return tasks
 
     def __iter__(self) -> Iterator[Task]:
         """The waiting tasks, oldest first. O(n log n)."""
         waiting = [task for shelf in self.shelves for lane in shelf.lanes for task in lane.tasks if task.state != ENDED]
-        return iter(sorted(waiting, key=_by_id))
+        return iter(sorted(waiting, key=by_id))
 
     def aging_rate(self) -> float:
         """Nice levels that a waiting task gains a second, at the present load."""

@@ -17,36 +17,26 @@ See README.md for the theory of operation.
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
-from poolifier.errors import PoolFailedError, TaskTimeoutError
+from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategyOptions
 from poolifier.scheduler.books import Books
+from poolifier.scheduler.changes import Changes
 from poolifier.scheduler.choosers import Choosers, StrategyKey
-from poolifier.scheduler.crashes import start_failed, worker_crashed
 from poolifier.scheduler.edges import Edges
-from poolifier.scheduler.effects import (
-    AbortTask,
-    CancelTask,
-    Effect,
-    Emit,
-    FailPool,
-    FailTask,
-    KillWorker,
-    MeasureMemory,
-    Reclaim,
-    StopWorker,
-)
+from poolifier.scheduler.effects import AbortTask, CancelTask, Effect, Emit
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME, Functions
 from poolifier.scheduler.limits import Limits
-from poolifier.scheduler.node import GONE, PLANNED, READY, RETIRING, STARTING, Node
+from poolifier.scheduler.node import READY, Node
 from poolifier.scheduler.placement import AHEAD, Placement
 from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.recycling import Recycling
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
+from poolifier.scheduler.timetable import Timetable
+from poolifier.scheduler.turnover import Turnover
 from poolifier.scheduler.usage import PENDING
 from poolifier.scheduler.workforce import Workforce
 from poolifier.task_functions import TaskFunctionProperties
@@ -91,6 +81,9 @@ class Scheduler:
         self.was_ready = False
         self.ready_count = 0
         self.strategy_retries = 0
+        self._turnover = Turnover(self)
+        self._timetable = Timetable(self)
+        self._changes = Changes(self)
 
     # ---- tasks ------------------------------------------------------------------------------------
 
@@ -99,11 +92,11 @@ class Scheduler:
         task.submitted_at = now
         self.books.submit(task)
         if self.failure is not None:
-            self.books.fail(task, self._pool_failed())
+            self.books.fail(task, self._turnover.pool_failed())
             return
-        self._place(task, now)
+        self.place(task, now)
         if self.edges.changed:
-            self._report()
+            self.report()
 
     def task_done(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
         """A worker finished a task. `active` is the time its runtime computed for it.
@@ -145,32 +138,16 @@ class Scheduler:
         if self.lobby.length:
             self._retry(node, now)
         if self.edges.changed:
-            self._hand_over(node, now)
-            self._report()
+            self._turnover.hand_over(node, now)
+            self.report()
         return task if wanted else None
 
     def item_done(self, node: Node, sequence: int, run_time: float, now: float, *, failed: bool) -> Task | None:
         """A worker finished an item of a chunk, other than the last. Returns the task, as `task_done` does."""
         task = node.sent.get(sequence)
-        if task is None or task.extra is None or task.extra.items <= 1:
+        if task is None or task.extra is None or task.extra.items <= 1 or task.state != SENT:
             return None
-        if task.state != SENT:
-            return None
-        task.extra.items -= 1
-        self.books.surplus -= 1
-        node.ran += 1
-        function = task.function
-        usage = node.usage.of(function)
-        if failed:
-            usage.failed += 1
-        else:
-            usage.executed += 1
-        function.estimate += (run_time - function.estimate) * 0.125
-        pending = usage.pending
-        pending.append(run_time)
-        pending.append(max(0.0, now - task.submitted_at - run_time))
-        if len(pending) >= PENDING:
-            usage.fold()
+        self.books.item_done(node, task, run_time, now, failed=failed)
         return task
 
     def task_cut(self, node: Node, sequence: int, now: float) -> None:
@@ -179,7 +156,7 @@ class Scheduler:
         self.books.submitted -= self.books.take_items(task)
         task.state = ENDED
         self.placement.freed(node, task, now)
-        self._report()
+        self.report()
 
     def task_failed(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
         """A task function raised, or its result could not be carried. Returns as `task_done` does."""
@@ -236,13 +213,13 @@ class Scheduler:
                 node.queue.push(task)
             else:
                 node.load -= 1
-                self._place(task, now)
+                self.place(task, now)
         if node.state == READY:
             self.placement.press(node)
             self.placement.refill(node, now)
         self.placement.feed_all(now)
-        self._hand_over(node, now)
-        self._report()
+        self._turnover.hand_over(node, now)
+        self.report()
 
     def abort(self, task: Task, now: float) -> None:
         """The caller does not want the task any more. O(1) amortised; does nothing once it has ended."""
@@ -259,7 +236,7 @@ class Scheduler:
                 self.placement.relieve(node)
                 self.placement.lighten(node, now)
             if self.edges.changed:
-                self._report()
+                self.report()
         elif task.state == SENT and node is not None:
             task.state = ABORTING
             self.limits.abort(task, now)
@@ -287,111 +264,31 @@ class Scheduler:
         if self.sizing.minimum == 0 and not self.was_ready:
             self.was_ready = True
             self.effects.append(Emit("ready"))
-        self._report()
+        self.report()
 
     def close(self) -> None:
         """From here on no worker is started or replaced."""
         self.closing = True
-        self._dismiss_spares()
+        self._turnover.dismiss_spares()
 
     def worker_ready(self, node_id: int, ready: WorkerReady, now: float) -> None:
         """A worker can run tasks."""
-        node = self.sizing.nodes.get(node_id)
-        if node is None:
-            self._spare_ready(node_id, ready, now)
-            return
-        if node.state != STARTING:
-            return
-        node.state = READY
-        node.ready = True
-        node.heard_at = node.active_since = now
-        node.max_inactive_time = ready.max_inactive_time
-        node.kill_behavior = ready.kill_behavior
-        self.recycling.begin(node)
-        self.ready_count += 1
-        self.sizing.coming -= 1
-        if not self.functions.learned:
-            self.learn(ready, now)
-        self.effects.append(Emit("worker_online", node))
-        self.choosers.add(node)
-        for shelf in node.queue.shelves:
-            shelf.affinity.backlog.update(shelf)
-        self.sizing.watch(node, now)
-        # First its own: once it is known to be hungry, no further worker is created for what is in the lobby.
-        self.placement.refill(node, now)
-        for task in self.lobby.drain(node):
-            self._place(task, now)
-        # Its own queue may have filled while it started; from here on others may steal from it.
-        self.placement.feed_all(now)
-        if not self.was_ready and self.ready_count >= self.sizing.minimum:
-            self.was_ready = True
-            self.effects.append(Emit("ready"))
-        self.edges.changed = True
-        self._report()
+        self._turnover.ready(node_id, ready, now)
 
     def worker_lost(self, node_id: int, exited: WorkerExit, now: float) -> None:
         """A worker is gone. Its started tasks fail or run again as asked, the others move, all exactly once."""
-        node = self.sizing.nodes.get(node_id)
-        if node is None:
-            self._spare_lost(node_id, exited, now)
-            return
-        was_starting = node.state in (PLANNED, STARTING)
-        unfinished = any(task.state != ABORTING for task in node.sent.values())
-        # A worker that was killed because a task on it would not stop has not failed: it is replaced, no more.
-        expected = self.closing or node.condemned or (node.state == RETIRING and not unfinished)
-        self._withdraw(node, GONE)
-        unsettled = self.books.settle_lost(node, exited)
-        self._bury(node)
-        successor = self._succeed(node)
-        self.workforce.resized(now)
-        if not expected:
-            error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
-            self.effects.append(Emit("error", node, error))
-            why = self.workforce.replace(node, now)
-            if why is not None:
-                self.give_up(error, why)
-        elif not self.closing and not node.dynamic:
-            self.workforce.refill(node.slot, now)
-        if expected and exited.abandoned:
-            # Its pool goes on without it, but somebody should know of what it leaves behind.
-            self.effects.append(Emit("error", node, worker_crashed(node.id, exited)))
-        self.effects.append(Emit("worker_exit", node, exited))
-        if successor is not None:
-            self.worker_ready(*successor, now)
-        # What waits for any worker may have waited for this one, or for its slot to become free.
-        unsettled.extend(self.lobby.drain())
-        for task in sorted(unsettled, key=_by_id):
-            if self.failure is not None:
-                self.books.fail(task, self._pool_failed())
-            else:
-                self._place(task, now)
-        self._report()
+        self._turnover.lost(node_id, exited, now)
 
     def retire(self, node: Node, now: float) -> None:
         """Lets a worker leave: what it was sent it finishes, what waits for it moves.
 
         A worker of the minimum is replaced once it is gone. Does nothing where it is leaving already.
         """
-        if node.state in (RETIRING, GONE):
-            return
-        if node.state == PLANNED:
-            # There is no worker yet that could be asked to leave.
-            if not node.dynamic and not self.closing:
-                return
-            self._withdraw(node, GONE)
-            self._bury(node)
-            self.workforce.resized(now)
-        else:
-            self._withdraw(node, RETIRING)
-            self.limits.leave(node, now)
-            self.effects.append(StopWorker(node))
-        waiting = self.placement.empty_queue(node)
-        if node.state == GONE:
-            waiting.extend(self.lobby.drain())
-        for task in sorted(waiting, key=_by_id):
-            self._place(task, now)
-        self.placement.feed_all(now)
-        self._report()
+        self._turnover.retire(node, now)
+
+    def give_up(self, error: BaseException, why: str) -> None:
+        """Fails the pool, and every task with it."""
+        self._turnover.give_up(error, why)
 
     def memory_measured(self, node: Node, memory: int) -> None:
         """A worker takes so many bytes of memory, which `MeasureMemory` asked for."""
@@ -402,50 +299,17 @@ class Scheduler:
 
     def next_deadline(self) -> float:
         """When `tick` has to be called next; infinity where there is nothing to wait for."""
-        return min(
-            self.placement.watch_at,
-            self.sizing.next_start(),
-            self.sizing.retire_at,
-            self.limits.next_deadline(),
-            self.recycling.measure_at,
-        )
+        return self._timetable.next_deadline()
 
     def tick(self, now: float) -> None:
         """Does what is due: delayed restarts, reclaiming from silent workers, time limits, memory, retirements."""
-        for node in self.sizing.due(now):
-            if not self.closing:
-                self.workforce.start(node, now)
-        if now >= self.placement.watch_at:
-            self.effects.extend(Reclaim(node) for node in self.placement.silent(now))
-        self._enforce_limits(now)
-        if now >= self.recycling.measure_at:
-            self.effects.extend(MeasureMemory(node) for node in self.recycling.to_measure(now))
-        if now >= self.sizing.retire_at:
-            for node in () if self.closing else self.sizing.inactive(now):
-                for task in node.sent.values():
-                    if task.state == SENT:
-                        self.abort(task, now)
-                        self.effects.append(CancelTask(task))
-                self.retire(node, now)
-        self._report()
+        self._timetable.tick(now)
 
     # ---- changes at run time ----------------------------------------------------------------------
 
     def learn(self, ready: WorkerReady, now: float) -> None:
         """Takes in the task functions; places again what was submitted on trust."""
-        waiting = self.lobby.drain()
-        for node in self.sizing.nodes.values():
-            waiting.extend(self.placement.empty_queue(node))
-        self.functions.learn(ready.functions)
-        for task in sorted(waiting, key=_by_id):
-            function = self.functions.current(task.function)
-            if function is None:
-                self.books.fail(task, self.functions.unknown(task.function.name))
-                continue
-            task.function = function
-            if task.priority == 0:
-                task.priority = task.function.priority
-            self._place(task, now)
+        self._changes.learn(ready, now)
 
     def put_function(self, properties: TaskFunctionProperties, key: str) -> None:
         """Adds or replaces a task function, for tasks submitted from now on. All workers must know its key."""
@@ -465,25 +329,11 @@ class Scheduler:
         Returns:
             Their keys, for the workers to forget as well.
         """
-        nodes = self.sizing.nodes.values()
-        needed = {task.function for task in self.lobby}
-        for node in nodes:
-            needed.update(task.function for task in (*node.queue, *node.sent.values()))
-        unneeded = self.functions.unneeded(needed)
-        for function, heir in unneeded:
-            for usage in (self.books.retired, *(node.usage for node in nodes)):
-                usage.inherit(heir, function)
-        return [function.key for function, _ in unneeded]
+        return self._changes.forget_functions()
 
     def employ(self, now: float) -> None:
         """Sees to it that a dynamic pool has a worker, or one on its way, whether or not there are tasks."""
-        nodes = self.sizing.nodes.values()
-        if self.closing or not self.sizing.dynamic or any(node.state != RETIRING for node in nodes):
-            return
-        slot = self.sizing.free_slot()
-        if slot is not None:
-            self.workforce.add(slot, now, dynamic=True)
-            self._report()
+        self._changes.employ(now)
 
     def set_strategy(
         self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions, now: float | None = None
@@ -492,111 +342,16 @@ class Scheduler:
 
         Given the time, tasks for which the last strategy found no worker are placed by the new one.
         """
-        self.choosers.change(strategy, options)
-        self.functions.rechoose()
-        if now is not None:
-            for task in self.lobby.drain():
-                self._place(task, now)
-            self._report()
+        self._changes.set_strategy(strategy, options, now)
 
     def set_queue(self, options: TasksQueueOptions, now: float, *, enabled: bool) -> None:
         """Changes the tasks queue options; switching the queues off sends all that waits to its worker."""
-        self.placement.configure(options, queue_enabled=enabled)
-        self.lobby.configure(options)
-        nodes = list(self.sizing.nodes.values())
-        for node in nodes:
-            node.queue.configure(options)
-            self.placement.set_quota(node)
-            self.placement.relieve(node)
-            self.placement.press(node)
-            self.placement.stealing.remove_hungry(node)
-            if len(node.sent) > node.capacity and not node.watched:
-                self.placement.watch(node, now)
-        # All have their new quota before the first steals from another.
-        for node in nodes:
-            if node.state == READY:
-                self.placement.refill(node, now)
-        self.placement.feed_all(now)
-        self.edges.changed = True
-        self._report()
+        self._changes.set_queue(options, now, enabled=enabled)
 
     # ---- inside -----------------------------------------------------------------------------------
 
-    def _enforce_limits(self, now: float) -> None:
-        for task in self.limits.overdue(now):
-            extra = task.extra
-            if extra is None or extra.timed_out:
-                continue  # Handed back and sent again within one moment, it is in the heap twice.
-            extra.timed_out = True
-            self.abort(task, now)
-            message = f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s"
-            self.effects.append(FailTask(task, TaskTimeoutError(message)))
-        for node in self.limits.lingering(now):
-            self.effects.append(KillWorker(node))
-        for node in self.limits.stubborn(now):
-            if not node.condemned:
-                node.condemned = True
-                self.retire(node, now)  # Nothing more is sent to it, and what waits for it moves at once.
-                self.effects.append(KillWorker(node))
-
-    def _spare_ready(self, spare_id: int, ready: WorkerReady, now: float) -> None:
-        """A successor can run tasks: the worker whose slot it is to have may leave."""
-        successor = self.sizing.spares.get(spare_id)
-        if successor is None or successor.predecessor is None:
-            return
-        node = successor.predecessor
-        self.recycling.stand_by(successor, ready)
-        self.retire(node, now)
-        self._hand_over(node, now)
-        self._report()
-
-    def _hand_over(self, node: Node, now: float) -> None:
-        """Gives a leaving worker's slot to its successor, if that is ready and the worker runs few enough tasks."""
-        if node.successor is None:
-            return
-        due = self.recycling.due(node)
-        if due is not None:
-            successor, ready = due
-            self.placement.set_quota(successor)
-            self.sizing.hand_over(node, successor)
-            self.worker_ready(successor.id, ready, now)
-
-    def _succeed(self, node: Node) -> tuple[int, WorkerReady] | None:
-        """A worker is gone: its successor, if it has one, takes the slot now. Returns who it is if it is ready."""
-        successor = node.successor
-        if successor is None or successor.id not in self.sizing.spares:
-            return None
-        due = self.recycling.due(node)
-        self.placement.set_quota(successor)
-        self.sizing.hand_over(node, successor)
-        return None if due is None else (successor.id, due[1])
-
-    def _spare_lost(self, spare_id: int, exited: WorkerExit, now: float) -> None:
-        """A successor is gone before it had a slot: the worker it was for stays, and gets another."""
-        successor = self.sizing.spares.get(spare_id)
-        if successor is None:
-            return
-        node = self.sizing.drop_spare(successor)
-        stood_by = self.recycling.lost(successor)
-        successor.state = GONE
-        error = worker_crashed(spare_id, exited) if stood_by else start_failed(spare_id, exited)
-        self.effects.append(Emit("error", successor, error))
-        self.effects.append(Emit("worker_exit", successor, exited))
-        why = self.workforce.crashed(node, now)
-        if why is not None:
-            self.give_up(error, why)
-        elif node.state == READY:
-            self.workforce.succeed_again(node, now)
-        self._report()
-
-    def _dismiss_spares(self) -> None:
-        for successor in list(self.sizing.spares.values()):
-            self.sizing.drop_spare(successor)
-            self.recycling.lost(successor)
-            successor.state = GONE
-            self.effects.append(KillWorker(successor))
-
-    def _place(self, task: Task, now: float) -> None:
+    def place(self, task: Task, now: float) -> None:
+        """Gives a task that is nowhere to a worker, or to the lobby. For the scheduler's own parts."""
         function = task.function
         node: Any = function.chooser.choose(now)
         if node is not None and not node.eligible:
@@ -621,7 +376,7 @@ class Scheduler:
         for shelf in lobby.shelves:
             while shelf.length and node.eligible and node.allowed(shelf.affinity):
                 task = lobby.pop_from(shelf, now)
-                self._place(task, now)
+                self.place(task, now)
                 if task.node is None:
                     break
 
@@ -644,66 +399,12 @@ class Scheduler:
         task.state = ENDED
         self.placement.freed(node, task, now)
         if self.edges.changed:
-            self._hand_over(node, now)
-            self._report()
+            self._turnover.hand_over(node, now)
+            self.report()
 
-    def _withdraw(self, node: Node, state: int) -> None:
-        if node.ready:
-            self.ready_count -= 1
-        elif node.state in (PLANNED, STARTING):
-            self.sizing.coming -= 1
-        self.placement.withdraw(node)
-        node.state = state
-
-    def give_up(self, error: BaseException, why: str) -> None:
-        """Fails the pool, and every task with it."""
-        failure = PoolFailedError(f"the pool has failed: {why}; the last: {error}")
-        failure.__cause__ = error
-        self.failure = failure
-        self.closing = True
-        self._dismiss_spares()
-        self.sizing.retire_at = inf
-        for task in self.lobby.drain():
-            self.books.fail(task, self._pool_failed())
-        for node in list(self.sizing.nodes.values()):
-            for task in [*node.queue.drain(), *node.sent.values()]:
-                if node.limited and task.state != QUEUED:
-                    self.limits.gone(node, task)
-                if task.state == ABORTING:
-                    self.books.drop(task, node.usage.of(task.function))
-                    task.state = ENDED
-                else:
-                    self.books.fail(task, self._pool_failed(), node)
-            node.sent.clear()
-            node.outbox.clear()
-            node.load = 0
-            node.ahead = 0.0
-            if node.state == PLANNED:
-                self._withdraw(node, GONE)
-                self._bury(node)
-            else:
-                self._withdraw(node, RETIRING)
-                self.effects.append(KillWorker(node))
-        self.effects.append(FailPool(failure))
-
-    def _bury(self, node: Node) -> None:
-        """Frees the slot of a worker that is gone."""
-        self.sizing.vacate(node)
-        self.books.close(node)
-
-    def _pool_failed(self) -> PoolFailedError:
-        """A fresh error for one task: one that many raise would collect all their tracebacks."""
-        assert self.failure is not None
-        error = PoolFailedError(*self.failure.args)
-        error.__cause__ = self.failure.__cause__
-        return error
-
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Turns states that have changed into events. For the scheduler's own parts."""
         if self.edges.changed:
             able = self.ready_count + self.recycling.standing_by > 0
             busy = able and not self.placement.stealing.hungry
             self.edges.check(self.effects, self.sizing, busy=busy, pressed=self.placement.pressed)
-
-
-def _by_id(task: Task) -> int:
-    return task.id

@@ -83,3 +83,8 @@ class TaskExtra:
         self.items = 1
         self.lost = False
         self.history: list[WorkerCrashedError] = []
+
+
+def by_id(task: Task) -> int:
+    """The key that puts the oldest first."""
+    return task.id
