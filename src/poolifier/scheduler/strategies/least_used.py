@@ -57,6 +57,14 @@ class LeastUsed(Strategy):
         entry = self._entries[worker.id]
         load = worker.load
         before = entry.load
+        buckets = self._buckets
+        if entry.previous is entry.next and load not in buckets:
+            # Alone before and after, so its list goes along. In small pools that is how it mostly is.
+            buckets[load] = buckets.pop(before)
+            entry.load = load
+            if load < self._lowest or before == self._lowest:
+                self._lowest = load
+            return
         self._unlink(entry)
         entry.load = load
         if load > before:
