@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-EntryT = TypeVar("EntryT", bound="tuple[float, object, object, object]")
+EntryT = TypeVar("EntryT", bound="tuple[Any, ...]")
 
 LEAST_FRONT: Final = 32
 """The front is filled with at least so many, as far as there are."""
