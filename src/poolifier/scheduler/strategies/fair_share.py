@@ -7,17 +7,19 @@ This is start-time fair queueing (Goyal, Vin, Cheng 1996) with workers in the pl
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
 from poolifier.scheduler.strategies.line import Line
 from poolifier.scheduler.strategies.task_times import TaskTime, task_time
 
-Entry: TypeAlias = "tuple[float, int, int, _Share]"
-"""Order (mean task time, after the virtual end where that is to come), turn and slot, and whom it stands for.
+Entry: TypeAlias = tuple[Any, ...]
+"""Order (mean task time, after the virtual end where that is to come), turn and slot, and the `_Share`.
 
-The numbers are negative: the greatest entry is the first in a line."""
+The numbers are negative: the greatest entry is the first in a line. Told apart by identity, which tuples
+of a declared length have not got where this is compiled.
+"""
 
 
 class _Share:
@@ -45,7 +47,8 @@ class _Share:
 
     def entry_at(self, order: float) -> Entry:
         """An entry for that order, which makes all others stale."""
-        entry = self.entry = (order, self.turn, self.rank, self)
+        entry: Entry = (order, self.turn, self.rank, self)
+        self.entry = entry
         return entry
 
     def __lt__(self, other: _Share) -> bool:
@@ -148,7 +151,7 @@ class FairShare(Strategy):
             if not front:
                 return None
             entry = front[-1]
-            share = entry[3]
+            share: _Share = entry[3]
             if share.entry is not entry:
                 front.pop()
                 continue
@@ -160,4 +163,5 @@ class FairShare(Strategy):
 
 
 def _is_current(entry: Entry) -> bool:
-    return entry[3].entry is entry
+    share: _Share = entry[3]
+    return share.entry is entry
