@@ -37,6 +37,12 @@ def block(path):
     time.sleep(60)
 
 
+async def nap_timed(seconds):
+    begun = time.monotonic()
+    await asyncio.sleep(seconds)
+    return begun, time.monotonic()
+
+
 async def nap_async(seconds):
     await asyncio.sleep(seconds)
     return "napped"
@@ -362,17 +368,16 @@ def test_the_first_async_function_loses_no_task(run):
     async def main():
         async with FixedProcessPool(2, {"version": constant(1)}, tasks_queue_options={"concurrency": 4}) as pool:
             tasks = [pool.execute(n, "version") for n in range(2_000)]
-            change = asyncio.create_task(pool.add_task_function("nap", nap_async))
+            change = asyncio.create_task(pool.add_task_function("nap", nap_timed))
             while not change.done():
                 tasks.append(pool.execute(0, "version"))
                 await asyncio.sleep(0)
             await change
-            begun = time.monotonic()
             naps = [pool.execute(0.5, "nap") for _ in range(8)]
             tasks += [pool.execute(n, "version") for n in range(100)]
             assert set(await asyncio.gather(*tasks)) == {1}
-            assert set(await asyncio.gather(*naps)) == {"napped"}
-            assert time.monotonic() - begun < 1.7, "they did not interleave"
+            spans = await asyncio.gather(*naps)
+            assert any(sum(begun <= moment < ended for begun, ended in spans) > 2 for moment, _ in spans)
             assert pool.info.failed_tasks == 0
 
     run(main())

@@ -248,3 +248,12 @@ def test_finding_victim_and_thief_looks_at_a_few_workers_however_many_there_are(
     pool.scheduler.task_done(thief, task.sequence, 0.1, 0.1, 0.0)
     pool.scheduler.placement.stealing.thief_for(pool.scheduler.functions.find("pinned").affinity)
     assert len(set(looked_at)) <= 20
+
+
+def test_a_worker_that_was_added_takes_what_it_was_added_for_however_many_steal():
+    pool = Pool((1, 12), WORK)
+    for _ in range(12):
+        pool.submit()
+        pool.all_ready()
+    assert [len(each.sent) for each in pool.nodes] == [1] * 12
+    assert pool.scheduler.placement.stealing.thieves <= pool.scheduler.placement.stealing.limit

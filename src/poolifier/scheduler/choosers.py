@@ -66,7 +66,11 @@ class Choosers:
 
     def chooser(self, strategy: StrategyKey | str | None, affinity: Affinity) -> Strategy:
         """The strategy object for that strategy (None: the pool's) and affinity."""
-        named: StrategyKey = WorkerChoiceStrategy(strategy) if isinstance(strategy, str) else strategy or self.strategy
+        named: StrategyKey
+        if isinstance(strategy, str) and not isinstance(strategy, WorkerChoiceStrategy):
+            named = WorkerChoiceStrategy(strategy)
+        else:
+            named = strategy or self.strategy
         chooser = self._choosers.get((named, affinity))
         if chooser is None:
             chooser = create_strategy(named, self.options)

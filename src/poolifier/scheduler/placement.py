@@ -18,6 +18,7 @@ from poolifier.scheduler.node import READY, UNLIMITED, Node
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.stealing import Stealing
 from poolifier.scheduler.task import SENT, Task
+from poolifier.task_functions import WorkerChoiceStrategy
 
 AHEAD: Final = 0.0005
 """A worker is sent ahead what it will run within so many seconds, to hide the round trip."""
@@ -223,9 +224,19 @@ class Placement:
         if node.ready and node.load < node.quota:
             self._ran_dry(node, now)
 
-    def _steal(self, thief: Node, now: float) -> bool:
+    def welcome(self, node: Node, now: float) -> None:
+        """Fills a new worker: with what came while it started, and with what it was added for.
+
+        That waits for others, from whom it takes it however many steal already.
+        """
+        self.refill(node, now)
+        if node.load < node.quota and self.stealing.enabled:
+            self._steal(node, now, invited=True)
+
+    def _steal(self, thief: Node, now: float, *, invited: bool = False) -> bool:
         """Fills a hungry worker from the fullest queues. False where it still is hungry then."""
-        if not self.stealing.may_steal(thief):
+        permitted = self.stealing.may_steal(thief)
+        if not permitted and not invited:
             return False
         sent = thief.sent
         while len(sent) < thief.quota or (thief.ahead < self.ahead and len(sent) < thief.quota + MOST_AHEAD):
@@ -241,7 +252,8 @@ class Placement:
             self._move(task, victim, thief, now)
         if thief.load < thief.quota:
             return False
-        self.stealing.begin(thief)
+        if permitted:
+            self.stealing.begin(thief)
         if self.stealing.remove_hungry(thief):
             self.edges.changed = True
         return True
@@ -278,7 +290,7 @@ class Placement:
     def _shed(self, node: Node, affinity: Affinity, now: float) -> None:
         """Moves the first task of a full queue to the least used worker, if that has room."""
         # This index is made when a queue first fills up, so that pools whose queues never do pay nothing.
-        least_used: Any = self.choosers.chooser("least_used", affinity)
+        least_used: Any = self.choosers.chooser(WorkerChoiceStrategy.LEAST_USED, affinity)
         target: Node | None = least_used.choose(now)
         if target is None or target is node or not target.ready:
             return

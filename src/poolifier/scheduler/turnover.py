@@ -75,7 +75,7 @@ class Turnover:
             shelf.affinity.backlog.update(shelf)
         self._sizing.watch(node, now)
         # First its own: once it is known to be hungry, no further worker is created for what is in the lobby.
-        self._placement.refill(node, now)
+        self._placement.welcome(node, now)
         for task in self._lobby.drain(node):
             self._scheduler.place(task, now)
         # Its own queue may have filled while it started; from here on others may steal from it.
