@@ -11,12 +11,15 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakSet
 
 import cloudpickle  # type: ignore[import-untyped]
 from cloudpickle import cloudpickle as internals
+
+from poolifier.wire.views import reduce_view
 
 __all__ = ["dumps", "loads"]
 
@@ -24,19 +27,32 @@ __all__ = ["dumps", "loads"]
 _unfilled: WeakSet[type] = WeakSet()
 
 
-def dumps(value: Any, by_value_modules: Iterable[str] = ()) -> bytes:
-    """Pickles by value what `__main__` and the named modules define, the rest by reference."""
+def dumps(
+    value: Any,
+    by_value_modules: Iterable[str] = (),
+    keep: Callable[[pickle.PickleBuffer], object] | None = None,
+) -> bytes:
+    """Pickles by value what `__main__` and the named modules define, the rest by reference.
+
+    `keep` is asked about each buffer, as in `codec.encode`.
+    """
     for name in by_value_modules:
         module = sys.modules.get(name)
         if module is not None and name not in cloudpickle.list_registry_pickle_by_value():
             cloudpickle.register_pickle_by_value(module)
-    payload: bytes = cloudpickle.dumps(value, 5)
-    return payload
+    file = io.BytesIO()
+    _Pickler(file, 5, keep).dump(value)
+    return file.getvalue()
 
 
-def loads(payload: bytes | bytearray | memoryview) -> Any:
-    """Reads a pickle that cloudpickle made."""
-    return _Unpickler(io.BytesIO(payload)).load()
+def loads(payload: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> Any:
+    """Reads a pickle that cloudpickle made, given the buffers that were kept out of it."""
+    return _Unpickler(io.BytesIO(payload), buffers=buffers).load()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    # cloudpickle's own way makes bytes of them.
+    dispatch_table = ChainMap({memoryview: reduce_view}, cloudpickle.Pickler.dispatch_table)
 
 
 class _Unpickler(pickle.Unpickler):

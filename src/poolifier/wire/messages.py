@@ -15,6 +15,8 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | CREDIT | to the worker | (sequence, items more that its stream may yield) |
 | ADD_FUNCTION | to the worker | (key, pickle of a task function) |
 | REMOVE_FUNCTIONS | to the worker | list of keys |
+| PARCELS | to the worker | list of tasks, of which some have parcels where others have a pickle (see `parcels`) |
+| TRIM | to the worker | None: nothing large has been sent for a while |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
 | BULK | to the pool | (list of replies, active, idle): what is too large for REPLIES |
@@ -26,7 +28,8 @@ atom, task id, terms)`, and where its data is no atom `(sequence, name, None, ta
 pickle)`. Terms are as in `protocols.WireTerms`.
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
-pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error.
+pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an
+item may be a parcel.
 """
 
 from __future__ import annotations
@@ -50,6 +53,7 @@ __all__ = [
     "CREDIT",
     "FUNCTION_ADDED",
     "MESSAGE",
+    "PARCELS",
     "READY",
     "RECLAIM",
     "REMOVE_FUNCTIONS",
@@ -59,6 +63,7 @@ __all__ = [
     "START_FAILED",
     "STOP",
     "TASKS",
+    "TRIM",
     "WireReply",
     "marshalled_replies",
     "message",
@@ -75,6 +80,8 @@ CONFIGURE: Final = 5
 CREDIT: Final = 6
 ADD_FUNCTION: Final = 7
 REMOVE_FUNCTIONS: Final = 8
+PARCELS: Final = 9
+TRIM: Final = 10
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from poolifier.exchange import WorkerReady, WorkerSettings
 from poolifier.wire import codec, messages
+from poolifier.wire.passing import Passing
 from poolifier.wire.remote_errors import encode_error
 from poolifier.worker import current_task
 from poolifier.worker.ledger import Ledger
@@ -21,8 +22,12 @@ from poolifier.worker.session import Session
 __all__ = ["run_worker"]
 
 
-def run_worker(sock: socket.socket, ledger_fd: int, prepare: Callable[[], object]) -> int:
+def run_worker(
+    sock: socket.socket, ledger_fd: int, prepare: Callable[[], object], beside: socket.socket | None = None
+) -> int:
     """Runs a worker until its pool stops it; returns the exit code.
+
+    `beside` is where descriptors pass; without it nothing goes through shared memory.
 
     `prepare` runs first; what it raises counts as a failed start, like the errors of the worker
     module and the initializer.
@@ -47,7 +52,8 @@ def run_worker(sock: socket.socket, ledger_fd: int, prepare: Callable[[], object
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why there is no worker
         link.send(messages.message(messages.START_FAILED, encode_error(error)))
         return _leave(1)
-    session = Session(link, ledger, registry, WorkerSettings(settings.concurrency))
+    passing = None if beside is None else Passing(beside, waits=True)
+    session = Session(link, ledger, registry, WorkerSettings(settings.concurrency), passing)
     current_task.use_session(session)
     session.listen()
     link.send(messages.message(messages.READY, ready))

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from poolifier.backends.process.buffers import Buffers, Delivery
+from poolifier.backends.process.copier import Copier, Job
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle, resident_memory
 from poolifier.errors import SerializationError
@@ -54,6 +56,7 @@ _DRAIN_LIMIT: Final = 1 << 16
 class _Owner(Protocol):
     listener: WorkerListener
     buffer: memoryview
+    copier: Copier
 
     def channel_ended(self, worker_id: int) -> None: ...
 
@@ -62,8 +65,10 @@ class ProcessChannel:
     """A `Channel` to a worker process."""
 
     __slots__ = (
+        "_buffers",
         "_closed",
         "_decoder",
+        "_ending",
         "_error",
         "_generation",
         "_ledger",
@@ -86,6 +91,7 @@ class ProcessChannel:
         sock: socket.socket,
         ledger: Ledger,
         outputs: tuple[OutputPipe, OutputPipe],
+        beside: socket.socket,
     ) -> None:
         self._owner = owner
         self._worker_id = worker_id
@@ -95,7 +101,11 @@ class ProcessChannel:
         self._loop = asyncio.get_running_loop()
         self._process = ProcessHandle()
         self._decoder = FrameDecoder()
-        self._outgoing: deque[memoryview] = deque()
+        self._outgoing: deque[memoryview | Job] = deque()
+        self._buffers = Buffers(
+            self._loop, owner.copier, beside, lambda: self._say(messages.TRIM, None), self._hand_on
+        )
+        self._ending: tuple[int | None, str | None] | None = None
         self._poke_again = False
         self._generation = 0
         self._times = (0.0, 0.0)
@@ -123,8 +133,9 @@ class ProcessChannel:
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
         inline: set[int] = set()
+        pack = self._buffers.pack
         for task in tasks:
-            if type(task[2]) in atoms:
+            if type(task[2]) in atoms or codec.is_inline(task[2]):
                 batch.append(task)
                 continue
             if codec.is_flat(task[2]) and id(task[2]) not in inline:
@@ -138,13 +149,18 @@ class ProcessChannel:
             else:
                 sequence, name, data, task_id, terms = task
             if type(data) is Items:
-                batch.append((sequence, name, None, task_id, None, encode_items(name, data)))
+                batch.append((sequence, name, None, task_id, None, encode_items(name, data, pack)))
                 continue
             try:
-                batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data)))
+                batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data, pack)))
             except SerializationError as error:
                 refused.append((sequence, error))
-        if batch:
+        if self._buffers.sent:
+            job = self._buffers.seal(self._go_on)
+            if job is not None and not self._closed:
+                self._outgoing.append(job)
+            self._say(messages.PARCELS, batch)
+        elif batch:
             self._say(messages.TASKS, batch)
         return refused
 
@@ -229,13 +245,25 @@ class ProcessChannel:
             self._outgoing.append(frame[sent:])
             self._loop.add_writer(self._sock.fileno(), self._writable)
 
+    def _go_on(self) -> None:
+        """What the writing waits for has been copied."""
+        if not self._closed:
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+
     def _writable(self) -> None:
         outgoing = self._outgoing
         try:
             while outgoing:
-                sent = self._sock.send(outgoing[0])
-                if sent < len(outgoing[0]):
-                    outgoing[0] = outgoing[0][sent:]
+                head = outgoing[0]
+                if isinstance(head, Job):
+                    if not head.done:
+                        self._loop.remove_writer(self._sock.fileno())
+                        break
+                    outgoing.popleft()
+                    continue
+                sent = self._sock.send(head)
+                if sent < len(head):
+                    outgoing[0] = head[sent:]
                     break
                 outgoing.popleft()
         except BlockingIOError:
@@ -311,16 +339,29 @@ class ProcessChannel:
 
     def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
         self._times = (active, idle)
-        delivered: Sequence[Any] = [_unpacked(reply) for reply in replies] if pickles else replies
-        self._owner.listener.replies(self._worker_id, delivered, active, idle)
+        if pickles or self._buffers.waiting:
+            self._buffers.receive(replies, self._times, _unpacked)
+        else:
+            self._owner.listener.replies(self._worker_id, replies, active, idle)
+
+    def _hand_on(self, delivery: Delivery) -> None:
+        self._owner.listener.replies(self._worker_id, delivery.replies, *delivery.times)
+        if self._ending is not None and not self._buffers.waiting:
+            self._loop.call_soon(self._finish, *self._ending)
 
     def _finish(self, exit_code: int | None, signal_name: str | None) -> None:
         if self._closed:
             return
-        try:
-            self._take_what_is_left()
-        except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
-            self._loop.call_exception_handler({"message": "a worker's last replies were not taken", "exception": error})
+        if self._ending is None:
+            self._ending = (exit_code, signal_name)
+            try:
+                self._take_what_is_left()
+            except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
+                self._loop.call_exception_handler(
+                    {"message": "a worker's last replies were not taken", "exception": error}
+                )
+        if self._buffers.waiting:
+            return  # its last words are being copied
         started = self._ledger.slots[STARTED]
         loading = bool(self._ledger.slots[LOADING])
         self._stdout.close()
@@ -353,6 +394,7 @@ class ProcessChannel:
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         self._outgoing.clear()
+        self._buffers.close()
         self._ledger.close()
         self._process.close(self._loop)
 

@@ -50,9 +50,10 @@ class WorkerRequest(Record):
 
 
 class WorkerFds(Record):
-    """The descriptors of a worker: its channel, its ledger, and its standard output and error."""
+    """The descriptors of a worker: its channel, where descriptors pass, its ledger, its standard output and error."""
 
     channel: int
+    passing: int
     ledger: int
     stdout: int
     stderr: int
@@ -75,7 +76,7 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
         _take_output(fds.stdout, fds.stderr)
         # Never closed: the pool takes the end of the channel for a worker gone astray, and kills it.
         sock = socket.socket(fileno=fds.channel)
-        code = run_worker(sock, fds.ledger, request.apply)
+        code = run_worker(sock, fds.ledger, request.apply, socket.socket(fileno=fds.passing))
     except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
         sys.excepthook(type(error), error, error.__traceback__)
         sys.stderr.flush()
@@ -85,12 +86,12 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
 
 def main() -> NoReturn:
     """Entry of a spawned worker: `argv` holds four descriptors and, pickled, the request and the parent's argv."""
-    channel, ledger, death = (int(argument) for argument in sys.argv[1:4])
-    request, argv = pickle.loads(bytes.fromhex(sys.argv[4]))
+    channel, passing, ledger, death = (int(argument) for argument in sys.argv[1:5])
+    request, argv = pickle.loads(bytes.fromhex(sys.argv[5]))
     sys.argv = argv
-    for fd in (channel, ledger, death):
+    for fd in (channel, passing, ledger, death):
         os.set_inheritable(fd, False)
-    become_worker(WorkerFds(channel, ledger, 1, 2), death, request)
+    become_worker(WorkerFds(channel, passing, ledger, 1, 2), death, request)
 
 
 def _take_output(stdout: int, stderr: int) -> None:
