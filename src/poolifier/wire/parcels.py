@@ -21,7 +21,7 @@ from poolifier.wire.codec import LARGE, Kept, NeedsPoolError
 from poolifier.wire.owned import Owned, copied_out
 from poolifier.wire.passing import Passing
 from poolifier.wire.segments import AVAILABLE, Inbound, Outbound, Ref, Slot
-from poolifier.wire.shared_buffer import Memory, Transferred, packing
+from poolifier.wire.shared_buffer import Memory, SharedBuffer, Transferred, packing
 from poolifier.wire.views import ViewOf
 
 TYPE_CHECKING = False
@@ -70,6 +70,7 @@ class Packer:
         self._guard = guard
         self._outbound: Outbound | None = None
         self._pending: list[Slot] = []
+        self._giving: list[Memory] = []
         self.copies: list[Copy] = []
 
     def pack(self, value: Any) -> Payload:
@@ -115,12 +116,19 @@ class Packer:
             target[:] = source
 
     def commit(self) -> None:
-        """What was packed is sent."""
+        """What was packed is about to be sent."""
+        if self._giving:
+            give = self._give
+            assert give is not None
+            for memory in self._giving:
+                give(memory.number, memory.fd)
+            self._giving.clear()
         self._pending.clear()
 
     def roll_back(self) -> None:
         """What was packed is not sent after all."""
         self.copies.clear()
+        self._giving.clear()
         outbound = self._outbound
         if outbound is not None:
             for slot in self._pending:
@@ -135,38 +143,30 @@ class Packer:
         """Lets go of the memory."""
         self.copies.clear()
         self._pending.clear()
+        self._giving.clear()
         if self._outbound is not None:
             self._outbound.close()
             self._outbound = None
 
     def _place(self, buffers: list[memoryview | Memory]) -> list[Any] | None:
-        give = self._give
-        assert give is not None
         refs: list[Any] = []
         copies: list[Copy] = []
         taken: list[Slot] = []
         for buffer in buffers:
             if isinstance(buffer, Memory):
+                refs.append((buffer.number, buffer.size))
                 continue
             slot = self._slot_for(buffer.nbytes)
             if slot is None:
-                self._give_up(taken)
+                for other in taken:
+                    assert self._outbound is not None
+                    self._outbound.give_up(other)
                 return None
             taken.append(slot)
-        slots = iter(taken)
-        try:
-            for buffer in buffers:
-                if isinstance(buffer, Memory):
-                    give(buffer.number, buffer.fd)
-                    refs.append((buffer.number, buffer.size))
-                else:
-                    slot = next(slots)
-                    copies.append((slot.room(buffer.nbytes), buffer))
-                    refs.append(slot.ref(buffer.nbytes, readonly=buffer.readonly))
-        except OSError:
-            self._give_up(taken)
-            return None
+            copies.append((slot.room(buffer.nbytes), buffer))
+            refs.append(slot.ref(buffer.nbytes, readonly=buffer.readonly))
         self._pending += taken
+        self._giving += [buffer for buffer in buffers if isinstance(buffer, Memory)]
         self.copies += copies
         return refs
 
@@ -185,11 +185,6 @@ class Packer:
                 return None
             self._outbound = outbound
         return outbound.take(length)
-
-    def _give_up(self, slots: list[Slot]) -> None:
-        for slot in slots:
-            assert self._outbound is not None
-            self._outbound.give_up(slot)
 
 
 class Parcel:
@@ -292,13 +287,13 @@ class Unpacker:
 
 
 def _disassembled(value: Any) -> tuple[bytes, list[Any]]:
-    kept = Kept()
-    try:
-        return codec.encode(value, kept), kept.buffers
-    except NeedsPoolError:
-        if packing.memories is not None:
-            raise
-    # Only now, for few values have a SharedBuffer in them.
+    if type(value) is not SharedBuffer:
+        # Few values have one in them.
+        kept = Kept()
+        try:
+            return codec.encode(value, kept), kept.buffers
+        except NeedsPoolError:
+            pass
     packing.memories = {}
     try:
         kept = Kept(packing.memories)

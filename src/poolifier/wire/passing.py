@@ -6,11 +6,13 @@ Each comes with a number that says what it is of, and is fetched by that number.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
 import struct
 from collections import deque
+from time import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Passing"]
 
 _NUMBER: Final = struct.Struct("<Q")
+_RETRY: Final = 0.01
 
 
 class Passing:
@@ -39,14 +42,26 @@ class Passing:
     def give(self, number: int, fd: int) -> None:
         """Passes a descriptor, which stays the caller's as well; waits until there is room.
 
+        Where the other side is gone it does nothing: that is seen elsewhere, and soon.
+        """
+        while True:
+            try:
+                if self.try_give(number, fd):
+                    return
+            except OSError as error:
+                if error.errno != errno.ETOOMANYREFS:
+                    return
+                # Too many are on their way, which the other side is about to take.
+                sleep(_RETRY)
+            else:
+                self._wait(select.POLLOUT)
+
+    def try_give(self, number: int, fd: int) -> bool:
+        """Passes it now; returns False where there is no room at the moment.
+
         Raises:
             OSError: The other side is gone, or too many descriptors are on their way.
         """
-        while not self.try_give(number, fd):
-            self._wait(select.POLLOUT)
-
-    def try_give(self, number: int, fd: int) -> bool:
-        """Passes it now; returns False where there is no room at the moment."""
         try:
             socket.send_fds(self._sock, [_NUMBER.pack(number)], [fd])
         except BlockingIOError:

@@ -6,6 +6,8 @@ import mmap
 import os
 import sys
 import threading
+from collections.abc import Iterable
+from operator import is_not
 from pickle import PickleBuffer
 from types import TracebackType
 from weakref import ReferenceType, WeakValueDictionary, ref
@@ -18,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, Self
 
-__all__ = ["Memory", "SharedBuffer", "Transferred", "handle", "packing"]
+__all__ = ["Memory", "SharedBuffer", "Transferred", "check_transfer", "handed_over", "packing"]
 
 
 class _Packing(threading.local):
@@ -233,3 +235,67 @@ def handle(memory: Memory) -> SharedBuffer:
     shared._memory = memory
     shared._given = None
     return shared
+
+
+def check_transfer(transfer: object) -> list[SharedBuffer]:
+    """What is listed in `transfer=`; raises where it cannot be given away.
+
+    Raises:
+        TypeError: It is no list of `SharedBuffer`s.
+        ValueError: One of them was released or given away before.
+    """
+    if isinstance(transfer, SharedBuffer | str | bytes) or not isinstance(transfer, Iterable):
+        raise TypeError(f"transfer must be a list of SharedBuffer objects, not {transfer!r}")
+    shared = list(transfer)
+    for one in shared:
+        if not isinstance(one, SharedBuffer):
+            raise TypeError(
+                f"transfer must list SharedBuffer objects, not {type(one).__name__}: no other memory can be "
+                "given away without a copy; SharedBuffer.copy_of makes one of anything that has a buffer"
+            )
+        one._usable()
+    return shared
+
+
+def handed_over(data: Any, shared: list[SharedBuffer]) -> Any:
+    """The data with other objects for the given buffers, which cannot be used any more from here on.
+
+    For workers that share this process's memory. What holds a buffer is copied: lists, tuples and
+    dictionaries (exact, no subclasses), at any depth.
+
+    Raises:
+        ValueError: A buffer is not in there.
+    """
+    fresh = {id(one): handle(one._usable()) for one in shared}
+    found: set[int] = set()
+    data = _replaced(data, fresh, found)
+    if len(found) < len(fresh):
+        raise ValueError(
+            "transfer lists a SharedBuffer that is not in the data: for thread workers it must be the data, "
+            "or in lists, tuples and dictionaries of it"
+        )
+    for one in shared:
+        one._memory = None
+        one._given = _nobody
+    return data
+
+
+def _replaced(data: Any, fresh: dict[int, SharedBuffer], found: set[int]) -> Any:
+    kind = type(data)
+    if kind is SharedBuffer:
+        if id(data) in fresh:
+            found.add(id(data))
+            return fresh[id(data)]
+    elif kind is list or kind is tuple:
+        members = [_replaced(member, fresh, found) for member in data]
+        if any(map(is_not, members, data)):
+            return kind(members)
+    elif kind is dict:
+        values = [_replaced(member, fresh, found) for member in data.values()]
+        if any(map(is_not, values, data.values())):
+            return dict(zip(data, values, strict=True))
+    return data
+
+
+# What was handed over to a thread: nobody keeps it but the task itself.
+_nobody: ReferenceType[Transferred] = ref(Transferred(None, []))

@@ -269,7 +269,9 @@ class Session:
         else:
             self.reply((sequence, failed, None, run_time, encode_error(error)))
 
-    def reply_result(self, sequence: int, value: Any, run_time: float, payload: Payload | None, done: int = DONE) -> None:
+    def reply_result(
+        self, sequence: int, value: Any, run_time: float, payload: Payload | None, done: int = DONE
+    ) -> None:
         """Replies with a result, which is in `payload` if there is one."""
         if self.aborted == sequence:
             self.packer.roll_back()
@@ -277,8 +279,8 @@ class Session:
         elif payload is None:
             self.reply((sequence, done, value, run_time))
         else:
-            self.reply((sequence, done, None, run_time, payload))
             self.packer.commit()
+            self.reply((sequence, done, None, run_time, payload))
 
     def flush(self) -> None:
         """Sends the replies that are held back."""

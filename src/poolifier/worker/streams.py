@@ -112,8 +112,8 @@ class Stream:
         if self._payload is None:
             session.reply((self.sequence, ITEM, self._value, 0.0))
         else:
-            session.reply((self.sequence, ITEM, None, 0.0, self._payload))
             session.packer.commit()
+            session.reply((self.sequence, ITEM, None, 0.0, self._payload))
         self._value = self._payload = None
         self.taken = False
         self.credit -= 1

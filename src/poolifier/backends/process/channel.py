@@ -102,9 +102,7 @@ class ProcessChannel:
         self._process = ProcessHandle()
         self._decoder = FrameDecoder()
         self._outgoing: deque[memoryview | Job] = deque()
-        self._buffers = Buffers(
-            self._loop, owner.copier, beside, lambda: self._say(messages.TRIM, None), self._hand_on
-        )
+        self._buffers = Buffers(self._loop, owner.copier, beside, lambda: self._say(messages.TRIM, None), self._hand_on)
         self._ending: tuple[int | None, str | None] | None = None
         self._poke_again = False
         self._generation = 0
