@@ -460,7 +460,7 @@ class Pool(Generic[DataT, ResponseT]):
         """What turns the data of a map's tasks into what is sent, or None where it is sent as it is."""
         return None
 
-    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it
         """What carries the data of a task that is given buffers."""
         raise UnsupportedError(f"transfer must be empty for {self.kind} workers: they can be given no buffers")
 

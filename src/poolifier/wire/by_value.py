@@ -11,9 +11,8 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from collections import ChainMap
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -52,7 +51,7 @@ def loads(payload: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     # cloudpickle's own way makes bytes of them.
-    dispatch_table = ChainMap({memoryview: reduce_view}, cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar = {**cloudpickle.Pickler.dispatch_table, memoryview: reduce_view}
 
 
 class _Unpickler(pickle.Unpickler):

@@ -17,7 +17,7 @@ __all__ = ["HUGE", "Owned", "copied_out", "unfilled"]
 HUGE: Final = 8 << 20
 """Bytes from which huge pages are asked for."""
 
-Owned: TypeAlias = "type[bytes] | type[bytearray]"
+Owned: TypeAlias = "type[bytes | bytearray]"
 
 _PAGE: Final = mmap.PAGESIZE
 _HUGE_PAGES: Final[int | None] = getattr(mmap, "MADV_HUGEPAGE", None)
@@ -30,6 +30,7 @@ def copied_out(view: memoryview, kind: Owned) -> bytes | bytearray:
     """The bytes, as an object that owns them."""
     if view.nbytes < HUGE:
         return kind(view)
+    result: bytes | bytearray
     result, room = unfilled(kind, view.nbytes)
     room[:] = view
     room.release()

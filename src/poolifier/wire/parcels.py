@@ -83,7 +83,7 @@ class Packer:
         if kind is Transferred:
             value = value.data
             kind = type(value)
-        buffers: list[memoryview | Memory]
+        buffers: list[Any]
         if (kind is bytes or kind is bytearray) and len(value) >= LARGE:
             how, by_value, body, buffers = (_BYTES if kind is bytes else _BYTEARRAY), False, b"", [memoryview(value)]
         else:

@@ -121,10 +121,10 @@ class Buffers:
             if type(reply[4]) is tuple:
                 self._used()
                 parcel = self._unpacker.bind(reply[4])
-                reply = (*reply[:4], parcel)  # noqa: PLW2901
-                if self._copy_late(delivery, at, reply, parcel):
-                    continue
-            replies[at] = unpack(reply)
+                if not self._copy_late(delivery, at, reply, parcel):
+                    replies[at] = unpack((*reply[:4], parcel))
+            else:
+                replies[at] = unpack(reply)
         if delivery.missing or self.waiting:
             self.waiting.append(delivery)
         else:
