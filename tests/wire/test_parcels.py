@@ -119,7 +119,11 @@ def test_a_read_only_array_stays_read_only(ends):
 
 
 def test_buffers_in_the_depth_of_a_value(ends):
-    value = {"a": [np.ones(100_000), (b"z" * 200_000, {"b": bytearray(300_000)})], "t": "ü" * 100_000, "n": list(range(50_000))}
+    value = {
+        "a": [np.ones(100_000), (b"z" * 200_000, {"b": bytearray(300_000)})],
+        "t": "ü" * 100_000,
+        "n": list(range(50_000)),
+    }
     arrived = ends.carry(value)
     assert np.array_equal(arrived["a"][0], value["a"][0])
     assert arrived["a"][1] == value["a"][1]
