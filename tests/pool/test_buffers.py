@@ -207,9 +207,8 @@ def test_large_data_that_is_dropped_or_aborted_gives_its_memory_back(run):
                 for future in (first, *others):
                     future.cancel()
                 await asyncio.gather(first, *others, return_exceptions=True)
-            while pool.info.executing_tasks or pool.info.queued_tasks:
-                await asyncio.sleep(0.001)
-            await pool.execute(value)
+                # Runs when the worker has done with all of them.
+                await pool.execute(value)
             packer = next(iter(pool._driver.channels.values()))._buffers._packer
             assert packer._outbound.busy() <= 1
             # Each round could use the slots of the one before.
@@ -282,7 +281,7 @@ def test_the_memory_goes_back_to_the_system_when_nothing_large_comes(run, until,
             await pool.execute(1)
             before = shared()
             held = await pool.execute(np.ones(4 * MEBIBYTE))
-            assert shared() > before + 30 * MEBIBYTE
+            assert shared() > before + 25 * MEBIBYTE
             await until(lambda: shared() < before + 40 * MEBIBYTE)
             del held
             gc.collect()

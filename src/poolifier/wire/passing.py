@@ -75,7 +75,12 @@ class Passing:
             OSError: The other side is gone, or this process has no room for it.
         """
         while True:
-            self.fetch()
+            gone: OSError | None = None
+            try:
+                self.fetch()
+            except OSError as error:
+                # Also one that is gone has given what it named.
+                gone = error
             arrived = self._arrived.get(number)
             if arrived:
                 fd = arrived.popleft()
@@ -84,6 +89,8 @@ class Passing:
                 if fd < 0:
                     raise OSError("a descriptor was lost: this process has too many of them")
                 return fd
+            if gone is not None:
+                raise gone
             if not self._waits:
                 raise OSError("a descriptor has not arrived")
             self._wait(select.POLLIN)
