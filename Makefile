@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench bench-quick bench-core bench-maps bench-simulation clean
+.PHONY: help demo test lint format bench bench-quick bench-core bench-maps bench-payloads bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ bench-core: $(VENV)/.ready  ## nanoseconds that the scheduler takes per task, an
 bench-maps: $(VENV)/.ready  ## ten million items: speed, memory, and the longest turn of the event loop
 	$(BIN)/python -m benchmarks.maps $(ARGS)
 
+bench-payloads: .bench/payloads/.ready  ## large values beside peers, in one run; results in .bench/payloads.json
+	.bench/payloads/bin/python -m benchmarks.payloads $(ARGS)
+
 bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers; a minute each: ARGS=--quick for seconds
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
@@ -72,4 +75,9 @@ $(VENV)/.ready-lint: $(VENV)/.ready
 $(BENCH)/.ready: pyproject.toml benchmarks/versus/peers.txt
 	$(new_venv)
 	$(BENCH)/bin/python $(PIP) install --editable . --requirement benchmarks/versus/peers.txt
+	@touch $@
+
+.bench/payloads/.ready: pyproject.toml benchmarks/payloads/peers.txt
+	$(new_venv)
+	$(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/payloads/peers.txt
 	@touch $@
