@@ -1,4 +1,6 @@
-"""`python -m benchmarks.payloads`: an echo of large values, beside peers, in one run; a table and `.bench/payloads.json`.
+"""`python -m benchmarks.payloads`: an echo of large values, beside peers, in one run.
+
+It prints a table for each payload, and writes every sample to `.bench/payloads.json`.
 
 Every sample is taken in a new interpreter; the contestants take turns. A sample is the median of a
 number of echoes in sequence, after some to warm up, and every answer is compared with what was asked.
@@ -94,7 +96,7 @@ def sample(contestant: str, payload: str) -> dict[str, float] | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        print(f"{contestant} failed with {payload}: {error.stderr or error}", file=sys.stderr)
+        print(f"{contestant} failed with {payload}: {error!r}\n{error.stderr!s}", file=sys.stderr)
         return None
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -126,8 +128,8 @@ def report(results: dict[str, dict[str, list[dict[str, float]]]]) -> None:
             seconds = median(one["seconds"] for one in samples)
             turn = median(one["longest_turn"] for one in samples)
             print(
-                f"| {contestant} | {median(rates):,.0f} | {min(rates):,.0f} .. {max(rates):,.0f} | {seconds * 1e6:,.0f} "
-                f"| {turn * 1e3:.1f} | {ours / median(rates):.1f} |"
+                f"| {contestant} | {median(rates):,.0f} | {min(rates):,.0f} .. {max(rates):,.0f} "
+                f"| {seconds * 1e6:,.0f} | {turn * 1e3:.1f} | {ours / median(rates):.1f} |"
             )
 
 

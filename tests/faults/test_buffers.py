@@ -24,7 +24,7 @@ def turned(value):
 
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("seed", [1, 2])
-def test_workers_killed_at_random_lose_and_leak_nothing(run, seed):
+def test_workers_killed_at_random_lose_and_leak_nothing(run, until, seed):
     async def main():
         chance = random.Random(seed)
         # Workers that start slowly are killed before they have done anything.
@@ -58,8 +58,7 @@ def test_workers_killed_at_random_lose_and_leak_nothing(run, seed):
                 await asyncio.gather(*[check(start + number) for number in range(8)])
             killer.cancel()
             assert killed > 5
-            while sum(node.ready for node in pool.worker_nodes) < 2:
-                await asyncio.sleep(0.01)
+            await until(lambda: sum(node.ready for node in pool.worker_nodes) == 2)
             await asyncio.gather(*[check(number) for number in range(8)])
             assert psutil.Process().num_fds() <= descriptors + 8
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATOMS",
     "LARGE",
+    "SIZED",
     "Kept",
     "NeedsPoolError",
     "carry_by_value",
@@ -37,8 +38,13 @@ __all__ = [
 ATOMS: Final = frozenset({type(None), bool, int, float})
 """Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
 
+SIZED: Final = frozenset({str, bytes})
+"""Types whose instances (exact, no subclasses) travel inline as well, unless they are `LARGE`."""
+
 LARGE: Final = 64 * 1024
 """Bytes from which a buffer goes through shared memory, and nothing travels inline."""
+
+_KEYS: Final = ATOMS | SIZED
 
 PROTOCOL: Final = 5
 
@@ -96,9 +102,9 @@ def carry_by_value(module_name: str) -> None:
 
 
 def is_inline(value: Any) -> bool:
-    """Whether a string or bytes (exact, no subclass) that is no `LARGE` one; they travel inline like `ATOMS`."""
+    """Whether a value is one of `ATOMS`, or one of `SIZED` that is not `LARGE`."""
     kind = type(value)
-    return (kind is str or kind is bytes) and len(value) < LARGE
+    return kind in ATOMS or (kind in SIZED and len(value) < LARGE)
 
 
 def is_flat(value: Any) -> bool:
@@ -112,18 +118,18 @@ def is_flat(value: Any) -> bool:
         if len(value) > FLAT:
             return False
         for key, member in value.items():
-            kind = type(key)
-            if kind not in ATOMS and ((kind is not str and kind is not bytes) or len(key) >= LARGE):
+            # Nobody has keys as large as that, and with them it would only be slower.
+            if type(key) not in _KEYS:
                 return False
             kind = type(member)
-            if kind not in ATOMS and ((kind is not str and kind is not bytes) or len(member) >= LARGE):
+            if kind not in ATOMS and (kind not in SIZED or len(member) >= LARGE):
                 return False
         return True
     if (kind is not list and kind is not tuple) or len(value) > FLAT:
         return False
     for member in value:
         kind = type(member)
-        if kind not in ATOMS and ((kind is not str and kind is not bytes) or len(member) >= LARGE):
+        if kind not in ATOMS and (kind not in SIZED or len(member) >= LARGE):
             return False
     return True
 

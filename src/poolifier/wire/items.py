@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from poolifier.errors import SerializationError
-from poolifier.wire.codec import ATOMS, encode, encode_data, is_inline
+from poolifier.wire.codec import encode, encode_data, is_inline
 from poolifier.wire.remote_errors import encode_error
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ def encode_items(name: str, items: Iterable[Any], pack: Callable[[Any], Any] = e
     """
     encoded: list[WireItem] = []
     for item in items:
-        if type(item) in ATOMS or is_inline(item):
+        if is_inline(item):
             encoded.append(item)
             continue
         try:

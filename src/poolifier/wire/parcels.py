@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Copy", "Packer", "Parcel", "Payload", "Unpacker"]
 
+_SPECIAL: Final = frozenset({bytes, bytearray, memoryview, SharedBuffer, Transferred})
+
 _PICKLE: Final = 0
 _SHARED_PICKLE: Final = 1
 _BYTES: Final = 2
@@ -71,6 +73,7 @@ class Packer:
         self._outbound: Outbound | None = None
         self._pending: list[Slot] = []
         self._giving: list[Memory] = []
+        self._kept: Kept | None = None
         self.copies: list[Copy] = []
 
     def pack(self, value: Any) -> Payload:
@@ -79,30 +82,45 @@ class Packer:
         Raises:
             BaseException: What `codec.encode` raises.
         """
-        kind = type(value)
-        if kind is Transferred:
+        if type(value) not in _SPECIAL:
+            # The way of most values, which need nothing of all this. What pickling runs may lead back here,
+            # and what it raises may leave something in there.
+            kept, self._kept = self._kept, None
+            if kept is None:
+                kept = Kept()
+            try:
+                body = codec.encode(value, kept)
+            except NeedsPoolError:
+                pass
+            else:
+                if not kept.buffers and len(body) < LARGE:
+                    self._kept = kept
+                    return body
+                return self._parcel(value, body, kept.buffers)
+        return self._pack_special(value)
+
+    def _pack_special(self, value: Any) -> Payload:
+        if type(value) is Transferred:
             value = value.data
-            kind = type(value)
-        buffers: list[Any]
+        kind = type(value)
         if (kind is bytes or kind is bytearray) and len(value) >= LARGE:
-            how, by_value, body, buffers = (_BYTES if kind is bytes else _BYTEARRAY), False, b"", [memoryview(value)]
-        else:
-            if kind is memoryview:
-                value = ViewOf(value)
-            body, buffers = _disassembled(value)
-            if not buffers and len(body) < LARGE:
-                return body
-            how, by_value = _PICKLE, codec.is_by_value(body)
-            if len(body) >= LARGE:
-                how = _SHARED_PICKLE
-                buffers.insert(0, memoryview(body))
-                body = b""
-        if self._give is None or not AVAILABLE:
-            refs = None
-        elif self._guard is None:
-            refs = self._place(buffers)
-        else:
-            refs = self._guard(lambda: self._place(buffers))
+            return self._sent(value, _BYTES if kind is bytes else _BYTEARRAY, b"", [memoryview(value)])
+        if kind is memoryview:
+            value = ViewOf(value)
+        body, buffers = _disassembled(value)
+        return self._parcel(value, body, buffers)
+
+    def _parcel(self, value: Any, body: bytes, buffers: list[Any]) -> Payload:
+        if len(body) >= LARGE:
+            return self._sent(value, _SHARED_PICKLE, b"", [memoryview(body), *buffers], codec.is_by_value(body))
+        if not buffers:
+            return body
+        return self._sent(value, _PICKLE, body, buffers, codec.is_by_value(body))
+
+    def _sent(self, value: Any, how: int, body: bytes, buffers: list[Any], by_value: bool = False) -> Payload:
+        refs: list[Any] | None = None
+        if self._give is not None and AVAILABLE:
+            refs = self._place(buffers) if self._guard is None else self._guard(lambda: self._place(buffers))
         if refs is None:
             if any(isinstance(buffer, Memory) for buffer in buffers):
                 raise UnsupportedError("a SharedBuffer cannot go to a worker of this kind, or there is no room for it")
@@ -287,16 +305,10 @@ class Unpacker:
 
 
 def _disassembled(value: Any) -> tuple[bytes, list[Any]]:
-    if type(value) is not SharedBuffer:
-        # Few values have one in them.
-        kept = Kept()
-        try:
-            return codec.encode(value, kept), kept.buffers
-        except NeedsPoolError:
-            pass
-    packing.memories = {}
+    memories: dict[int, tuple[Any, Memory]] = {}
+    packing.memories = memories
     try:
-        kept = Kept(packing.memories)
+        kept = Kept(memories)
         return codec.encode(value, kept), kept.buffers
     finally:
         packing.memories = None

@@ -16,7 +16,7 @@ from time import perf_counter
 
 from poolifier.errors import TaskAborted
 from poolifier.exchange import EXHAUSTED, ITEM
-from poolifier.wire.codec import ATOMS, encode_result, is_inline
+from poolifier.wire.codec import encode_result, is_inline
 from poolifier.wire.parcels import Payload
 from poolifier.worker.invoke import data_of, deadline_of, terms_of
 from poolifier.worker.ledger import STARTED
@@ -101,8 +101,9 @@ class Stream:
         Raises:
             SerializationError: It cannot be pickled.
         """
-        inline = type(value) in ATOMS or is_inline(value)
-        self._payload = None if inline else encode_result(self._entry.name, value, "an item", self._session.pack)
+        self._payload = (
+            None if is_inline(value) else encode_result(self._entry.name, value, "an item", self._session.pack)
+        )
         self._value = value
         self.taken = True
 

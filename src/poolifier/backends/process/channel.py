@@ -127,13 +127,14 @@ class ProcessChannel:
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
         """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
-        atoms = codec.ATOMS
+        atoms, sized = codec.ATOMS, codec.SIZED
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
         inline: set[int] = set()
         pack = self._buffers.pack
         for task in tasks:
-            if type(task[2]) in atoms or codec.is_inline(task[2]):
+            kind = type(task[2])
+            if kind in atoms or (kind in sized and len(task[2]) < codec.LARGE):
                 batch.append(task)
                 continue
             if codec.is_flat(task[2]) and id(task[2]) not in inline:
