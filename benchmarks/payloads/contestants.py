@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
@@ -21,6 +22,11 @@ def echo(value: Any) -> Any:
 def missing(*names: str) -> bool:
     """Whether one of these modules is not installed."""
     return any(importlib.util.find_spec(name) is None for name in names)
+
+
+def library(name: str) -> Any:
+    """A peer, imported by name for type checkers that run where no peer is installed."""
+    return importlib.import_module(name)
 
 
 @asynccontextmanager
@@ -53,9 +59,7 @@ def process_pool_executor() -> AbstractAsyncContextManager[Echo]:
 
 
 def loky() -> AbstractAsyncContextManager[Echo]:
-    from loky import ProcessPoolExecutor
-
-    return _executor(ProcessPoolExecutor(WORKERS))
+    return _executor(library("loky").ProcessPoolExecutor(WORKERS))
 
 
 @asynccontextmanager
@@ -80,16 +84,12 @@ async def multiprocessing_pool() -> AsyncIterator[Echo]:
 
 @asynccontextmanager
 async def pebble() -> AsyncIterator[Echo]:
-    from pebble import ProcessPool
-
-    with ProcessPool(max_workers=WORKERS) as pool:
+    with library("pebble").ProcessPool(max_workers=WORKERS) as pool:
         yield lambda value: asyncio.wrap_future(pool.schedule(echo, (value,)))
 
 
 @asynccontextmanager
 async def mpire() -> AsyncIterator[Echo]:
-    from mpire import WorkerPool
-
     loop = asyncio.get_running_loop()
 
     def submit(value: Any) -> asyncio.Future[Any]:
@@ -102,14 +102,13 @@ async def mpire() -> AsyncIterator[Echo]:
         )
         return future
 
-    with WorkerPool(WORKERS) as pool:
+    with library("mpire").WorkerPool(WORKERS) as pool:
         yield submit
 
 
 @asynccontextmanager
 async def ray() -> AsyncIterator[Echo]:
-    import ray
-
+    ray = library("ray")
     ray.init(num_cpus=WORKERS, log_to_driver=False, logging_level="error", include_dashboard=False)
     remote = ray.remote(echo)
     try:

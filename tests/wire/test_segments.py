@@ -97,7 +97,7 @@ def test_free_slots_are_trimmed_and_usable_after(ends):
 def test_what_is_given_back_cold_loses_its_pages(ends):
     outbound, inbound = ends
     view = inbound.lease(put(outbound, os.urandom(4 << 20)))
-    inbound.cold = True
+    inbound.cool()
     del view
     assert resident(outbound) < 1 << 20
     assert outbound.busy() == 0
@@ -110,7 +110,9 @@ def test_no_more_than_so_much_stays_warm(ends, monkeypatch):
     assert resident(outbound) >= 40 << 20
     views.clear()
     assert resident(outbound) <= 9 << 20
-    assert inbound.held == 0
+    assert (inbound.held, inbound.idle) == (0, 8 << 20)
+    views = [inbound.lease(put(outbound, os.urandom(1 << 20))) for _ in range(40)]
+    assert (inbound.held, inbound.idle) == (40 << 20, 0)
 
 
 def test_leases_die_in_any_thread(ends):

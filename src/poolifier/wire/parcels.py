@@ -274,7 +274,7 @@ class Unpacker:
     def cool(self) -> None:
         """Nothing has arrived for a while: what is given back from now on goes back to the system."""
         if self._inbound is not None:
-            self._inbound.cold = True
+            self._inbound.cool()
 
     def close(self) -> None:
         """Lets go of the memory; what was opened keeps what it is made over."""

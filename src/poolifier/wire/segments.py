@@ -32,7 +32,7 @@ AVAILABLE: Final = hasattr(os, "memfd_create") and hasattr(mmap, "MADV_REMOVE")
 """Whether this platform has such files. Elsewhere everything goes the ordinary way."""
 
 KEPT: Final = 128 << 20
-"""Bytes, held by one side, beyond which slots that it lets go lose their pages."""
+"""Bytes of slots that one side has given back and that may wait, with their pages, to be used again."""
 
 Ref: TypeAlias = "tuple[int, int, int, int, int, int, bool]"
 """What is sent in place of the bytes: (slot, start and length of its window, its offset in there, its
@@ -208,7 +208,8 @@ class Inbound:
         OSError: The system has no room for it.
 
     Attributes:
-        cold: Nothing has been leased for a while, so slots that are given back lose their pages.
+        held: Bytes of slots that are leased.
+        idle: Bytes of slots that were given back with their pages.
     """
 
     def __init__(self, fd: int) -> None:
@@ -221,13 +222,18 @@ class Inbound:
             raise
         self._windows: dict[int, mmap.mmap] = {}
         self._lock = threading.RLock()
-        self._held = 0
-        self.cold = False
+        self._cold = False
+        self._kept: dict[int, int] = {}
+        self.held = 0
+        self.idle = 0
 
-    @property
-    def held(self) -> int:
-        """Bytes of slots that are leased."""
-        return self._held
+    def cool(self) -> None:
+        """Nothing has been leased for a while: until something is, slots that are given back lose their pages."""
+        with self._lock:
+            self._cold = True
+            # The owner takes the pages of these.
+            self._kept.clear()
+            self.idle = 0
 
     def lease(self, ref: Ref) -> memoryview:
         """What is in a slot. The slot is given back once nothing refers to the view's memory any more.
@@ -236,13 +242,14 @@ class Inbound:
             OSError: It cannot be mapped.
         """
         number, start, window_length, offset, capacity, length, readonly = ref
-        self.cold = False
         window = self._windows.get(start)
         if window is None:
             window = self._windows[start] = _mapped(self._fd, start, window_length)
         lease = _lease_type(capacity).from_buffer(window, offset)
         with self._lock:
-            self._held += capacity
+            self._cold = False
+            self.idle -= self._kept.pop(number, 0)
+            self.held += capacity
         lease.inbound = self
         lease.place = (window, offset, number)
         # The way to plain bytes from an exporter of ctypes, whose format memoryview.cast does not know.
@@ -254,8 +261,11 @@ class Inbound:
         if os.getpid() != self._pid:
             return
         with self._lock:
-            kept = not self.cold and self._held <= KEPT
-            self._held -= capacity
+            self.held -= capacity
+            kept = not self._cold and self.idle + capacity <= KEPT
+            if kept:
+                self._kept[number] = capacity
+                self.idle += capacity
         if not kept:
             _punch(window, offset, capacity)
         # Last, for the slot is the owner's from here on.
@@ -265,7 +275,7 @@ class Inbound:
         """Lets go of the file; what is leased stays until its holders let go."""
         os.close(self._fd)
         self._windows.clear()
-        self.cold = True
+        self.cool()
 
 
 _lease_types: dict[int, Any] = {}
