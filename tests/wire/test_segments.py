@@ -112,7 +112,8 @@ def test_no_more_than_so_much_stays_warm(ends, monkeypatch):
     assert resident(outbound) <= 9 << 20
     assert (inbound.held, inbound.idle) == (0, 8 << 20)
     views = [inbound.lease(put(outbound, os.urandom(1 << 20))) for _ in range(40)]
-    assert (inbound.held, inbound.idle) == (40 << 20, 0)
+    assert inbound.held == 40 << 20
+    assert inbound.idle <= 2 << 20
 
 
 def test_leases_die_in_any_thread(ends):
