@@ -56,12 +56,12 @@ PAYLOADS: Final[dict[str, tuple[Callable[[int], Any], int, int]]] = {
 
 async def probe(contestant: str, payload: str) -> dict[str, float]:
     make, size, count = PAYLOADS[payload]
-    value = make(size)
+    value = back = make(size)
     transfer = contestant.endswith("transfer")
+    content = memoryview(value).cast("B")
     if transfer:
         from poolifier import SharedBuffer
 
-        content = memoryview(value).cast("B")
         value = SharedBuffer.copy_of(content)
     async with CONTESTANTS[contestant][0]() as echo:
         for _ in range(3):
