@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 
-from poolifier import SerializationError, SharedBuffer, UnsupportedError
+from poolifier import SerializationError, SharedBuffer
 from poolifier.wire.codec import LARGE, NeedsPoolError, decode
 from poolifier.wire.owned import HUGE
 from poolifier.wire.parcels import Packer, Unpacker
@@ -248,8 +248,8 @@ class TestSharedBuffer:
         with pytest.raises(NeedsPoolError, match="only on its way through a pool"):
             pickle.dumps(shared)
         assert issubclass(NeedsPoolError, SerializationError)
-        with pytest.raises(UnsupportedError, match="worker of this kind"):
-            Packer(None).pack(shared)
+        with pytest.raises(NeedsPoolError, match="only on its way through a pool"):
+            Packer(None).pack([shared])
 
     def test_hundreds_at_once(self, ends):
         # More than the socket has room for, so giving waits for taking.

@@ -23,6 +23,10 @@ from poolifier.wire.views import reduce_view
 
 __all__ = ["dumps", "loads", "pickler"]
 
+# cloudpickle's own way makes bytes of views. No copy of its table, which goes on to that of `copyreg`.
+_inherited: Any = cloudpickle.Pickler.dispatch_table
+_table: ChainMap[Any, Any] = ChainMap({memoryview: reduce_view}, _inherited)
+
 # Classes made here from a pickle, which their state has yet to reach.
 _unfilled: WeakSet[type] = WeakSet()
 
@@ -46,7 +50,7 @@ def pickler(by_value_modules: Iterable[str], reducers: Mapping[type, Callable[[A
     """What `dumps` pickles with, for types that are to be reduced as given besides."""
     _register(by_value_modules)
     # Picklers look for it when they are made, so it has to be the class's.
-    table = ChainMap(dict[Any, Any](reducers), _Pickler.dispatch_table)
+    table = ChainMap(dict[Any, Any](reducers), _table)
     return type("Pickler", (_Pickler,), {"dispatch_table": table})
 
 
@@ -63,8 +67,7 @@ def _register(by_value_modules: Iterable[str]) -> None:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    # cloudpickle's own way makes bytes of them. Not a copy of its table, which goes on to that of `copyreg`.
-    dispatch_table: ClassVar[Any] = ChainMap({memoryview: reduce_view}, cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar = _table
 
 
 class _Unpickler(pickle.Unpickler):

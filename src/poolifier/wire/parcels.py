@@ -15,7 +15,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 
-from poolifier.errors import UnsupportedError
 from poolifier.wire import codec
 from poolifier.wire.codec import LARGE, Kept, NeedsPoolError
 from poolifier.wire.owned import Owned, copied_out
@@ -55,8 +54,8 @@ class Packer:
     What is taken for a parcel is pending until `commit` or `roll_back`.
 
     Args:
-        give: Passes a descriptor to the other side; None where it cannot be passed any, so that all is
-            pickled in one.
+        give: Passes a descriptor to the other side; None where it cannot be passed any, so that everything
+            is pickled in one.
         guard: Calls what must not be interrupted.
 
     Attributes:
@@ -68,7 +67,7 @@ class Packer:
         give: Callable[[int, int], object] | None,
         guard: Callable[[Callable[[], Any]], Any] | None = None,
     ) -> None:
-        self._give = give
+        self._give = give if AVAILABLE else None
         self._guard = guard
         self._outbound: Outbound | None = None
         self._pending: list[Slot] = []
@@ -82,6 +81,8 @@ class Packer:
         Raises:
             BaseException: What `codec.encode` raises.
         """
+        if self._give is None:
+            return codec.encode(value)
         if type(value) not in _SPECIAL:
             # The way of most values, which need nothing of all this. What pickling runs may lead back here,
             # and what it raises may leave something in there.
@@ -118,12 +119,10 @@ class Packer:
         return self._sent(value, _PICKLE, body, buffers, codec.is_by_value(body))
 
     def _sent(self, value: Any, how: int, body: bytes, buffers: list[Any], by_value: bool = False) -> Payload:
-        refs: list[Any] | None = None
-        if self._give is not None and AVAILABLE:
-            refs = self._place(buffers) if self._guard is None else self._guard(lambda: self._place(buffers))
+        refs = self._place(buffers) if self._guard is None else self._guard(lambda: self._place(buffers))
         if refs is None:
             if any(isinstance(buffer, Memory) for buffer in buffers):
-                raise UnsupportedError("a SharedBuffer cannot go to a worker of this kind, or there is no room for it")
+                raise OSError("there is no room for what goes through shared memory with a SharedBuffer")
             return codec.encode(value)
         return (how, by_value, body, refs)
 

@@ -247,8 +247,10 @@ class Session:
         if self.current and self.poked:
             self.serve()
 
-    def pack(self, value: Any) -> Payload:
-        """Makes a result or an item ready to be sent. The task's code, for pickling may run some of it.
+    def pack(self, value: Any) -> Payload | None:
+        """Makes a result or an item ready to be sent, or returns None where it is to be sent as it is.
+
+        The task's code, for pickling may run some of it.
 
         Raises:
             BaseException: Whatever a part of the value raised when it was pickled.
@@ -257,6 +259,9 @@ class Session:
         if self.forked:
             # It is not this process that answers, and what it shares with the pool is not its own.
             return b""
+        if self._unpacker is None and type(value) in codec.SIZED:
+            # The message is where it has to go anyway.
+            return None
         payload = self.packer.pack(value)
         if type(payload) is tuple:
             self.packer.copy()
