@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-kinds bench-maps bench-ray bench-simulation clean
+.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ bench-kinds: $(VENV)/.ready  ## what each kind of worker costs: start, memory, l
 
 bench-maps: $(VENV)/.ready  ## ten million items: speed, memory, and the longest turn of the event loop
 	$(BIN)/python -m benchmarks.maps $(ARGS)
+
+bench-payloads: .bench/payloads/.ready  ## large values beside peers, in one run; results in .bench/payloads.json
+	.bench/payloads/bin/python -m benchmarks.payloads $(ARGS)
 
 bench-ray: $(VENV)/.ready  ## a map over two Ray actors, beside Ray's own ActorPool; a few minutes
 	$(BIN)/python -m benchmarks.ray_actors $(ARGS)
@@ -106,4 +109,9 @@ $(BENCH)/.ready: pyproject.toml benchmarks/versus/peers.txt
 		"$$python" -m venv --clear $(@D) && \
 		$(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/versus/interpreters.txt; \
 	else mkdir -p $(@D) && echo "make: no Python 3.13 or later here: the benchmarks do without interpreters" >&2; fi
+	@touch $@
+
+.bench/payloads/.ready: pyproject.toml benchmarks/payloads/peers.txt
+	$(new_venv)
+	$(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/payloads/peers.txt
 	@touch $@

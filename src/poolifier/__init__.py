@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from poolifier.scheduler.info import EluSummary, PoolInfo, TaskCounts, WorkerUsage
     from poolifier.scheduler.usage import TimeSummary
     from poolifier.task_functions import KillBehavior, TaskFunction, TaskFunctionProperties, Worker
+    from poolifier.wire.shared_buffer import SharedBuffer
     from poolifier.worker.current_task import CurrentTask, current_task
     from poolifier.worker.say import send_message
 
@@ -77,6 +78,7 @@ __all__ = [
     "PoolifierError",
     "RemoteError",
     "SerializationError",
+    "SharedBuffer",
     "Strategy",
     "StrategyPolicy",
     "TaskAborted",
@@ -142,6 +144,7 @@ _ROOMS: Final = {
     "poolifier.scheduler.info": ("EluSummary", "PoolInfo", "TaskCounts", "WorkerUsage"),
     "poolifier.scheduler.usage": ("TimeSummary",),
     "poolifier.task_functions": ("KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"),
+    "poolifier.wire.shared_buffer": ("SharedBuffer",),
     "poolifier.worker.current_task": ("CurrentTask", "current_task"),
     "poolifier.worker.say": ("send_message",),
 }

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.errors import SerializationError
@@ -37,7 +38,7 @@ from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
 from poolifier.worker.outbox import REPLIES_START
 
-__all__ = ["WireChannel", "WireOwner"]
+__all__ = ["Awaited", "WireChannel", "WireOwner", "unpacked"]
 
 _READS_PER_TURN: Final = 4
 """Reads of one worker before the event loop gets its turn."""
@@ -57,6 +58,16 @@ class WireOwner(Protocol):
     buffer: memoryview
 
 
+class Awaited(Protocol):
+    """What has to be done before what stands behind it is written; `WireChannel._go_on` tells when it is.
+
+    Attributes:
+        done: It has been done.
+    """
+
+    done: bool
+
+
 class WireChannel:
     """Most of a `Channel`; subclasses know how to poke the worker, how it ends, and what is to be done then."""
 
@@ -69,6 +80,7 @@ class WireChannel:
         "_loop",
         "_outgoing",
         "_owner",
+        "_pack",
         "_poke_again",
         "_sock",
         "_times",
@@ -82,7 +94,9 @@ class WireChannel:
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder()
-        self._outgoing: deque[memoryview] = deque()
+        self._outgoing: deque[memoryview | Awaited] = deque()
+        # What makes data ready to travel, for subclasses to replace.
+        self._pack: Callable[[Any], Any] = codec.encode
         self._poke_again = False
         self._generation = 0
         self._times = (0.0, 0.0)
@@ -96,12 +110,14 @@ class WireChannel:
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
         """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
-        atoms = codec.ATOMS
+        atoms, sized, large = codec.ATOMS, codec.SIZED, self._large
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
         inline: set[int] = set()
+        pack = self._pack
         for task in tasks:
-            if type(task[2]) in atoms:
+            kind = type(task[2])
+            if kind in atoms or (kind in sized and len(task[2]) < large):
                 batch.append(task)
                 continue
             if codec.is_flat(task[2]) and id(task[2]) not in inline:
@@ -115,14 +131,14 @@ class WireChannel:
             else:
                 sequence, name, data, task_id, terms = task
             if type(data) is Items:
-                batch.append((sequence, name, None, task_id, None, encode_items(name, data)))
+                batch.append((sequence, name, None, task_id, None, encode_items(name, data, pack)))
                 continue
             try:
-                batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data)))
+                batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data, pack)))
             except SerializationError as error:
                 refused.append((sequence, error))
         if batch:
-            self._say(messages.TASKS, batch)
+            self._say_tasks(batch)
         return refused
 
     def abort(self, sequence: int) -> None:
@@ -167,6 +183,9 @@ class WireChannel:
 
     # ---- for subclasses ---------------------------------------------------------------------------
 
+    _large: int = sys.maxsize
+    """Length from which strings and bytes do not travel inline, but as `_pack` makes them."""
+
     def _interrupt(self) -> None:
         """Makes the worker look at its channel, whatever it does: the poke."""
         raise NotImplementedError
@@ -175,12 +194,30 @@ class WireChannel:
         """The worker has closed or broken its end of the channel, so it is no use any more."""
         raise NotImplementedError
 
+    def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
+        """Sends tasks whose data `_pack` has made ready."""
+        self._say(messages.TASKS, batch)
+
+    def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
+        """Hands replies on, some of which have something to be unpacked if `pickles`."""
+        self._times = (active, idle)
+        delivered: Sequence[Any] = [unpacked(reply) for reply in replies] if pickles else replies
+        self._owner.listener.replies(self._worker_id, delivered, active, idle)
+
     def _conclude(self) -> tuple[int, bool]:
         """Takes the worker's last words and closes the channel; returns the started mark and the mark of loading."""
+        self._hear_out()
+        return self._close()
+
+    def _hear_out(self) -> None:
+        """Takes the worker's last words."""
         try:
             self._take_what_is_left()
         except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
             self._loop.call_exception_handler({"message": "a worker's last replies were not taken", "exception": error})
+
+    def _close(self) -> tuple[int, bool]:
+        """Closes the channel; returns the started mark and the mark of loading."""
         slots = self._ledger.slots
         marks = slots[STARTED], bool(slots[LOADING])
         self._closed = True
@@ -210,13 +247,25 @@ class WireChannel:
             self._outgoing.append(frame[sent:])
             self._loop.add_writer(self._sock.fileno(), self._writable)
 
+    def _go_on(self) -> None:
+        """What the writing waits for has been done."""
+        if not self._closed:
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+
     def _writable(self) -> None:
         outgoing = self._outgoing
         try:
             while outgoing:
-                sent = self._sock.send(outgoing[0])
-                if sent < len(outgoing[0]):
-                    outgoing[0] = outgoing[0][sent:]
+                head = outgoing[0]
+                if not isinstance(head, memoryview):
+                    if not head.done:
+                        self._loop.remove_writer(self._sock.fileno())
+                        break
+                    outgoing.popleft()
+                    continue
+                sent = self._sock.send(head)
+                if sent < len(head):
+                    outgoing[0] = head[sent:]
                     break
                 outgoing.popleft()
         except BlockingIOError:
@@ -289,11 +338,6 @@ class WireChannel:
         else:
             raise FrameError(f"a worker said {opcode!r}")
 
-    def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
-        self._times = (active, idle)
-        delivered: Sequence[Any] = [_unpacked(reply) for reply in replies] if pickles else replies
-        self._owner.listener.replies(self._worker_id, delivered, active, idle)
-
     def _take_what_is_left(self) -> None:
         for _ in range(_DRAIN_LIMIT):
             if not self._read():
@@ -318,7 +362,8 @@ _UNREADABLE: Final = {
 }
 
 
-def _unpacked(reply: WireReply) -> Reply:
+def unpacked(reply: WireReply) -> Reply:
+    """A reply with its value or its error in place of what stood for it."""
     if len(reply) == 4:
         return reply
     sequence, status, _, run_time, payload = reply

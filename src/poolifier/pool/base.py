@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from threading import get_ident
 from time import monotonic
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from poolifier._version import __version__
-from poolifier.errors import PoolNotStartedError
+from poolifier.errors import PoolNotStartedError, UnsupportedError
 from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEmitter, PoolEvent
 from poolifier.options import (
@@ -51,6 +51,7 @@ from poolifier.task_functions import (
     properties_of,
     wrong_use,
 )
+from poolifier.wire.shared_buffer import SharedBuffer, check_transfer
 from poolifier.worker.source import WorkerSource
 
 if TYPE_CHECKING:
@@ -203,11 +204,13 @@ class Pool(Generic[DataT, ResponseT]):
         timeout: float | None = None,
         retries: int = 0,
         priority: int | None = None,
+        transfer: Sequence[SharedBuffer] = (),
     ) -> TaskFuture[ResponseT]:
         """Runs a task function on a worker; returns an awaitable future at once.
 
         Without `data` a task function that can be called without an argument is; other functions get None.
-        The data is pickled when the task is sent, not before, so it should not be changed meanwhile.
+        The data is pickled and its buffers are copied when the task is sent, not before, so it should not
+        be changed while the task runs.
 
         Args:
             data: What the function gets.
@@ -217,13 +220,17 @@ class Pool(Generic[DataT, ResponseT]):
             retries: How often the task may run again after a crash of its worker. Errors that the
                 function raises are never retried.
             priority: Unix nice level, -20 (first) to 19 (last); None for that of the function.
+            transfer: Those among the `SharedBuffer`s in the data that are given away: the task has them,
+                and the caller's objects cannot be used from here on, whatever comes of the task. The pool
+                keeps them for retries until the task has ended; what the task does not return is gone then.
 
         Raises:
             PoolNotStartedError: The pool is not started, or destroyed.
             PoolFailedError: The pool has failed; `__cause__` says why.
             UnknownTaskFunctionError: No function has that name.
             TypeError: An argument has the wrong type.
-            ValueError: An argument is out of range.
+            ValueError: An argument is out of range, or a buffer to transfer was released or given away before.
+            UnsupportedError: Workers of this kind can be given no buffers.
 
         The future raises what the function raised, with its remote traceback as text in `__cause__`;
         `TaskTimeoutError` where it ran too long; `WorkerCrashedError` where the worker died while it ran
@@ -231,12 +238,13 @@ class Pool(Generic[DataT, ResponseT]):
         result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
         """
         driver, function, nice, limit = self._called(name, timeout, priority)
+        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries or limit is not None else None
+        carried: Any = data if not transfer else self._transferred(data, check_transfer(transfer))
         future: TaskFuture[ResponseT] = TaskFuture(loop=driver.loop)
-        task = Task(driver.next_task_id(), function, data, nice, future)
+        task = Task(driver.next_task_id(), function, carried, nice, future)
+        task.extra = extra
         future._driver = driver
         future._task = task
-        if retries or limit is not None:
-            task.extra = TaskExtra(check_count("retries", retries, 0), limit)
         driver.submit(task)
         return future
 
@@ -248,11 +256,12 @@ class Pool(Generic[DataT, ResponseT]):
         timeout: float | None = None,
         retries: int = 0,
         priority: int | None = None,
+        transfer: Sequence[SharedBuffer] = (),
     ) -> TaskFuture[ResponseT]:
         """Waits until the pool has room, then does as `execute` and returns the future.
 
         There is room while fewer than `max_queued` tasks wait. Those who wait are let in first come,
-        first served; one that is cancelled stops waiting, and has submitted nothing.
+        first served; one that is cancelled stops waiting, and has submitted nothing, nor given away anything.
 
         Raises:
             Exception: What `execute` raises; also where the pool ends while this waits.
@@ -260,8 +269,9 @@ class Pool(Generic[DataT, ResponseT]):
         # A wrong argument is told at once, not after waiting.
         driver = self._called(name, timeout, priority)[0]
         check_count("retries", retries, 0)
+        check_transfer(transfer)
         await driver.room.wait()
-        return self.execute(data, name, timeout=timeout, retries=retries, priority=priority)
+        return self.execute(data, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
 
     def stream(
         self,
@@ -451,6 +461,10 @@ class Pool(Generic[DataT, ResponseT]):
     def _carrier(self) -> Callable[[Any], Any] | None:
         """What turns the data of a map's tasks into what is sent, or None where it is sent as it is."""
         return None
+
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it
+        """What carries the data of a task that is given buffers."""
+        raise UnsupportedError(f"transfer must be empty for {self.kind} workers: they can be given no buffers")
 
     def _called(
         self, name: str | None, timeout: float | None, priority: int | None, *, stream: bool = False

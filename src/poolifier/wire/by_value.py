@@ -13,36 +13,49 @@ import pickle
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import cloudpickle  # type: ignore[import-untyped]
 from cloudpickle import cloudpickle as internals
 
+from poolifier.wire.views import reduce_view
+
 __all__ = ["dumps", "loads", "pickler"]
+
+# cloudpickle's own way makes bytes of views. No copy of its table, which goes on to that of `copyreg`.
+_inherited: Any = cloudpickle.Pickler.dispatch_table
+_table: ChainMap[Any, Any] = ChainMap({memoryview: reduce_view}, _inherited)
 
 # Classes made here from a pickle, which their state has yet to reach.
 _unfilled: WeakSet[type] = WeakSet()
 
 
-def dumps(value: Any, by_value_modules: Iterable[str] = ()) -> bytes:
-    """Pickles by value what `__main__` and the named modules define, the rest by reference."""
+def dumps(
+    value: Any,
+    by_value_modules: Iterable[str] = (),
+    keep: Callable[[pickle.PickleBuffer], object] | None = None,
+) -> bytes:
+    """Pickles by value what `__main__` and the named modules define, the rest by reference.
+
+    `keep` is asked about each buffer, as in `codec.encode`.
+    """
     _register(by_value_modules)
-    payload: bytes = cloudpickle.dumps(value, 5)
-    return payload
+    file = io.BytesIO()
+    _Pickler(file, 5, keep).dump(value)
+    return file.getvalue()
 
 
 def pickler(by_value_modules: Iterable[str], reducers: Mapping[type, Callable[[Any], Any]]) -> type[pickle.Pickler]:
     """What `dumps` pickles with, for types that are to be reduced as given besides."""
     _register(by_value_modules)
     # Picklers look for it when they are made, so it has to be the class's.
-    inherited: Any = cloudpickle.Pickler.dispatch_table
-    table = ChainMap(dict[Any, Any](reducers), inherited)
-    return type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
+    table = ChainMap(dict[Any, Any](reducers), _table)
+    return type("Pickler", (_Pickler,), {"dispatch_table": table})
 
 
 def loads(payload: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> Any:
-    """Reads a pickle that cloudpickle made."""
+    """Reads a pickle that cloudpickle made, given the buffers that were kept out of it."""
     return _Unpickler(io.BytesIO(payload), buffers=buffers).load()
 
 
@@ -51,6 +64,10 @@ def _register(by_value_modules: Iterable[str]) -> None:
         module = sys.modules.get(name)
         if module is not None and name not in cloudpickle.list_registry_pickle_by_value():
             cloudpickle.register_pickle_by_value(module)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    dispatch_table: ClassVar = _table
 
 
 class _Unpickler(pickle.Unpickler):

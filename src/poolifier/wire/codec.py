@@ -14,26 +14,77 @@ from poolifier.exchange import KEY_MARK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Final
 
 __all__ = [
     "ATOMS",
+    "IMMUTABLE",
+    "LARGE",
+    "SIZED",
+    "Kept",
+    "NeedsPoolError",
     "by_value_is_needed",
     "by_value_pickler",
     "carry_by_value",
     "decode",
+    "decode_by_value",
     "describe",
     "encode",
     "encode_data",
     "encode_result",
+    "is_by_value",
     "is_flat",
+    "is_inline",
 ]
 
-ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
+ATOMS: Final = frozenset({type(None), bool, int, float})
 """Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
 
+SIZED: Final = frozenset({str, bytes})
+"""Types whose instances (exact, no subclasses) travel inline as well, unless they are `LARGE`."""
+
+LARGE: Final = 64 * 1024
+"""Bytes from which a buffer goes through shared memory, and nothing travels inline."""
+
+IMMUTABLE: Final = ATOMS | SIZED
+"""Types whose instances (exact, no subclasses) nobody can change, of whatever size."""
+
 PROTOCOL: Final = 5
+
+
+class NeedsPoolError(SerializationError):
+    """A `SharedBuffer` was pickled where there is no pool to carry its memory."""
+
+
+class Kept:
+    """The buffers that are kept out of a pickle, in their order, to travel apart.
+
+    Args:
+        stand_ins: What is kept in the place of certain buffers, by their identity.
+
+    Attributes:
+        buffers: What is kept: views of large buffers, and what stands for the others.
+    """
+
+    __slots__ = ("_stand_ins", "buffers")
+
+    def __init__(self, stand_ins: Mapping[int, tuple[object, Any]] | None = None) -> None:
+        self.buffers: list[Any] = []
+        self._stand_ins = {} if stand_ins is None else stand_ins
+
+    def __call__(self, buffer: pickle.PickleBuffer) -> bool:
+        """Whether the buffer is to be in the pickle."""
+        stand_in = self._stand_ins.get(id(buffer))
+        if stand_in is not None:
+            self.buffers.append(stand_in[1])
+            return False
+        raw = buffer.raw()
+        if raw.nbytes < LARGE:
+            return True
+        self.buffers.append(raw)
+        return False
+
 
 FLAT: Final = 8
 """Most members of a container that is looked through for atoms."""
@@ -54,8 +105,14 @@ def carry_by_value(module_name: str) -> None:
         _by_value_marks.append(module_name.encode())
 
 
+def is_inline(value: Any) -> bool:
+    """Whether a value is one of `ATOMS`, or one of `SIZED` that is not `LARGE`."""
+    kind = type(value)
+    return kind in ATOMS or (kind in SIZED and len(value) < LARGE)
+
+
 def is_flat(value: Any) -> bool:
-    """Whether a small list, tuple or dictionary (exact, no subclass) holds nothing but atoms.
+    """Whether a small list, tuple or dictionary (exact, no subclass) holds nothing but what travels inline.
 
     Such a value can ride in the message itself as well, once per message: a pickle of its own would
     cost more than all the rest of a tiny task.
@@ -64,29 +121,36 @@ def is_flat(value: Any) -> bool:
     if kind is dict:
         if len(value) > FLAT:
             return False
-        for key, member in value.items():  # noqa: SIM110 - a generator would cost as much as the pickle
-            if type(key) not in ATOMS or type(member) not in ATOMS:
+        for key, member in value.items():
+            # Nobody has keys as large as that, and with them it would only be slower.
+            if type(key) not in IMMUTABLE:
+                return False
+            kind = type(member)
+            if kind not in ATOMS and (kind not in SIZED or len(member) >= LARGE):
                 return False
         return True
     if (kind is not list and kind is not tuple) or len(value) > FLAT:
         return False
-    for member in value:  # noqa: SIM110
-        if type(member) not in ATOMS:
+    for member in value:
+        kind = type(member)
+        if kind not in ATOMS and (kind not in SIZED or len(member) >= LARGE):
             return False
     return True
 
 
-def encode(value: Any) -> bytes:
-    """Pickles anything, by value where the other side cannot import it.
+def encode(value: Any, keep: Kept | None = None) -> bytes:
+    """Pickles anything, by value where the other side cannot import it; `keep` gets the large buffers.
 
     Raises:
         BaseException: Whatever a part of the value raised when it was pickled.
     """
     try:
-        payload = pickle.dumps(value, PROTOCOL)
+        payload = pickle.dumps(value, PROTOCOL, buffer_callback=keep)
+    except NeedsPoolError:
+        raise
     except Exception:  # noqa: BLE001 - cloudpickle may know how; if not, it says why
-        return _encode_by_value(value)
-    return _encode_by_value(value) if by_value_is_needed(payload) else payload
+        return _encode_by_value(value, keep)
+    return _encode_by_value(value, keep) if by_value_is_needed(payload) else payload
 
 
 def by_value_is_needed(payload: bytes) -> bool:
@@ -104,28 +168,39 @@ def by_value_pickler(reducers: Mapping[type, Callable[[Any], Any]]) -> type[pick
     return by_value.pickler(_by_value_modules, reducers)
 
 
-def decode(payload: bytes) -> Any:
-    """Undoes `encode`.
+def is_by_value(payload: bytes) -> bool:
+    """Whether a pickle is one of cloudpickle's, which refer to its module by name."""
+    return b"cloudpickle" in payload
+
+
+def decode(payload: Any) -> Any:
+    """Undoes `encode`, or opens what has come through shared memory.
 
     Raises:
         BaseException: Whatever reading the pickle raised.
     """
-    # A pickle of cloudpickle's refers to its module by name.
-    if b"cloudpickle" in payload:
-        from poolifier.wire import by_value
-
-        return by_value.loads(payload)
+    if type(payload) is not bytes:
+        return payload.open()
+    if is_by_value(payload):
+        return decode_by_value(payload)
     return pickle.loads(payload)
 
 
-def encode_data(name: str, data: Any) -> bytes:
-    """Pickles a task's data, given the key of its task function.
+def decode_by_value(payload: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
+    """Undoes `encode` where that made the pickle by value; `buffers` are those that were kept."""
+    from poolifier.wire import by_value
+
+    return by_value.loads(payload, buffers)
+
+
+def encode_data(name: str, data: Any, pack: Callable[[Any], Any] = encode) -> Any:
+    """Pickles a task's data, given the key of its task function; `pack` is what does it.
 
     Raises:
         SerializationError: It cannot be pickled; names the task function, what and why.
     """
     try:
-        return encode(data)
+        return pack(data)
     except BaseException as error:
         raise SerializationError(
             f"the data of task function {name.partition(KEY_MARK)[0]!r} ({type(data).__name__}) cannot be pickled: "
@@ -133,14 +208,14 @@ def encode_data(name: str, data: Any) -> bytes:
         ) from error
 
 
-def encode_result(name: str, result: Any, what: str = "the result") -> bytes:
-    """Pickles a task's result, or an item of its stream; `what` is which, for the error.
+def encode_result(name: str, result: Any, what: str = "the result", pack: Callable[[Any], Any] = encode) -> Any:
+    """Pickles a task's result, or an item of its stream; `what` is which, for the error. `pack` is what does it.
 
     Raises:
         SerializationError: It cannot be pickled; names the task function, what and why.
     """
     try:
-        return encode(result)
+        return pack(result)
     except Exception as error:
         raise SerializationError(
             f"{what} of task function {name!r} ({type(result).__name__}) cannot be pickled: {describe(error)}"
@@ -156,7 +231,9 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _encode_by_value(value: Any) -> bytes:
+def _encode_by_value(value: Any, keep: Kept | None) -> bytes:
     from poolifier.wire import by_value
 
-    return by_value.dumps(value, _by_value_modules)
+    if keep is not None:
+        keep.buffers.clear()
+    return by_value.dumps(value, _by_value_modules, keep)

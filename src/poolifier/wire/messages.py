@@ -16,6 +16,8 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | ADD_FUNCTION | to the worker | (key, pickle of a task function) |
 | REMOVE_FUNCTIONS | to the worker | list of keys |
 | FLUSH | to a Ray worker | None |
+| PARCELS | to the worker | list of tasks, of which some have parcels where others have a pickle (see `parcels`) |
+| TRIM | to the worker | None: nothing large has been sent for a while |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
 | BULK | to the pool | (list of replies, active, idle): what is too large for REPLIES |
@@ -27,7 +29,8 @@ atom, task id, terms)`, and where its data is no atom `(sequence, name, None, ta
 pickle)`. Terms are as in `protocols.WireTerms`.
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
-pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error.
+pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an
+item may be a parcel.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ __all__ = [
     "FLUSH",
     "FUNCTION_ADDED",
     "MESSAGE",
+    "PARCELS",
     "READY",
     "RECLAIM",
     "REMOVE_FUNCTIONS",
@@ -61,6 +65,7 @@ __all__ = [
     "START_FAILED",
     "STOP",
     "TASKS",
+    "TRIM",
     "WireReply",
     "marshalled_replies",
     "message",
@@ -78,6 +83,8 @@ CREDIT: Final = 6
 ADD_FUNCTION: Final = 7
 REMOVE_FUNCTIONS: Final = 8
 FLUSH: Final = 9
+PARCELS: Final = 10
+TRIM: Final = 11
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18

@@ -13,7 +13,7 @@ from contextvars import ContextVar, copy_context
 from time import perf_counter
 from typing import Any, Final
 
-from poolifier.wire.codec import ATOMS, encode_result
+from poolifier.wire.codec import encode_result, is_inline
 from poolifier.wire.frames import FrameError
 from poolifier.worker import current_task
 from poolifier.worker.additions import load_function
@@ -169,8 +169,8 @@ class _Runtime:
                 wire = running.wire
                 data = wire[2] if len(wire) == INLINE_TASK else data_of(entry.name, wire)
                 value = await (entry.function() if data is None and entry.bare else entry.function(data))
-                if type(value) not in ATOMS:
-                    payload = encode_result(entry.name, value)
+                if not is_inline(value):
+                    payload = encode_result(entry.name, value, pack=session.pack)
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             failure = error
         if session.forked:

@@ -7,7 +7,7 @@ from time import monotonic, perf_counter
 from poolifier.errors import SerializationError
 from poolifier.exchange import DONE, FAILED, WireTerms
 from poolifier.task_functions import wrong_use
-from poolifier.wire.codec import ATOMS, decode, describe, encode_result, is_flat
+from poolifier.wire.codec import ATOMS, LARGE, SIZED, decode, describe, encode_result, is_flat
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.registry import NEVER_RUN, Entry
 from poolifier.worker.session import Session
@@ -48,8 +48,9 @@ def run_plain(
                 session.serve()
             data = task[2] if len(task) == INLINE_TASK else unusual_data(session, task, entry)
             value = entry.function() if data is None and entry.bare else entry.function(data)
-            if type(value) not in ATOMS and not is_flat(value):
-                payload = encode_result(entry.name, value)
+            kind = type(value)
+            if kind not in ATOMS and (kind not in SIZED or len(value) >= LARGE) and not is_flat(value):
+                payload = encode_result(entry.name, value, pack=session.pack)
             session.current = 0
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             session.current = 0

@@ -28,6 +28,8 @@ from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.messages import WireReply
+from poolifier.wire.parcels import Packer, Payload, Unpacker
+from poolifier.wire.passing import Passing
 from poolifier.wire.remote_errors import encode_error
 from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
@@ -70,11 +72,13 @@ class Session:
         idle: Seconds it has waited for work.
         cut: The pool wants back what has not started, so a map ends with the item that runs now.
         cancel: Aborts a task that runs in an event loop, where there is one.
+        packer: What sends large results through shared memory.
     """
 
     __slots__ = (
         "_raised_limit",
         "_serving",
+        "_unpacker",
         "aborted",
         "cancel",
         "current",
@@ -86,6 +90,7 @@ class Session:
         "ledger",
         "link",
         "outbox",
+        "packer",
         "poked",
         "registry",
         "settings",
@@ -96,7 +101,14 @@ class Session:
         "wanted",
     )
 
-    def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        link: Link,
+        ledger: Ledger,
+        registry: Registry,
+        settings: WorkerSettings,
+        passing: Passing | None = None,
+    ) -> None:
         self.link = link
         self.ledger = ledger
         self.registry = registry
@@ -118,6 +130,8 @@ class Session:
         self.cancel: Callable[[int], None] | None = None
         self._serving = False
         self._raised_limit = 0
+        self._unpacker = None if passing is None else Unpacker(passing)
+        self.packer = Packer(None if passing is None else passing.give, self._guarded)
 
     def listen(self) -> None:
         """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
@@ -155,6 +169,11 @@ class Session:
                 self.inbox.appendleft((0, "", body))
             elif opcode == messages.REMOVE_FUNCTIONS:
                 self._forget(body)
+            elif opcode == messages.PARCELS and self._unpacker is not None:
+                self.inbox.extend(self._unpacker.bind_tasks(body))
+            elif opcode == messages.TRIM and self._unpacker is not None:
+                self._unpacker.cool()
+                self.packer.trim(sys.maxsize)
 
     def serve(self) -> None:
         """Serves the pool in the middle of a task.
@@ -228,6 +247,26 @@ class Session:
         if self.current and self.poked:
             self.serve()
 
+    def pack(self, value: Any) -> Payload | None:
+        """Makes a result or an item ready to be sent, or returns None where it is to be sent as it is.
+
+        The task's code, for pickling may run some of it.
+
+        Raises:
+            BaseException: Whatever a part of the value raised when it was pickled.
+            TaskAborted: The pool wanted the task to stop meanwhile.
+        """
+        if self.forked:
+            # It is not this process that answers, and what it shares with the pool is not its own.
+            return b""
+        if self._unpacker is None and type(value) in codec.SIZED:
+            # The message is where it has to go anyway.
+            return None
+        payload = self.packer.pack(value)
+        if type(payload) is tuple:
+            self.packer.copy()
+        return payload
+
     def reply(self, reply: WireReply) -> None:
         """Puts a reply in the outbox, or sends it by itself if it is large."""
         if self.outbox.add(reply):
@@ -239,18 +278,23 @@ class Session:
 
     def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """Replies that a task failed, or that it was aborted if that is why."""
+        self.packer.roll_back()
         if self.aborted == sequence:
             self.reply((sequence, ABORTED, None, run_time))
         else:
             self.reply((sequence, failed, None, run_time, encode_error(error)))
 
-    def reply_result(self, sequence: int, value: Any, run_time: float, payload: bytes | None, done: int = DONE) -> None:
+    def reply_result(
+        self, sequence: int, value: Any, run_time: float, payload: Payload | None, done: int = DONE
+    ) -> None:
         """Replies with a result, which is in `payload` if there is one."""
         if self.aborted == sequence:
+            self.packer.roll_back()
             self.reply((sequence, ABORTED, None, run_time))
         elif payload is None:
             self.reply((sequence, done, value, run_time))
         else:
+            self.packer.commit()
             self.reply((sequence, done, None, run_time, payload))
 
     def flush(self) -> None:
@@ -278,6 +322,18 @@ class Session:
             except (OSError, ValueError, AttributeError):
                 continue
         os._exit(code)
+
+    def _guarded(self, code: Callable[[], Any]) -> Any:
+        """Calls code of the worker's own in the middle of a task's."""
+        serving = self._serving
+        self._serving = True
+        try:
+            result = code()
+        finally:
+            self._serving = serving
+        if self.current and self.poked and not serving:
+            self.serve()
+        return result
 
     def _drop(self, sequence: int) -> None:
         if sequence == self.current:

@@ -16,7 +16,8 @@ from time import perf_counter
 
 from poolifier.errors import TaskAborted
 from poolifier.exchange import EXHAUSTED, ITEM
-from poolifier.wire.codec import ATOMS, encode_result
+from poolifier.wire.codec import encode_result, is_inline
+from poolifier.wire.parcels import Payload
 from poolifier.worker.invoke import data_of, deadline_of, terms_of
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
@@ -69,7 +70,7 @@ class Stream:
         self._entry = entry
         self._generator: Generator[Any, Any, Any] | None = None
         self._value: Any = None
-        self._payload: bytes | None = None
+        self._payload: Payload | None = None
         self._flushed = 0.0
         session.streams[self.sequence] = self
 
@@ -100,7 +101,9 @@ class Stream:
         Raises:
             SerializationError: It cannot be pickled.
         """
-        self._payload = None if type(value) in ATOMS else encode_result(self._entry.name, value, "an item")
+        self._payload = (
+            None if is_inline(value) else encode_result(self._entry.name, value, "an item", self._session.pack)
+        )
         self._value = value
         self.taken = True
 
@@ -110,6 +113,7 @@ class Stream:
         if self._payload is None:
             session.reply((self.sequence, ITEM, self._value, 0.0))
         else:
+            session.packer.commit()
             session.reply((self.sequence, ITEM, None, 0.0, self._payload))
         self._value = self._payload = None
         self.taken = False

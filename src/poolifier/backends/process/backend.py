@@ -13,6 +13,7 @@ from typing import Any, Final
 from poolifier.backends.launch import pickle_function, pickle_launch
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest
+from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
@@ -49,6 +50,7 @@ class ProcessBackend:
     ) -> None:
         self.listener: WorkerListener
         self.buffer = memoryview(b"")
+        self.copier: Copier
         self._source = source
         self._options = options
         self._initializer = initializer
@@ -82,6 +84,7 @@ class ProcessBackend:
         server.prepare(self._setup())
         self.listener = listener
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.copier = Copier(asyncio.get_running_loop())
         self._output_buffer = bytearray(_OUTPUT_BUFFER)
         self._empty = asyncio.Event()
         self._started = True
@@ -144,12 +147,14 @@ class ProcessBackend:
         ours: list[int] = []
         theirs: list[int] = []
         ledger = None
-        sock = None
+        sock = beside = None
         try:
             sock, other = socket.socketpair()
             theirs.append(other.detach())
+            beside, other = socket.socketpair()
+            theirs.append(other.detach())
             theirs.append(create_ledger())
-            ledger = Ledger(theirs[1])
+            ledger = Ledger(theirs[2])
             for _ in range(2):
                 read, write = os.pipe()
                 ours.append(read)
@@ -158,8 +163,9 @@ class ProcessBackend:
         except OSError:
             for fd in (*ours, *theirs):
                 os.close(fd)
-            if sock is not None:
-                sock.close()
+            for opened in (sock, beside):
+                if opened is not None:
+                    opened.close()
             if ledger is not None:
                 ledger.close()
             raise
@@ -167,7 +173,7 @@ class ProcessBackend:
             OutputPipe(loop, ours[0], "stdout", self._output_buffer),
             OutputPipe(loop, ours[1], "stderr", self._output_buffer),
         )
-        return ProcessChannel(self, worker_id, sock, ledger, outputs), tuple(theirs)
+        return ProcessChannel(self, worker_id, sock, ledger, outputs, beside), tuple(theirs)
 
     def _setup(self) -> Setup:
         options = self._options

@@ -1,7 +1,8 @@
 """The pool's end of one worker process: how it is poked and ended, and how its end is found out.
 
 A worker has ended when the fork server says so. Then, in this order: its channel is read to the end
-(see `wire_channel`), its output is passed on, and its end is reported with the ledger's started mark.
+(see `wire_channel`), what is still to be copied out of shared memory is copied, its output is passed
+on, and its end is reported with the ledger's started mark.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
+from poolifier.backends.process.buffers import Buffers, Delivery
+from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle
-from poolifier.backends.wire_channel import WireChannel, WireOwner
+from poolifier.backends.wire_channel import WireChannel, WireOwner, unpacked
 from poolifier.exchange import WorkerExit
+from poolifier.wire import codec, messages
+from poolifier.wire.messages import WireReply
 from poolifier.worker.ledger import Ledger
 from poolifier.worker.memory import resident_memory
 from poolifier.worker.session import POKE
@@ -23,13 +28,17 @@ __all__ = ["ProcessChannel"]
 
 
 class _Owner(WireOwner, Protocol):
+    copier: Copier
+
     def channel_ended(self, worker_id: int) -> None: ...
 
 
 class ProcessChannel(WireChannel):
     """A `Channel` to a worker process."""
 
-    __slots__ = ("_backend", "_process", "_stderr", "_stdout")
+    __slots__ = ("_backend", "_buffers", "_ending", "_process", "_stderr", "_stdout")
+
+    _large = codec.LARGE
 
     def __init__(
         self,
@@ -38,11 +47,15 @@ class ProcessChannel(WireChannel):
         sock: socket.socket,
         ledger: Ledger,
         outputs: tuple[OutputPipe, OutputPipe],
+        beside: socket.socket,
     ) -> None:
         super().__init__(owner, worker_id, sock, ledger)
         self._backend = owner
         self._stdout, self._stderr = outputs
         self._process = ProcessHandle()
+        self._buffers = Buffers(self._loop, owner.copier, beside, lambda: self._say(messages.TRIM, None), self._hand_on)
+        self._pack = self._buffers.pack
+        self._ending: tuple[int | None, str | None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -84,10 +97,38 @@ class ProcessChannel(WireChannel):
     def _astray(self) -> None:
         self._process.kill()
 
+    def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
+        buffers = self._buffers
+        if not buffers.sent:
+            self._say(messages.TASKS, batch)
+            return
+        job = buffers.seal(self._go_on)
+        if job is not None and not self._closed:
+            self._outgoing.append(job)
+        self._say(messages.PARCELS, batch)
+
+    def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
+        if pickles or self._buffers.waiting:
+            self._times = (active, idle)
+            self._buffers.receive(replies, self._times, unpacked)
+        else:
+            super()._deliver(replies, pickles, active, idle)
+
+    def _hand_on(self, delivery: Delivery) -> None:
+        self._backend.listener.replies(self._worker_id, delivery.replies, *delivery.times)
+        if self._ending is not None and not self._buffers.waiting:
+            self._loop.call_soon(self._finish, *self._ending)
+
     def _finish(self, exit_code: int | None, signal_name: str | None) -> None:
         if self._closed:
             return
-        started, loading = self._conclude()
+        if self._ending is None:
+            self._ending = (exit_code, signal_name)
+            self._hear_out()
+        if self._buffers.waiting:
+            return  # its last words are being copied
+        started, loading = self._close()
+        self._buffers.close()
         self._stdout.close()
         self._stderr.close()
         self._process.close(self._loop)

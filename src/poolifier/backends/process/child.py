@@ -7,12 +7,15 @@ import pickle
 import signal
 import socket
 import sys
+from functools import partial
 from io import TextIOWrapper
 
 from poolifier.backends.process.death import die_with_parent
 from poolifier.records import Record
+from poolifier.wire.passing import Passing
 from poolifier.worker.ledger import Ledger
 from poolifier.worker.link import Link
+from poolifier.worker.session import Session
 from poolifier.worker.start import run_worker
 
 TYPE_CHECKING = False
@@ -52,9 +55,10 @@ class WorkerRequest(Record):
 
 
 class WorkerFds(Record):
-    """The descriptors of a worker: its channel, its ledger, and its standard output and error."""
+    """The descriptors of a worker: its channel, where descriptors pass, its ledger, its standard output and error."""
 
     channel: int
+    passing: int
     ledger: int
     stdout: int
     stderr: int
@@ -79,7 +83,8 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
         sock = socket.socket(fileno=fds.channel)
         ledger = Ledger(fds.ledger)
         os.close(fds.ledger)
-        code = run_worker(Link(sock), ledger, request.apply, os.getpid())
+        passing = Passing(socket.socket(fileno=fds.passing), waits=True)
+        code = run_worker(Link(sock), ledger, request.apply, os.getpid(), partial(Session, passing=passing))
     except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
         sys.excepthook(type(error), error, error.__traceback__)
         sys.stderr.flush()
@@ -89,12 +94,12 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
 
 def main() -> NoReturn:
     """Entry of a spawned worker: `argv` holds four descriptors and, pickled, the request and the parent's argv."""
-    channel, ledger, death = (int(argument) for argument in sys.argv[1:4])
-    request, argv = pickle.loads(bytes.fromhex(sys.argv[4]))
+    channel, passing, ledger, death = (int(argument) for argument in sys.argv[1:5])
+    request, argv = pickle.loads(bytes.fromhex(sys.argv[5]))
     sys.argv = argv
-    for fd in (channel, ledger, death):
+    for fd in (channel, passing, ledger, death):
         os.set_inheritable(fd, False)
-    become_worker(WorkerFds(channel, ledger, 1, 2), death, request)
+    become_worker(WorkerFds(channel, passing, ledger, 1, 2), death, request)
 
 
 def _take_output(stdout: int, stderr: int) -> None:

@@ -5,7 +5,7 @@ threads, locks and event loop) is not. It is also the workers' parent, so its wo
 the truth: a worker's channel may be held open by processes that its tasks left behind.
 
 Control messages in both directions are four bytes of length and a pickle. To the server: first a
-`Setup`, then a `WorkerRequest` with the worker's four descriptors. To the pool:
+`Setup`, then a `WorkerRequest` with the worker's five descriptors. To the pool:
 `(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status)` and
 `(REFUSED, worker id, OSError)`.
 """
@@ -40,8 +40,8 @@ REFUSED: Final = 2
 
 LENGTH: Final = struct.Struct("<I")
 
-_FDS_EACH: Final = 4
-_CODE: Final = "import sys; sys.path[:] = sys.argv[5:]; from poolifier.backends.process.child import main; main()"
+_FDS_EACH: Final = 5
+_CODE: Final = "import sys; sys.path[:] = sys.argv[6:]; from poolifier.backends.process.child import main; main()"
 
 
 class Setup(Record):
@@ -157,7 +157,7 @@ class _Server:
                 self._become(request, fds)
             self._workers[pid] = request.worker_id
             self._report_started(request.worker_id, pid)
-        for fd in (fds.channel, fds.ledger, fds.stdout, fds.stderr):
+        for fd in (fds.channel, fds.passing, fds.ledger, fds.stdout, fds.stderr):
             os.close(fd)
 
     def _become(self, request: WorkerRequest, fds: WorkerFds) -> NoReturn:
@@ -181,10 +181,10 @@ class _Server:
     def _exec(self, setup: Setup, request: WorkerRequest, fds: WorkerFds, command: list[str]) -> NoReturn:
         os.dup2(fds.stdout, 1)
         os.dup2(fds.stderr, 2)
-        for fd in (fds.channel, fds.ledger, self._death):
+        for fd in (fds.channel, fds.passing, fds.ledger, self._death):
             os.set_inheritable(fd, True)
         packed = pickle.dumps((request, setup.argv)).hex()
-        numbers = [str(fds.channel), str(fds.ledger), str(self._death)]
+        numbers = [str(fd) for fd in (fds.channel, fds.passing, fds.ledger, self._death)]
         os.execv(command[0], [*command, "-c", _CODE, *numbers, packed, *sys.path])
 
     def _report_started(self, worker_id: int, pid: int) -> None:

@@ -127,7 +127,7 @@ class RayChannel:
             carried: Carried | list[Any] | None = None
             if type(data) is Items:
                 carried = [carry_item(item, self._refs, data_of(key)) for item in data]
-            elif not is_light(data) or (type(data) not in codec.ATOMS and id(data) in inline):
+            elif not is_light(data) or (type(data) not in codec.IMMUTABLE and id(data) in inline):
                 try:
                     carried = carry(data, self._refs, data_of(key), resolve=True)
                 except SerializationError as error:

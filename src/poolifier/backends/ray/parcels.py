@@ -111,9 +111,9 @@ class Parcel:
 def is_light(value: Any) -> bool:
     """Whether it rides in the batch as it is, once per batch."""
     kind = type(value)
-    if kind in codec.ATOMS:
-        return (kind is not bytes and kind is not str) or len(value) < STORED_FROM
-    return codec.is_flat(value)
+    if kind in codec.SIZED:
+        return len(value) < STORED_FROM
+    return kind in codec.ATOMS or codec.is_flat(value)
 
 
 def carry(value: Any, refs: list[Any], what: str, *, resolve: bool = False) -> Carried:
@@ -146,7 +146,7 @@ def carry(value: Any, refs: list[Any], what: str, *, resolve: bool = False) -> C
 
 def carry_item(value: Any, refs: list[Any], what: str) -> Any:
     """As `carry`, for an item of a map: an atom as it is, and never raises."""
-    if type(value) in codec.ATOMS and is_light(value):
+    if type(value) in codec.IMMUTABLE and is_light(value):
         return value
     try:
         return carry(value, refs, what, resolve=True)

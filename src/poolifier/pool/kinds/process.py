@@ -9,6 +9,7 @@ from poolifier.options import PoolOptions, ProcessOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
 from poolifier.pool.kinds.arguments import OF_PROCESSES, WorkerArgument, check_range, split_options
 from poolifier.protocols import Backend
+from poolifier.wire.shared_buffer import SharedBuffer, Transferred
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["DynamicProcessPool", "FixedProcessPool"]
@@ -34,6 +35,9 @@ class _ProcessPool(Pool[DataT, ResponseT]):
             return ProcessBackend(source, process_options, checked.initializer, checked.initargs)
 
         super().__init__(source, checked, create_backend)
+
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
+        return Transferred(data, shared)
 
 
 class FixedProcessPool(_ProcessPool[DataT, ResponseT]):

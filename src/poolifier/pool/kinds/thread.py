@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any
 
@@ -14,6 +14,7 @@ from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_op
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.pool.streams import DEFAULT_BUFFER, TaskStream
 from poolifier.protocols import Backend
+from poolifier.wire.shared_buffer import SharedBuffer, handed_over
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["DynamicThreadPool", "FixedThreadPool"]
@@ -51,13 +52,16 @@ class _ThreadPool(Pool[DataT, ResponseT]):
         timeout: float | None = None,
         retries: int = 0,
         priority: int | None = None,
+        transfer: Sequence[SharedBuffer] = (),
     ) -> TaskFuture[ResponseT]:
         """Runs a task function in a worker thread, in a copy of the caller's `contextvars` context.
 
-        The data is passed by reference, and so is the result. Otherwise as `Pool.execute`.
+        The data is passed by reference, and so is the result. Buffers to `transfer` must be the data or be in
+        lists, tuples and dictionaries of it: those are copied, with other objects for the buffers, so that the
+        caller's cannot be used while the task's can. Otherwise as `Pool.execute`.
         """
         carried: Any = InContext(copy_context(), data)
-        return super().execute(carried, name, timeout=timeout, retries=retries, priority=priority)
+        return super().execute(carried, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
 
     def stream(
         self,
@@ -71,6 +75,10 @@ class _ThreadPool(Pool[DataT, ResponseT]):
         """Runs a generator in a worker thread, in a copy of the caller's context. Otherwise as `Pool.stream`."""
         carried: Any = InContext(copy_context(), data)
         return super().stream(carried, name, timeout=timeout, priority=priority, buffer=buffer)
+
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
+        data.data = handed_over(data.data, shared)
+        return data
 
     def _carrier(self) -> Callable[[Any], Any]:
         context = copy_context()

@@ -1,0 +1,1 @@
+"""How fast large values go to a worker and back, beside peers."""
