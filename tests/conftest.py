@@ -87,6 +87,7 @@ def ray_cluster() -> Iterator[Any]:
     import ray
 
     ray.init(
+        "local",  # not one that another program has started
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=100 << 20,

@@ -116,7 +116,7 @@ def main() -> None:
         import ray
 
         # As with a cluster that is there already: what it takes to start one is no part of the pool's start.
-        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init("local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     sample = asyncio.run({"start": start, "speed": speed, "memory": memory}[what](kind))
     print(json.dumps(sample))
 

@@ -46,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     tasks: int = arguments.tasks
 
-    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init("local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     actors = [ray.remote(Squarer).options(num_cpus=0).remote() for _ in range(WORKERS)]
     # Its annotations say less than it takes.
     theirs: Any = ActorPool(actors)

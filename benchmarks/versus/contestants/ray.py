@@ -20,6 +20,7 @@ def cluster(workers: int) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = library("ray")
     ray.init(
+        "local",
         num_cpus=workers,
         include_dashboard=False,
         log_to_driver=False,
