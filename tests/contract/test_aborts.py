@@ -77,6 +77,15 @@ def test_time_limits(run, kind, name):
     run(main())
 
 
+def test_the_time_of_the_only_task_is_limited_though_a_worker_is_idle(run, kind):
+    async def main():
+        async with kind.fixed(2, tasks.ALL) as pool:
+            with pytest.raises(TaskTimeoutError):
+                await asyncio.wait_for(pool.execute(60, "spin", timeout=0.1), 20)
+
+    run(main())
+
+
 def test_what_does_not_stop_costs_its_worker(run, until, kind):
     async def main():
         exits = []

@@ -114,7 +114,7 @@ class Driver:
             dirty = scheduler.dirty
             if len(dirty) == 1 and len(dirty[0].sent) == 1:
                 self._send(dirty.pop())
-                if scheduler.sizing.dynamic:
+                if scheduler.sizing.dynamic or task.extra is not None:
                     self._set_timer()
             elif dirty:
                 self._flushing = True
