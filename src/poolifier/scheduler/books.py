@@ -38,12 +38,10 @@ class Books:
         self.active = 0.0
         self.idle = 0.0
 
-    def submit(self, task: Task) -> None:
-        """Counts a task that is new."""
-        self.submitted += 1
-        if task.extra is not None:
-            self.submitted += task.extra.items - 1
-            self.surplus += task.extra.items - 1
+    def add_surplus(self, items: int) -> None:
+        """Counts what a task that is new stands for beside its first item."""
+        self.submitted += items
+        self.surplus += items
 
     def item_done(self, node: Node, task: Task, run_time: float, now: float, *, failed: bool) -> None:
         """Counts an item of a chunk, other than the last."""

@@ -135,7 +135,9 @@ class Placement:
         task.state = SENT
         estimate = task.function.estimate
         node.sent[sequence] = task
+        single = True
         if task.extra is not None:
+            single = task.extra.items <= 1
             estimate *= task.extra.items
             self.limits.sent(node, task, now)
             if task.extra.history and estimate < self.ahead:
@@ -147,7 +149,8 @@ class Placement:
         if not node.in_outbox:
             node.in_outbox = True
             self.dirty.append(node)
-        if not node.watched and (len(node.sent) > node.capacity or _is_chunk(task)):
+        # Behind others, or several in one, it can be handed back.
+        if not node.watched and (len(node.sent) > node.capacity or not single):
             self.watch(node, now)
 
     def watch(self, node: Node, now: float) -> None:

@@ -90,9 +90,12 @@ class Scheduler:
     def submit(self, task: Task, now: float) -> None:
         """Takes a task and places it. O(1), plus what the strategy costs."""
         task.submitted_at = now
-        self.books.submit(task)
+        books = self.books
+        books.submitted += 1
+        if task.extra is not None:
+            books.add_surplus(task.extra.items - 1)
         if self.failure is not None:
-            self.books.fail(task, self._turnover.pool_failed())
+            books.fail(task, self._turnover.pool_failed())
             return
         self.place(task, now)
         if self.edges.changed:

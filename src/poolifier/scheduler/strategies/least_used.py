@@ -35,19 +35,29 @@ class LeastUsed(Strategy):
         self._entries: dict[int, _Entry] = {}
         self._buckets: dict[int, _Entry] = {}
         self._lowest = 0
+        self._spare: _Entry | None = None
 
     def worker_added(self, worker: WorkerCandidate) -> None:
         entry = self._entries[worker.id] = _Entry(worker)
         entry.load = worker.load
         if not self._buckets or worker.load < self._lowest:
             self._lowest = worker.load
-        self._append(entry)
+        bucket = self._buckets.get(entry.load) or self._bucket(entry.load)
+        last = bucket.previous
+        entry.previous = last
+        entry.next = bucket
+        last.next = bucket.previous = entry
 
     def worker_removed(self, worker: WorkerCandidate) -> None:
         entry = self._entries.pop(worker.id)
-        self._unlink(entry)
-        if self._lowest not in self._buckets:
-            self._lowest = min(self._buckets, default=0)
+        before, after = entry.previous, entry.next
+        before.next = after
+        after.previous = before
+        if before is after:
+            # Both neighbours are the bucket itself: it was the last of that load.
+            self._spare = self._buckets.pop(entry.load)
+            if self._lowest == entry.load:
+                self._lowest = min(self._buckets, default=0)
 
     def choose(self, now: float) -> WorkerCandidate | None:  # noqa: ARG002
         bucket = self._buckets.get(self._lowest)
@@ -65,42 +75,37 @@ class LeastUsed(Strategy):
             if load < self._lowest or before == self._lowest:
                 self._lowest = load
             return
-        self._unlink(entry)
+        # Taken out of one list and put into the other in place: with the defaults this runs twice a task.
+        previous, following = entry.previous, entry.next
+        previous.next = following
+        following.previous = previous
+        emptied = previous is following
+        if emptied:
+            self._spare = buckets.pop(before)
         entry.load = load
+        bucket = buckets.get(load)
+        if bucket is None:
+            bucket = self._bucket(load)
         if load > before:
-            self._append(entry)
+            last = bucket.previous
+            entry.previous = last
+            entry.next = bucket
+            last.next = entry
+            bucket.previous = entry
             # It moved up by one, so if it left the lowest list empty it is itself the lowest now.
-            if before == self._lowest and before not in self._buckets:
+            if emptied and before == self._lowest:
                 self._lowest = load
         else:
-            self._prepend(entry)
+            first = bucket.next
+            entry.previous = bucket
+            entry.next = first
+            bucket.next = entry
+            first.previous = entry
             if load < self._lowest:
                 self._lowest = load
 
-    def _append(self, entry: _Entry) -> None:
-        bucket = self._buckets.get(entry.load)
-        if bucket is None:
-            bucket = self._buckets[entry.load] = _Entry(None)
-        last = bucket.previous
-        entry.previous = last
-        entry.next = bucket
-        last.next = entry
-        bucket.previous = entry
-
-    def _prepend(self, entry: _Entry) -> None:
-        bucket = self._buckets.get(entry.load)
-        if bucket is None:
-            bucket = self._buckets[entry.load] = _Entry(None)
-        first = bucket.next
-        entry.previous = bucket
-        entry.next = first
-        bucket.next = entry
-        first.previous = entry
-
-    def _unlink(self, entry: _Entry) -> None:
-        before, after = entry.previous, entry.next
-        before.next = after
-        after.previous = before
-        if before is after:
-            # Both neighbours are the bucket itself: it was the last of that load.
-            del self._buckets[entry.load]
+    def _bucket(self, load: int) -> _Entry:
+        """A new, empty list for that load."""
+        bucket = self._buckets[load] = self._spare or _Entry(None)
+        self._spare = None
+        return bucket

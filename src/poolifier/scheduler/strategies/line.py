@@ -16,7 +16,7 @@ class Line(Generic[EntryT]):
     """Entries of which the greatest is the first. O(1) amortised but for sorting, which built-in functions do.
 
     Only the front is kept in order. What is added behind it is put down as it comes, and sorted once
-    the front is used up; a quarter of it then is the next front. What has been sorted before stays in
+    the front is used up; the first half of it then is the next front. What has been sorted before stays in
     order and costs next to nothing the next time.
 
     A heap does the same in O(log n), all of it in places that are far apart: with 10,000 entries most of
@@ -57,7 +57,7 @@ class Line(Generic[EntryT]):
         if not rest:
             return self.front
         rest.sort()
-        size = max(LEAST_FRONT, len(rest) >> 2)
+        size = max(LEAST_FRONT, len(rest) >> 1)
         self._most = 2 * size
         self.front = rest[-size:]
         del rest[-size:]
