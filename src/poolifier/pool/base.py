@@ -81,11 +81,19 @@ class Pool(Generic[DataT, ResponseT]):
     kind: ClassVar[str]
     ahead: ClassVar[float] = AHEAD
 
-    def __init__(self, source: WorkerSource, options: PoolOptions, create_backend: Callable[[], Backend]) -> None:
+    def __init__(
+        self,
+        source: WorkerSource,
+        options: PoolOptions,
+        create_backend: Callable[[], Backend],
+        carry: Callable[[Any], Any] | None = None,
+    ) -> None:
         if source.worker is not None:
             check_affinities(source.worker.list_task_functions_properties(), options.max_size)
         self._source = source
         self._create_backend = create_backend
+        # Turns the data of a call into what its task is given, where that is not the data itself.
+        self._carry = carry
         self._options = options
         self._scheduler = Scheduler(options, self.ahead)
         self._emitter = PoolEmitter() if options.enable_events else None
@@ -240,13 +248,9 @@ class Pool(Generic[DataT, ResponseT]):
         driver, function, nice, limit = self._called(name, timeout, priority)
         extra = TaskExtra(check_count("retries", retries, 0), limit) if retries or limit is not None else None
         carried: Any = data if not transfer else self._transferred(data, check_transfer(transfer))
-        future: TaskFuture[ResponseT] = TaskFuture(loop=driver.loop)
-        task = Task(driver.next_task_id(), function, carried, nice, future)
-        task.extra = extra
-        future._driver = driver
-        future._task = task
-        driver.submit(task)
-        return future
+        if self._carry is not None:
+            carried = self._carry(carried)
+        return driver.call(function, carried, nice, extra)
 
     async def submit(
         self,
@@ -306,7 +310,8 @@ class Pool(Generic[DataT, ResponseT]):
         """
         driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
         feed = Feed(driver, check_count("buffer", buffer, 1))
-        task = feed.task = Task(driver.next_task_id(), function, data, nice, feed)
+        carried: Any = data if self._carry is None else self._carry(data)
+        task = feed.task = Task(driver.next_task_id(), function, carried, nice, feed)
         task.extra = TaskExtra(0, limit, buffer)
         driver.submit(task)
         return TaskStream(feed)

@@ -34,14 +34,16 @@ from poolifier.exchange import (
 from poolifier.options import TasksQueueOptions, check_affinities
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.function_changes import FunctionChanges, destroyed
+from poolifier.pool.future import TaskFuture
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
 from poolifier.protocols import Backend, Channel
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.crashes import start_failed
+from poolifier.scheduler.functions import Function
 from poolifier.scheduler.node import PLANNED, READY, STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
-from poolifier.scheduler.task import SENT, Task
+from poolifier.scheduler.task import SENT, Task, TaskExtra
 
 _logger = logging.getLogger("poolifier")
 
@@ -101,6 +103,16 @@ class Driver:
             await self._ready
         finally:
             self._ready = None
+
+    def call(self, function: Function, data: Any, priority: int, extra: TaskExtra | None) -> TaskFuture[Any]:
+        """Makes a task of a call, places it, and returns its future."""
+        future: TaskFuture[Any] = TaskFuture(loop=self.loop)
+        task = Task(self.next_task_id(), function, data, priority, future)
+        task.extra = extra
+        future._driver = self
+        future._task = task
+        self.submit(task)
+        return future
 
     def submit(self, task: Task) -> None:
         """Places a task.

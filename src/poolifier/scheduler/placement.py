@@ -125,8 +125,9 @@ class Placement:
         if node.ready and self.stealing.hungry:
             self._feed(task.function.affinity, now)
         if queue.length >= self._size:
-            self.press(node)
-            if self.stealing.on_back_pressure and node.ready:
+            if not node.pressed:
+                self.press(node)
+            if self.pressed < len(self.sizing.by_slot) and self.stealing.on_back_pressure and node.ready:
                 self._shed(node, task.function.affinity, now)
 
     def _send(self, node: Node, task: Task, now: float) -> None:
@@ -192,7 +193,7 @@ class Placement:
             len(sent) < capacity or (node.ahead < self.ahead and len(sent) < capacity + MOST_AHEAD)
         ):
             task = queue.pop(now)
-            if len(sent) >= capacity and _is_suspect(task):
+            if task.extra is not None and len(sent) >= capacity and _is_suspect(task):
                 queue.push(task)
                 break
             self._send(node, task, now)

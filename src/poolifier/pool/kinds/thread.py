@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 
 from poolifier.exchange import InContext
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
-from poolifier.pool.future import TaskFuture
 from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_options
 from poolifier.pool.kinds.unsupported import check_supported
-from poolifier.pool.streams import DEFAULT_BUFFER, TaskStream
 from poolifier.protocols import Backend
 from poolifier.wire.shared_buffer import SharedBuffer, handed_over
 from poolifier.worker.source import WorkerSource
@@ -39,46 +37,10 @@ class _ThreadPool(Pool[DataT, ResponseT]):
 
             return ThreadBackend(source, checked.initializer, checked.initargs, checked.abort_grace)
 
-        super().__init__(source, checked, create_backend)
-
-    # Workers here can run a task in the context of its caller, so it goes with the data. Other kinds, for
-    # which nothing of this is done, do not pay for it.
-
-    def execute(
-        self,
-        data: DataT | None = None,
-        name: str | None = None,
-        *,
-        timeout: float | None = None,
-        retries: int = 0,
-        priority: int | None = None,
-        transfer: Sequence[SharedBuffer] = (),
-    ) -> TaskFuture[ResponseT]:
-        """Runs a task function in a worker thread, in a copy of the caller's `contextvars` context.
-
-        The data is passed by reference, and so is the result. Buffers to `transfer` must be the data or be in
-        lists, tuples and dictionaries of it: those are copied, with other objects for the buffers, so that the
-        caller's cannot be used while the task's can. Otherwise as `Pool.execute`.
-        """
-        carried: Any = InContext(copy_context(), data)
-        return super().execute(carried, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
-
-    def stream(
-        self,
-        data: DataT | None = None,
-        name: str | None = None,
-        *,
-        timeout: float | None = None,
-        priority: int | None = None,
-        buffer: int = DEFAULT_BUFFER,
-    ) -> TaskStream[ResponseT]:
-        """Runs a generator in a worker thread, in a copy of the caller's context. Otherwise as `Pool.stream`."""
-        carried: Any = InContext(copy_context(), data)
-        return super().stream(carried, name, timeout=timeout, priority=priority, buffer=buffer)
+        super().__init__(source, checked, create_backend, _with_context)
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
-        data.data = handed_over(data.data, shared)
-        return data
+        return handed_over(data, shared)
 
     def _carrier(self) -> Callable[[Any], Any]:
         context = copy_context()
@@ -87,7 +49,11 @@ class _ThreadPool(Pool[DataT, ResponseT]):
 
 
 class FixedThreadPool(_ThreadPool[DataT, ResponseT]):
-    """Runs tasks on a fixed number of threads of this process. Data and results pass by reference.
+    """Runs tasks on a fixed number of threads of this process, each in a copy of its caller's `contextvars` context.
+
+    Data and results pass by reference. Buffers to `transfer` must be the data or be in lists, tuples and
+    dictionaries of it: those are copied, with other objects for the buffers, so that the caller's cannot be
+    used while the task's can.
 
     A thread that cannot be stopped (it is in C code, say, or ignores `TaskAborted`) is abandoned and
     replaced after `abort_grace`. Threads are daemons: the interpreter ends without waiting for them.
@@ -125,3 +91,8 @@ class DynamicThreadPool(_ThreadPool[DataT, ResponseT]):
 
     def __init__(self, min: int, max: int, worker: WorkerArgument, **options: Any) -> None:  # noqa: A002
         super().__init__(check_range(min, max), worker, options, dynamic=True)
+
+
+def _with_context(data: Any) -> InContext:
+    """With the context of the caller: workers of other kinds could not run a task in that."""
+    return InContext(copy_context(), data)
