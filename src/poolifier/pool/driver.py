@@ -13,9 +13,9 @@ from itertools import count
 from math import inf
 from threading import get_ident
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
-from poolifier.errors import PoolifierError, PoolNotStartedError, TaskAborted
+from poolifier.errors import PoolNotStartedError, TaskAborted
 from poolifier.exchange import (
     ABORTED,
     DONE,
@@ -34,31 +34,19 @@ from poolifier.exchange import (
 from poolifier.options import TasksQueueOptions, check_affinities
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.function_changes import FunctionChanges, destroyed
-from poolifier.pool.future import TaskFuture
+from poolifier.pool.future import TaskFuture, raisable
+from poolifier.pool.performer import Observer, Performer
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
 from poolifier.protocols import Backend, Channel
-from poolifier.scheduler import effects as effect
 from poolifier.scheduler.crashes import start_failed
+from poolifier.scheduler.effects import KillWorker
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.node import PLANNED, READY, STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import SENT, Task, TaskExtra
 
 _logger = logging.getLogger("poolifier")
-
-
-class Observer(Protocol):
-    """Hears of what happens, off the hot path."""
-
-    def event(self, name: str, node: Node | None, detail: object) -> None:
-        """An event of the scheduler."""
-
-    def task_error(self, error: BaseException) -> None:
-        """A task failed."""
-
-    def message(self, node: Node, message: Any) -> None:
-        """A worker sent a message."""
 
 
 class Driver:
@@ -69,6 +57,7 @@ class Driver:
         loop: The event loop of the pool.
         thread: The thread that it runs in.
         room: Who waits to submit.
+        ready: What `start` waits for, while it does.
         functions: Changes of the task functions.
         next_task_id: A number for a new task, at every call.
     """
@@ -85,24 +74,25 @@ class Driver:
         self._carrying_out = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
-        self._ready: asyncio.Future[None] | None = None
+        self.ready: asyncio.Future[None] | None = None
         self._changed: asyncio.Event | None = None
         self.next_task_id = count(1).__next__
         self.room = Room(scheduler, scheduler.options.max_queued)
         self.functions = FunctionChanges(scheduler, backend, self.channels, self.changed)
+        self._performer = Performer(self, backend, observer)
 
     # ---- what the pool asks -----------------------------------------------------------------------
 
     async def start(self) -> None:
         """Starts the minimum of workers and waits until they are ready, or raises what kept one from it."""
         await self._backend.start(self)
-        self._ready = self.loop.create_future()
+        self.ready = self.loop.create_future()
         try:
             self.scheduler.start(monotonic())
             self._carry_out()
-            await self._ready
+            await self.ready
         finally:
-            self._ready = None
+            self.ready = None
 
     def call(self, function: Function, data: Any, priority: int, extra: TaskExtra | None) -> TaskFuture[Any]:
         """Makes a task of a call, places it, and returns its future."""
@@ -125,7 +115,7 @@ class Driver:
         if not self._flushing:
             dirty = scheduler.dirty
             if len(dirty) == 1 and len(dirty[0].sent) == 1:
-                self._send(dirty.pop())
+                self.send(dirty.pop())
                 if scheduler.sizing.dynamic or task.extra is not None:
                     self._set_timer()
             elif dirty:
@@ -179,14 +169,14 @@ class Driver:
         self.scheduler.close()
         self.room.close()
         self.functions.close(destroyed())
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
+        if self.ready is not None and not self.ready.done():
+            self.ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
         self.scheduler.drop_all(now)
         for node in list(self._nodes.values()):
             if node.state == READY:
                 self.scheduler.retire(node, now)
             elif node.state == STARTING:
-                self.scheduler.effects.append(effect.KillWorker(node))
+                self.scheduler.effects.append(KillWorker(node))
             elif node.state == PLANNED:
                 self.scheduler.worker_lost(node.id, WorkerExit(), now)
         self._flush()
@@ -212,8 +202,8 @@ class Driver:
             check_affinities(ready.functions, self.scheduler.sizing.maximum)
         except ValueError as error:
             # Only now is it known what a worker module declares. No other worker of it will do better.
-            if self._ready is not None and not self._ready.done():
-                self._ready.set_exception(error)
+            if self.ready is not None and not self.ready.done():
+                self.ready.set_exception(error)
             self.scheduler.give_up(error, "the worker module does not fit the pool")
         else:
             self.scheduler.worker_ready(worker_id, ready, monotonic())
@@ -274,10 +264,10 @@ class Driver:
     def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
         """See `WorkerListener`."""
         node = self._nodes.get(worker_id)
-        if node is not None and node.state == STARTING and self._ready is not None and not self._ready.done():
+        if node is not None and node.state == STARTING and self.ready is not None and not self.ready.done():
             # The first start failed, so trying again is not for the pool to decide: its user hears why.
             self.scheduler.close()
-            self._ready.set_exception(_raisable(start_failed(worker_id, exited)))
+            self.ready.set_exception(raisable(start_failed(worker_id, exited)))
         started = node is None or node.state != STARTING
         self.scheduler.worker_lost(worker_id, exited, monotonic())
         self._flush()
@@ -285,6 +275,41 @@ class Driver:
         self.functions.worker_exited(worker_id, exited, started=started)
         if self._changed is not None:
             self._changed.set()
+
+    # ---- what the performer needs ------------------------------------------------------------------
+
+    def fail(self, task: Task, error: BaseException) -> None:
+        """Fails a task's future, where anyone still waits for it."""
+        task.data = None
+        future = task.future
+        task.future = None
+        if future is not None and not future.done():
+            future.set_exception(raisable(error))
+            self._observer.task_error(error)
+
+    def send(self, node: Node) -> None:
+        """Sends a worker what is in its outbox."""
+        outbox = node.outbox
+        node.outbox = []
+        node.in_outbox = False
+        channel = self.channels.get(node.id)
+        if channel is None:
+            return
+        batch: list[WireTask] = [
+            (task.sequence, task.function.key, task.data, task.id) if task.extra is None else _with_terms(task)
+            for task in outbox
+            if task.state == SENT
+        ]
+        if len(batch) < len(outbox):
+            # Aborted in the same turn of the loop in which they were placed: the worker never hears of them.
+            for task in outbox:
+                if task.state != SENT:
+                    self.scheduler.task_aborted(node, task.sequence, 0.0, 0.0, monotonic())
+        if batch:
+            for sequence, error in channel.send(batch):
+                task_ = self.scheduler.task_unsendable(node, sequence, monotonic())
+                if task_ is not None:
+                    self.fail(task_, error)
 
     # ---- inside -----------------------------------------------------------------------------------
 
@@ -306,7 +331,7 @@ class Driver:
         if status == MAP_FAILED:
             failed = self.scheduler.item_done(node, sequence, run_time, now, failed=True)
             if failed is not None:
-                failed.future.item_error(_raisable(value))
+                failed.future.item_error(raisable(value))
                 self._observer.task_error(value)
             return
         task = node.sent.get(sequence)
@@ -345,15 +370,7 @@ class Driver:
         else:
             return
         if task is not None:
-            self._fail(task, error)
-
-    def _fail(self, task: Task, error: BaseException) -> None:
-        task.data = None
-        future = task.future
-        task.future = None
-        if future is not None and not future.done():
-            future.set_exception(_raisable(error))
-            self._observer.task_error(error)
+            self.fail(task, error)
 
     def _flush(self) -> None:
         """Sends what is to be sent, one write per worker, and carries out the effects."""
@@ -363,31 +380,8 @@ class Driver:
             nodes = dirty[:]
             dirty.clear()
             for node in nodes:
-                self._send(node)
+                self.send(node)
         self._carry_out()
-
-    def _send(self, node: Node) -> None:
-        outbox = node.outbox
-        node.outbox = []
-        node.in_outbox = False
-        channel = self.channels.get(node.id)
-        if channel is None:
-            return
-        batch: list[WireTask] = [
-            (task.sequence, task.function.key, task.data, task.id) if task.extra is None else _with_terms(task)
-            for task in outbox
-            if task.state == SENT
-        ]
-        if len(batch) < len(outbox):
-            # Aborted in the same turn of the loop in which they were placed: the worker never hears of them.
-            for task in outbox:
-                if task.state != SENT:
-                    self.scheduler.task_aborted(node, task.sequence, 0.0, 0.0, monotonic())
-        if batch:
-            for sequence, error in channel.send(batch):
-                task_ = self.scheduler.task_unsendable(node, sequence, monotonic())
-                if task_ is not None:
-                    self._fail(task_, error)
 
     def _carry_out(self) -> None:
         """Carries out effects, in order; doing so may cause further ones.
@@ -403,7 +397,7 @@ class Driver:
         try:
             while position < len(effects):
                 position += 1
-                self._perform(effects[position - 1])
+                self._performer.perform(effects[position - 1])
         finally:
             del effects[:position]
             self._carrying_out = False
@@ -419,68 +413,6 @@ class Driver:
         """The way to the worker that a task was sent to, or None where it is not at one."""
         node = task.node
         return self.channels.get(node.id) if task.state == SENT and node is not None else None
-
-    def _perform(self, wanted: effect.Effect) -> None:
-        if isinstance(wanted, effect.Emit):
-            self._emit(wanted)
-        elif isinstance(wanted, effect.StartWorker):
-            self._start_worker(wanted.node)
-        elif isinstance(wanted, effect.FailTask):
-            self._fail(wanted.task, wanted.error)
-        elif isinstance(wanted, effect.CancelTask):
-            wanted.task.data = None
-            if wanted.task.future is not None:
-                wanted.task.future.cancel()
-        elif isinstance(wanted, effect.FailPool):
-            if self._ready is not None and not self._ready.done():
-                self._ready.set_exception(wanted.error)
-            self.room.close()
-            self.functions.close(wanted.error)
-            self._observer.event("error", None, wanted.error)
-        else:
-            self._tell(wanted)
-
-    def _tell(self, wanted: effect.Effect) -> None:
-        """Effects that go to a worker."""
-        node: Node = wanted.node  # type: ignore[union-attr,assignment]
-        channel = self.channels.get(node.id)
-        if channel is None:
-            return
-        if node.in_outbox:
-            # What was decided before must arrive before.
-            self._send(node)
-        if isinstance(wanted, effect.AbortTask):
-            if wanted.sequence in node.sent:
-                channel.abort(wanted.sequence)
-        elif isinstance(wanted, effect.MeasureMemory):
-            memory = channel.memory
-            if memory is not None:
-                self.scheduler.memory_measured(node, memory)
-        elif isinstance(wanted, effect.Reclaim):
-            channel.reclaim()
-        elif isinstance(wanted, effect.StopWorker):
-            channel.stop()
-        elif isinstance(wanted, effect.KillWorker):
-            channel.kill()
-
-    def _emit(self, wanted: effect.Emit) -> None:
-        if wanted.event == "ready" and self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
-            # Whoever hears of it may use the pool, so it is told once `start` has returned.
-            self.loop.call_soon(self._observer.event, wanted.event, wanted.node, wanted.detail)
-            return
-        self._observer.event(wanted.event, wanted.node, wanted.detail)
-
-    def _start_worker(self, node: Node) -> None:
-        settings = WorkerSettings(concurrency=node.capacity, functions=self.functions.carried)
-        try:
-            self.channels[node.id] = self._backend.start_worker(node.id, node.slot, settings)
-        except (OSError, PoolifierError) as error:
-            # No room for a process or a descriptor: like a worker that died at start, so it is tried
-            # again with back-off, and the pool fails if that does not help.
-            self.worker_exited(node.id, WorkerExit(error=error))
-        else:
-            self.functions.worker_started(node.id)
 
     def _set_timer(self) -> None:
         deadline = self.scheduler.next_deadline()
@@ -518,12 +450,3 @@ def _with_terms(task: Task) -> WireTask:
     assert extra is not None
     terms = (len(extra.history) + 1, extra.timeout, extra.buffer)
     return (task.sequence, task.function.key, task.data, task.id, terms)
-
-
-def _raisable(error: BaseException) -> BaseException:
-    """What a future is given in the error's place: those two would end, or confuse, the coroutine that awaits it."""
-    if isinstance(error, StopIteration | GeneratorExit):
-        wrapped = RuntimeError(f"the task function raised {type(error).__name__}")
-        wrapped.__cause__ = error
-        return wrapped
-    return error

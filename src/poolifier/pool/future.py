@@ -35,3 +35,12 @@ class TaskFuture(asyncio.Future[ResultT]):
             return False
         self._driver.abort(self._task)
         return True
+
+
+def raisable(error: BaseException) -> BaseException:
+    """What a future is given in the error's place: those two would end, or confuse, the coroutine that awaits it."""
+    if isinstance(error, StopIteration | GeneratorExit):
+        wrapped = RuntimeError(f"the task function raised {type(error).__name__}")
+        wrapped.__cause__ = error
+        return wrapped
+    return error
