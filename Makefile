@@ -8,6 +8,8 @@ BENCH := .bench/venv
 PEERS := $(BENCH)/.ready .bench/interpreters/.ready .bench/node/.ready
 PIP   := -m pip --quiet --disable-pip-version-check
 
+SOURCE := $(shell find src -name '*.py')
+
 # Set by some shells and containers: every child process would then compile its imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -79,10 +81,19 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 # Built from a copy, for the build leaves its modules beside the source, where they would take its place.
-$(VENV)-compiled/.ready: pyproject.toml $(shell find src -name '*.py')
-	$(new_venv)
+define install_compiled
 	mkdir $(@D)/source && cp -R LICENSE README.md pyproject.toml src $(@D)/source
 	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
+endef
+
+# What wheels for a platform hold; where that cannot be built, the benchmarks take the Python source, and say so.
+define install_best
+	$(install_compiled) || $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
+endef
+
+$(VENV)-compiled/.ready: pyproject.toml $(SOURCE)
+	$(new_venv)
+	$(install_compiled)
 	$(@D)/bin/python $(PIP) install --group test
 	@touch $@
 
@@ -91,9 +102,10 @@ $(VENV)/.ready-lint: $(VENV)/.ready
 	@touch $@
 
 # Apart from the main venv, so that no peer's dependency can stand in for one of ours.
-$(BENCH)/.ready: pyproject.toml benchmarks/versus/peers.txt
+$(BENCH)/.ready: pyproject.toml $(SOURCE) benchmarks/versus/peers.txt
 	$(new_venv)
-	$(BENCH)/bin/python $(PIP) install --editable . --requirement benchmarks/versus/peers.txt
+	$(install_best)
+	$(@D)/bin/python $(PIP) install --requirement benchmarks/versus/peers.txt
 	@touch $@
 
 # The pools of Node.js, and a Node.js to run them. Without npm they are reported as missing, and the rest runs.
@@ -104,10 +116,13 @@ $(BENCH)/.ready: pyproject.toml benchmarks/versus/peers.txt
 	@touch $@
 
 # Pools of interpreters need Python 3.13, whichever Python the rest runs on. Without one they are reported as missing.
-.bench/interpreters/.ready: pyproject.toml benchmarks/versus/interpreters.txt
+.bench/interpreters/.ready: pyproject.toml $(SOURCE) benchmarks/versus/interpreters.txt
 	python=$$(sh benchmarks/versus/find_python.sh "$(PYTHON)"); if [ -n "$$python" ]; then \
 		"$$python" -m venv --clear $(@D) && \
-		$(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/versus/interpreters.txt; \
+		$(@D)/bin/python $(PIP) install --requirement benchmarks/versus/interpreters.txt && \
+		mkdir $(@D)/source && cp -R LICENSE README.md pyproject.toml src $(@D)/source && \
+		{ HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(@D)/bin/python $(PIP) install '$(@D)/source' || \
+		  $(@D)/bin/python $(PIP) install '$(@D)/source'; }; \
 	else mkdir -p $(@D) && echo "make: no Python 3.13 or later here: the benchmarks do without interpreters" >&2; fi
 	@touch $@
 

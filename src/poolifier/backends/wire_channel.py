@@ -38,10 +38,14 @@ from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
 from poolifier.worker.outbox import REPLIES_START
 
-__all__ = ["Awaited", "WireChannel", "WireOwner", "unpacked"]
+__all__ = ["READ_SIZE", "Awaited", "WireChannel", "WireOwner", "unpacked"]
 
-_READS_PER_TURN: Final = 4
-"""Reads of one worker before the event loop gets its turn."""
+READ_SIZE: Final = 4 * 1024
+"""Bytes to read at a time, large payloads excepted: some 100 replies.
+
+What has come from a worker is taken in portions, a turn of the event loop each. Every reply has its caller
+run, and submit anew, so all of them in one turn would keep the loop from everybody else for too long.
+"""
 
 _DRAIN_LIMIT: Final = 1 << 16
 
@@ -287,9 +291,8 @@ class WireChannel:
         self._interrupt()
 
     def _readable(self) -> None:
-        for _ in range(_READS_PER_TURN):
-            if not self._read() or not self._decoder.more:
-                return
+        if self._read() and self._decoder.more:
+            self._read()
 
     def _read(self) -> bool:
         """Reads once; returns whether there may be more."""

@@ -56,8 +56,7 @@ class FrameDecoder:
     the buffer did not hold whole is received straight into a bytearray of its exact size.
 
     Attributes:
-        more: Whether the last read got all that it had room for, so that another may be worth its
-            system call.
+        more: Whether the last read completed nothing but began a large payload, of which there probably is more.
     """
 
     __slots__ = ("_filled", "_large", "_partial", "more")
@@ -78,14 +77,16 @@ class FrameDecoder:
         large = self._large
         if large is None:
             count = sock.recv_into(buffer, 0, flags)
-            self.more = count == len(buffer)
-            return self.feed(buffer[:count]) if count else None
+            if not count:
+                return None
+            payloads = self.feed(buffer[:count])
+            self.more = self._large is not None and not payloads
+            return payloads
         count = sock.recv_into(memoryview(large)[self._filled :], 0, flags)
         if not count:
             return None
         self._filled += count
-        # What follows a large payload in the stream is probably there, too.
-        self.more = self._filled == len(large)
+        self.more = False
         if self._filled < len(large):
             return []
         self._large = None

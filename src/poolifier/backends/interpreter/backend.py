@@ -15,9 +15,9 @@ from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
 from poolifier.backends.launch import pickle_function, pickle_launch
+from poolifier.backends.wire_channel import READ_SIZE
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
-from poolifier.wire.frames import BUFFER_SIZE
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.source import WorkerSource
 
@@ -77,7 +77,7 @@ class InterpreterBackend:
         self._interpreters = interpreters_module()
         self._launch = pickle_launch(self._source, self._initializer, self._initargs)
         self.listener = listener
-        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.buffer = memoryview(bytearray(READ_SIZE))
         self._started = True
 
     def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> InterpreterChannel:  # noqa: ARG002

@@ -17,11 +17,11 @@ from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
+from poolifier.backends.wire_channel import READ_SIZE
 from poolifier.errors import SerializationError, UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
-from poolifier.wire.frames import BUFFER_SIZE
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.source import WorkerSource
 
@@ -83,7 +83,7 @@ class ProcessBackend:
             raise
         server.prepare(self._setup())
         self.listener = listener
-        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.buffer = memoryview(bytearray(READ_SIZE))
         self.copier = Copier(asyncio.get_running_loop())
         self._output_buffer = bytearray(_OUTPUT_BUFFER)
         self._empty = asyncio.Event()

@@ -32,6 +32,9 @@ from poolifier.worker.source import WorkerSource
 
 __all__ = ["ThreadChannel"]
 
+_MOST_REPLIES: Final = 128
+"""Replies to deliver in a turn of the event loop: every one has its caller run, and submit anew."""
+
 _ENDS: Final = frozenset({DONE, FAILED, ABORTED, RETURNED, EXHAUSTED})
 
 _logger = logging.getLogger("poolifier")
@@ -145,7 +148,7 @@ class ThreadChannel:
             return
         worker = self._worker
         # What is done is done, and is not taken for what does not stop.
-        self._fetch()
+        self._fetch_all()
         if self._closed:
             return
         stubborn = bool(worker.wanted)
@@ -205,18 +208,29 @@ class ThreadChannel:
     def _thread_ended(self, error: BaseException | None) -> None:
         # It is on its last steps, so this takes no time.
         self._thread.join()
-        self._fetch()
+        self._fetch_all()
         if self._closed:
             return
         self._finish(WorkerExit(0 if error is None else 1, None, "", self._worker.started, error), None)
 
     def _fetch(self) -> None:
-        """Takes what the worker has said."""
+        """Takes a portion of what the worker has said, and the rest in the next turns of the loop."""
         worker = self._worker
         # In this order: see the module `worker`.
         worker.notified = False
+        self._take(min(len(worker.outgoing), _MOST_REPLIES))
+        if worker.outgoing and not self._closed and not worker.notified:
+            worker.notified = True
+            self._loop.call_soon(self._fetch)
+
+    def _fetch_all(self) -> None:
+        """Takes all that the worker has said."""
+        self._take(len(self._worker.outgoing))
+
+    def _take(self, count: int) -> None:
+        worker = self._worker
         outgoing = worker.outgoing
-        replies = [outgoing.popleft() for _ in range(len(outgoing))]
+        replies = [outgoing.popleft() for _ in range(count)]
         if self._closed or not replies:
             return
         if worker.wanted:
