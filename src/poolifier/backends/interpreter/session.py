@@ -8,8 +8,8 @@ has the session to himself: the worker's thread for its own code, the control th
 Taking is one atomic operation, so only one of them gets it. The control thread puts it back when it is
 done; the worker, where it finds it gone, waits for that before it leaves the handlers around the task.
 
-**Pokes.** The control thread sets `poked`, then tries the window. The worker opens the window, then looks at
-`poked`. So one of them serves, and no poke is lost.
+**Pokes.** The control thread sets `poked`, then tries the window. The worker opens the window, for a task or
+because it has served, then looks at `poked`. So one of them serves, and no poke is lost.
 
 **Aborts.** Only with the window in its hands does the control thread set an exception in the worker's thread
 (see `interrupt`), and only once for a task: `_fired` is that task from then on. The worker closes the
@@ -18,8 +18,9 @@ So an exception is set only while the worker is inside the two handlers around t
 it is meant for, and none is left when it leaves them.
 
 An exception that is delivered right after the worker has taken the window finds it closing it a second
-time. It is then not in there, nor held by the control thread, which shows in `_held`: that is set
-before the control thread tries, and until it has put it back.
+time. It is then not in there, nor held by the control thread, which shows in `_held`: that is odd from
+before the control thread tries until it has put it back, and the same number before and after only where
+it did not try in between.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class InterpreterSession(Session):
         self._current = 0
         self._window: dict[int, bool] = {}
         self._fired = 0
-        self._held = False
+        self._held = 0
         self._begun = 0
         self._ident = threading.get_ident()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,14 +130,19 @@ class InterpreterSession(Session):
             TaskAborted: The pool wants this very task to stop.
         """
         sequence = self._current
-        self._take_window(sequence)
-        try:
-            wanted = self._attend(sequence)
-            if wanted:
-                # Raised here, so no other is to be set.
-                self._fired = sequence
-        finally:
-            self._window[sequence] = True
+        wanted = False
+        while True:
+            self._take_window(sequence)
+            try:
+                if self._attend(sequence):
+                    # Raised here, so no other is to be set.
+                    self._fired = sequence
+                    wanted = True
+            finally:
+                self._window[sequence] = True
+            # One may have come while the control thread could not take the window.
+            if not self.poked:
+                break
         if wanted:
             raise TaskAborted
 
@@ -187,7 +193,13 @@ class InterpreterSession(Session):
 
     def _take_window(self, sequence: int) -> None:
         pop = self._window.pop
-        while pop(sequence, None) is None and (self._held or self._fired != sequence):
+        while True:
+            held = self._held
+            if pop(sequence, None) is not None:
+                return
+            # Out, and nowhere near the control thread: this thread has it already.
+            if not held % 2 and held == self._held and self._fired == sequence:
+                return
             sleep(0)  # the control thread serves, which takes no time
 
     def _close(self) -> None:
@@ -204,22 +216,25 @@ class InterpreterSession(Session):
     def poke(self) -> None:
         """Serves the pool, if the code of a plain task runs; otherwise the worker will."""
         self.poked = True
-        self._held = True
-        sequence = self._current
-        if not sequence or self._window.pop(sequence, None) is None:
-            self._held = False
-            return
+        self._held += 1
+        try:
+            sequence = self._current
+            if sequence and self._window.pop(sequence, None) is not None:
+                self._serve_beside(sequence)
+        finally:
+            self._held += 1
+
+    def cancel_all(self) -> None:
+        """Stops what runs in the event loop, if there is one."""
+        self._in_loop(self._cancel_all)
+
+    def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
                 interrupt.set_exception(self._ident, TaskAborted)
                 self._fired = sequence
         finally:
             self._window[sequence] = True
-            self._held = False
-
-    def cancel_all(self) -> None:
-        """Stops what runs in the event loop, if there is one."""
-        self._in_loop(self._cancel_all)
 
     def calm(self) -> None:
         """Leaves no exception to be delivered, for this interpreter is about to be ended with what runs in it."""
