@@ -34,9 +34,8 @@ from time import perf_counter, sleep
 
 from poolifier.backends import interrupt
 from poolifier.errors import TaskAborted
-from poolifier.exchange import ABORTED, WorkerSettings
+from poolifier.exchange import DONE, FAILED, WorkerSettings
 from poolifier.wire import codec, messages
-from poolifier.wire.messages import WireReply
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
@@ -96,8 +95,12 @@ class InterpreterSession(Session):
     @current.setter
     def current(self, sequence: int) -> None:
         if not sequence:
-            if self._current:
-                self._close()
+            sequence = self._current
+            if sequence:
+                if self._window.pop(sequence, None) is None or self._fired == sequence:
+                    self._settle(sequence)
+                self._begun = sequence
+                self._current = 0
             return
         self._current = sequence
         self._window[sequence] = True
@@ -116,10 +119,15 @@ class InterpreterSession(Session):
         self._running = running
         self.cancel = lambda sequence: self._in_loop(cancel, sequence)
 
-    def reply(self, reply: WireReply) -> None:
+    def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """As ever, but a worker that was told to leave says nothing of what it stops for that."""
-        if reply[1] != ABORTED or not self._slots[LEAVE]:
-            super().reply(reply)
+        if self.aborted != sequence or not self._slots[LEAVE]:
+            super().reply_error(sequence, error, run_time, failed)
+
+    def reply_result(self, sequence: int, value: Any, run_time: float, payload: bytes | None, done: int = DONE) -> None:
+        """As `reply_error`."""
+        if self.aborted != sequence or not self._slots[LEAVE]:
+            super().reply_result(sequence, value, run_time, payload, done)
 
     # ---- the worker's thread ----------------------------------------------------------------------
 
@@ -202,14 +210,12 @@ class InterpreterSession(Session):
                 return
             sleep(0)  # the control thread serves, which takes no time
 
-    def _close(self) -> None:
-        sequence = self._current
+    def _settle(self, sequence: int) -> None:
+        """Returns with the window out, and no exception on its way any more."""
         self._take_window(sequence)
         if self._fired == sequence:
             interrupt.clear_exception(self._ident)
             self.aborted = sequence
-        self._begun = sequence
-        self._current = 0
 
     # ---- the control thread -----------------------------------------------------------------------
 
