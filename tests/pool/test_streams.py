@@ -582,13 +582,15 @@ def test_what_arrives_in_the_middle_of_a_step_does_not_wait_for_the_reader(run):
 
     async def main():
         functions = {"wait": yield_once_two_wait, "nap": nap}
-        async with FixedProcessPool(1, functions, tasks_queue_options={"concurrency": 2}) as pool:
-            async with aclosing(pool.stream(None, "wait")) as items:
-                assert await anext(items) == "begun"
-                future = pool.execute(0.0, "nap")
-                await asyncio.sleep(0)  # it is sent at the end of the loop's turn
-                await asyncio.wait_for(pool.add_task_function("len", len), 10)
-                assert await asyncio.wait_for(future, 10) == "rested"
+        async with (
+            FixedProcessPool(1, functions, tasks_queue_options={"concurrency": 2}) as pool,
+            aclosing(pool.stream(None, "wait")) as items,
+        ):
+            assert await anext(items) == "begun"
+            future = pool.execute(0.0, "nap")
+            await asyncio.sleep(0)  # it is sent at the end of the loop's turn
+            await asyncio.wait_for(pool.add_task_function("len", len), 10)
+            assert await asyncio.wait_for(future, 10) == "rested"
 
     run(main())
 

@@ -19,6 +19,7 @@ from poolifier import (
     Worker,
     WorkerCrashedError,
     current_task,
+    send_message,
 )
 
 
@@ -307,5 +308,38 @@ def test_a_thread_that_a_task_leaves_holds_up_nothing_but_its_interpreter(run, u
             assert await pool.execute(1, "echo") == 1
             assert pool.worker_nodes[0].id == first
         await until(lambda: threading.active_count() == threads)
+
+    run(main())
+
+
+class Late:
+    """Its finalizer takes so long that it is interrupted, which Python does not let it pass on."""
+
+    def __del__(self):
+        send_message("begun")
+        while True:
+            time.sleep(0.001)
+
+
+def finalize(_):
+    Late()
+    send_message("went on")
+    while True:
+        time.sleep(0.001)
+
+
+def test_an_abort_that_a_finalizer_swallows_is_raised_again(run, until):
+    async def main():
+        heard = []
+        handle = lambda _, word: heard.append(word)  # noqa: E731
+        functions = {"finalize": finalize, "whoami": whoami}
+        async with FixedInterpreterPool(1, functions, abort_grace=60, message_handler=handle) as pool:
+            worker = await pool.execute(None, "whoami")
+            future = pool.execute(None, "finalize")
+            await until(lambda: heard)
+            future.cancel()
+            assert await asyncio.wait_for(pool.execute(None, "whoami"), 20) == worker
+            assert heard in (["begun"], ["begun", "went on"])
+            assert pool.info.aborted_tasks == 1
 
     run(main())

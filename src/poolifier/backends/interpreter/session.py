@@ -21,6 +21,10 @@ An exception that is delivered right after the worker has taken the window finds
 time. It is then not in there, nor held by the control thread, which shows in `_held`: that is odd from
 before the control thread tries until it has put it back, and the same number before and after only where
 it did not try in between.
+
+**Aborts that go unheard.** What is raised in a finalizer or in the callback of a weak reference, which run in
+the middle of anything, goes no further: Python reports it and goes on. Where that was an abort, the worker has
+the control thread poked, which sets the exception anew.
 """
 
 from __future__ import annotations
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any, NoReturn
 
+    from poolifier.wire.parcels import Payload
     from poolifier.worker.streams import Stream
 
 __all__ = ["ChannelLost", "InterpreterLink", "InterpreterSession"]
@@ -73,12 +78,24 @@ class InterpreterLink(Link):
 class InterpreterSession(Session):
     """A `Session` that a control thread serves. The worker's thread makes it."""
 
-    __slots__ = ("_begun", "_current", "_fired", "_held", "_ident", "_loop", "_running", "_slots", "_window")
+    __slots__ = (
+        "_begun",
+        "_current",
+        "_fired",
+        "_held",
+        "_ident",
+        "_loop",
+        "_running",
+        "_slots",
+        "_unheard",
+        "_window",
+    )
 
     def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
         self._current = 0
         self._window: dict[int, bool] = {}
         self._fired = 0
+        self._unheard = 0
         self._held = 0
         self._begun = 0
         self._ident = threading.get_ident()
@@ -124,7 +141,9 @@ class InterpreterSession(Session):
         if self.aborted != sequence or not self._slots[LEAVE]:
             super().reply_error(sequence, error, run_time, failed)
 
-    def reply_result(self, sequence: int, value: Any, run_time: float, payload: bytes | None, done: int = DONE) -> None:
+    def reply_result(
+        self, sequence: int, value: Any, run_time: float, payload: Payload | None, done: int = DONE
+    ) -> None:
         """As `reply_error`."""
         if self.aborted != sequence or not self._slots[LEAVE]:
             super().reply_result(sequence, value, run_time, payload, done)
@@ -199,6 +218,14 @@ class InterpreterSession(Session):
         if self.poked:
             self.serve()
 
+    def unheard(self, error: type[BaseException]) -> bool:
+        """Whether an error that could not be raised is an abort; the next poke then raises it anew."""
+        sequence = self._current
+        if error is not TaskAborted or not sequence or self._fired != sequence or threading.get_ident() != self._ident:
+            return False
+        self._unheard = sequence
+        return True
+
     def _take_window(self, sequence: int) -> None:
         pop = self._window.pop
         while True:
@@ -216,6 +243,7 @@ class InterpreterSession(Session):
         if self._fired == sequence:
             interrupt.clear_exception(self._ident)
             self.aborted = sequence
+            self._unheard = 0
 
     # ---- the control thread -----------------------------------------------------------------------
 
@@ -266,7 +294,11 @@ class InterpreterSession(Session):
         if leave:
             self.inbox.clear()
             self.stopping = True
-        return self._fired != sequence and (leave or sequence in (self.wanted, self._slots[ABORT]))
+        if self._unheard == sequence:
+            self._unheard = 0
+        elif self._fired == sequence:
+            return False
+        return leave or sequence in (self.wanted, self._slots[ABORT])
 
     # ---- the event loop, which runs in the worker's thread ----------------------------------------
 
