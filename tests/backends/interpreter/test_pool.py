@@ -114,6 +114,7 @@ def test_a_module_that_refuses_in_a_task_is_named(run):
 
 def block(fd):
     if fd is not None:
+        send_message("begun")
         os.read(fd, 1)  # in C: nothing can be raised in it before it ends
     return "late"
 
@@ -129,15 +130,18 @@ def pipe():
 def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reported(run, until, caplog, pipe):
     async def main():
         threads = threading.active_count()
-        errors = []
-        said = lambda *what: errors.append(what)  # noqa: E731
-        async with FixedInterpreterPool(1, block, abort_grace=0.05, error_handler=said) as pool:
+        errors, heard = [], []
+        handlers = {
+            "error_handler": lambda *what: errors.append(what),
+            "message_handler": lambda *what: heard.append(what),
+        }
+        async with FixedInterpreterPool(1, block, abort_grace=0.05, **handlers) as pool:
             events = []
             pool.emitter.on(PoolEvent.ERROR, events.append)
             stuck = pool.worker_nodes[0]
             future = pool.execute(pipe[0])
             waiting = [pool.execute() for _ in range(5)]
-            await asyncio.sleep(0.05)
+            await until(lambda: heard)
             future.cancel()
             assert await asyncio.gather(*waiting) == ["late"] * 5
             assert pool.worker_nodes[0].id != stuck.id
@@ -160,10 +164,13 @@ def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reporte
 def test_destroy_does_not_wait_for_what_is_stuck(run, until, caplog, pipe):
     async def main():
         threads = threading.active_count()
-        pool = FixedInterpreterPool(1, block, abort_grace=0.1, tasks_queue_options={"tasks_finished_timeout": 0.1})
+        heard = []
+        handle = lambda *what: heard.append(what)  # noqa: E731
+        options = {"tasks_finished_timeout": 0.1}
+        pool = FixedInterpreterPool(1, block, abort_grace=0.1, tasks_queue_options=options, message_handler=handle)
         await pool.start()
         future = pool.execute(pipe[0])
-        await asyncio.sleep(0.05)
+        await until(lambda: heard)
         await asyncio.wait_for(pool.destroy(), 5)
         assert future.cancelled()
         assert "go on after the pool's end" in caplog.text
