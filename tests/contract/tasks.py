@@ -1,7 +1,6 @@
 """Task functions that every kind of worker is given."""
 
 import asyncio
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -65,10 +64,11 @@ def spin_and_clean(_):
 
 
 def ignore_aborts(path):
-    send_message("begun")
-    while not Path(path).exists():
-        with contextlib.suppress(TaskAborted):
-            hold(path)
+    try:
+        send_message("begun")
+        hold(path)
+    except TaskAborted:
+        hold(path)
 
 
 def tell(_):
