@@ -74,10 +74,14 @@ def no_leaks() -> Iterator[None]:
     """Checks that descriptors, children, threads and shared memory are as before."""
     before = Footprint()
     yield
+    # One that has ended is seen for a moment more, such as the thread that watches the deadline of `run`.
+    deadline = time.monotonic() + 5
+    while psutil.Process().num_threads() > before.threads and time.monotonic() < deadline:
+        time.sleep(0.001)
     after = Footprint()
     assert len(after.descriptors) == len(before.descriptors), (before.descriptors, after.descriptors)
     assert after.children == before.children
-    assert after.threads == before.threads
+    assert after.threads <= before.threads
     assert after.shared_memory == before.shared_memory
 
 

@@ -1,9 +1,9 @@
 """Task functions that every kind of worker is given."""
 
 import asyncio
-import contextlib
 import os
 import time
+from pathlib import Path
 
 from poolifier import TaskAborted, current_task, send_message
 
@@ -46,8 +46,15 @@ def spin(seconds):
     return seconds
 
 
+def hold(path):
+    """Goes on until that file is there."""
+    while not Path(path).exists():
+        time.sleep(0.001)
+
+
 def spin_and_clean(_):
     try:
+        send_message("begun")
         spin(60)
     except TaskAborted:
         send_message("aborted")
@@ -56,11 +63,12 @@ def spin_and_clean(_):
         send_message("cleaned")
 
 
-def ignore_aborts(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(TaskAborted):
-            spin(end - time.monotonic())
+def ignore_aborts(path):
+    try:
+        send_message("begun")
+        hold(path)
+    except TaskAborted:
+        hold(path)
 
 
 def tell(_):
@@ -93,6 +101,7 @@ async def wait(seconds):
 
 async def wait_and_clean(seconds):
     try:
+        send_message("begun")
         await asyncio.sleep(seconds)
     finally:
         send_message("cleaned")
@@ -136,6 +145,7 @@ PLAIN = {
     "raise_base": raise_base,
     "nap": nap,
     "spin": spin,
+    "hold": hold,
     "spin_and_clean": spin_and_clean,
     "ignore_aborts": ignore_aborts,
     "tell": tell,

@@ -1,6 +1,7 @@
 """Aborts and time limits: what waits is dropped, what runs is stopped, and its worker lives where it can."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -38,15 +39,15 @@ def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("spin_and_clean", ["aborted", "cleaned"]), ("wait_and_clean", ["cleaned"])]
+    ("name", "expected"),
+    [("spin_and_clean", ["begun", "aborted", "cleaned"]), ("wait_and_clean", ["begun", "cleaned"])],
 )
 def test_it_may_clean_up(run, until, kind, name, expected):
     async def main():
         heard = []
         async with kind.fixed(1, tasks.ALL, message_handler=lambda _, word: heard.append(word)) as pool:
             future = pool.execute(60, name)
-            await until(lambda: pool.info.executing_tasks)
-            await asyncio.sleep(0.05)
+            await until(lambda: heard)
             future.cancel()
             await until(lambda: heard == expected)
 
@@ -86,23 +87,30 @@ def test_the_time_of_the_only_task_is_limited_though_a_worker_is_idle(run, kind)
     run(main())
 
 
-def test_what_does_not_stop_costs_its_worker(run, until, kind):
+def test_what_does_not_stop_costs_its_worker(run, until, kind, tmp_path):
+    path = tmp_path / "end"
+
     async def main():
-        exits = []
-        exit_handler = lambda node, _: exits.append(node.id)  # noqa: E731
-        async with kind.fixed(1, tasks.PLAIN, abort_grace=0.1, exit_handler=exit_handler) as pool:
+        heard, exits = [], []
+        handlers = {
+            "message_handler": lambda _, word: heard.append(word),
+            "exit_handler": lambda node, _: exits.append(node.id),
+        }
+        async with kind.fixed(1, tasks.PLAIN, abort_grace=0.1, **handlers) as pool:
             worker = pool.worker_nodes[0].id
-            future = pool.execute(1.0, "ignore_aborts")
+            before = set(threading.enumerate())
+            future = pool.execute(str(path), "ignore_aborts")
             neighbour = pool.execute("moved")
-            await until(lambda: pool.info.executing_tasks)
-            await asyncio.sleep(0.05)
+            await until(lambda: heard)
             future.cancel()
-            assert await asyncio.wait_for(neighbour, 5) == "moved"
+            assert await asyncio.wait_for(neighbour, 10) == "moved"
             assert exits == [worker]
             assert pool.worker_nodes[0].id != worker
             assert (pool.info.aborted_tasks, pool.info.failed_tasks) == (1, 0)
             if not kind.killable:
-                await asyncio.sleep(1.0)  # its thread ends by itself, and nothing comes of what it returns
+                # Its thread ends by itself, and nothing comes of what it returns.
+                path.touch()
+                await until(lambda: not before <= set(threading.enumerate()))
                 assert (pool.info.aborted_tasks, pool.info.executed_tasks) == (1, 1)
 
     run(main())

@@ -79,14 +79,17 @@ def test_a_wrong_call_is_the_callers_error(run, kind):
     run(main())
 
 
-def test_urgent_tasks_run_first(run, kind):
+def test_urgent_tasks_run_first(run, kind, tmp_path):
+    path = tmp_path / "go"
+
     async def main():
         heard = []
         handle = lambda _, word: heard.append(word)  # noqa: E731
         async with kind.fixed(1, tasks.PLAIN, message_handler=handle) as pool:
-            first = pool.execute(0.2, "nap")
-            await asyncio.sleep(0.05)
-            await asyncio.gather(first, *(pool.execute([nice], "speak", priority=nice) for nice in (5, 19, -20, 0)))
+            first = pool.execute(str(path), "hold")
+            others = [pool.execute([nice], "speak", priority=nice) for nice in (5, 19, -20, 0)]
+            path.touch()
+            await asyncio.gather(first, *others)
         assert heard == [-20, 0, 5, 19]
 
     run(main())

@@ -20,6 +20,7 @@ from poolifier import (
     WorkerCrashedError,
     send_message,
 )
+from poolifier.worker.current_task import current_session
 
 
 def wait_for_file(path):
@@ -563,6 +564,33 @@ def test_an_async_generator_that_never_waits_lets_others_run(run):
         ):
             assert await anext(stream) == 0
             assert await pool.execute(0, "nap") == "rested"
+
+    run(main())
+
+
+def yield_once_two_wait(_):
+    session = current_session()
+    yield "begun"
+    while len(session.inbox) < 2:
+        time.sleep(0.001)
+    while True:
+        yield "more"
+
+
+def test_what_arrives_in_the_middle_of_a_step_does_not_wait_for_the_reader(run):
+    """The worker is poked while the generator works, so its event loop does not see what has come."""
+
+    async def main():
+        functions = {"wait": yield_once_two_wait, "nap": nap}
+        async with (
+            FixedProcessPool(1, functions, tasks_queue_options={"concurrency": 2}) as pool,
+            aclosing(pool.stream(None, "wait")) as items,
+        ):
+            assert await anext(items) == "begun"
+            future = pool.execute(0.0, "nap")
+            await asyncio.sleep(0)  # it is sent at the end of the loop's turn
+            await asyncio.wait_for(pool.add_task_function("len", len), 10)
+            assert await asyncio.wait_for(future, 10) == "rested"
 
     run(main())
 

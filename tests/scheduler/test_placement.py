@@ -155,6 +155,40 @@ def test_what_was_sent_ahead_in_error_is_asked_back():
     assert [task.state for task in tasks] == [ENDED, SENT, QUEUED, QUEUED]  # it has learned
 
 
+def test_nothing_overtakes_what_is_on_its_way_back():
+    """The worker finished some before it was told, and the pool hears of these first."""
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    tasks = [pool.submit() for _ in range(100)]
+    node = pool.nodes[0]
+    sent = len(node.sent)
+    assert 4 < sent < 100
+    pool.wait(SILENCE)
+    assert pool.wanted(effect.Reclaim) == [effect.Reclaim(node)]
+    for task in tasks[:3]:
+        pool.done(task, run_time=0.00001)
+    assert len(node.sent) == sent - 3
+    pool.scheduler.tasks_returned(node, [task.sequence for task in tasks[3:sent]], pool.now)
+    pool.pump()
+    for task in tasks[3:]:
+        pool.done(task, run_time=0.00001)
+    order = [task_id for _, task_id in pool.sent]
+    assert order[sent + 1 :] == [task.id for task in tasks[3:]]
+
+
+def test_a_worker_that_had_nothing_to_hand_back_is_sent_ahead_again():
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    tasks = [pool.submit() for _ in range(100)]
+    node = pool.nodes[0]
+    sent = len(node.sent)
+    pool.wait(SILENCE)
+    assert pool.wanted(effect.Reclaim) == [effect.Reclaim(node)]
+    for task in tasks[:sent]:
+        pool.done(task, run_time=0.00001)
+    assert len(node.sent) > 4
+
+
 def test_a_worker_that_answers_is_not_silent():
     pool = Pool(1)
     pool.done(pool.submit(), run_time=0.00001)

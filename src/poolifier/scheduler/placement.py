@@ -362,10 +362,12 @@ class Placement:
                 continue
             self._watched.append(node)
             if now - node.heard_at >= SILENCE:
-                # What runs takes longer than expected, so nothing more is to be sent behind it.
-                running = next(iter(node.sent.values()))
-                node.ahead += UNKNOWN_RUN_TIME - running.estimate
-                running.estimate = UNKNOWN_RUN_TIME
+                # What runs takes longer than expected, so nothing more is to be sent behind it. Nor behind the
+                # last: what was finished before the worker heard of this is answered before the rest comes
+                # back, and what were sent then would overtake that.
+                for task in (next(iter(node.sent.values())), next(reversed(node.sent.values()))):
+                    node.ahead += UNKNOWN_RUN_TIME - task.estimate
+                    task.estimate = UNKNOWN_RUN_TIME
                 node.heard_at = now
                 silent.append(node)
         if self._watched:

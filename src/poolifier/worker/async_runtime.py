@@ -137,9 +137,6 @@ class _Runtime:
                 now = run(session, task, entry, perf_counter())
                 if now - began > _SLICE:
                     break
-        if inbox and len(self._running) < session.settings.concurrency and not self._pump_due:
-            self._pump_due = True
-            self._loop.call_soon(self._pump, context=self._context)
         self._after()
 
     def _start(self, wire: tuple[Any, ...], entry: Entry) -> None:
@@ -185,9 +182,6 @@ class _Runtime:
             session.reply_error(sequence, failure, run_time)
         else:
             session.reply_result(sequence, value, run_time, payload)
-        if session.inbox and not self._pump_due:
-            self._pump_due = True
-            self._loop.call_soon(self._pump, context=self._context)
         self._after()
 
     async def _run_stream(self, running: _Running, entry: Entry, stream: Stream) -> None:
@@ -212,10 +206,15 @@ class _Runtime:
 
     def _after(self) -> None:
         session = self._session
+        inbox = session.inbox
+        # Also what a poke has read in the middle of a stream's step, of which the link tells no more.
+        if inbox and not self._pump_due and (not inbox[0][0] or len(self._running) < session.settings.concurrency):
+            self._pump_due = True
+            self._loop.call_soon(self._pump, context=self._context)
         if session.outbox.count and not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush, context=self._context)
-        if session.stopping and not session.inbox and not self._running and not self._done.done():
+        if session.stopping and not inbox and not self._running and not self._done.done():
             self._done.set_result(None)
 
     def _flush(self) -> None:

@@ -16,9 +16,11 @@ from poolifier import (
     FixedInterpreterPool,
     FixedProcessPool,
     PoolEvent,
+    TaskAborted,
     Worker,
     WorkerCrashedError,
     current_task,
+    send_message,
 )
 
 
@@ -113,7 +115,11 @@ def test_a_module_that_refuses_in_a_task_is_named(run):
 
 def block(fd):
     if fd is not None:
-        os.read(fd, 1)  # in C: nothing can be raised in it before it ends
+        try:
+            send_message("begun")
+            os.read(fd, 1)  # in C: nothing can be raised in it before it ends
+        except TaskAborted:
+            os.read(fd, 1)  # that came before it, or now that it has ended, and comes once
     return "late"
 
 
@@ -128,15 +134,18 @@ def pipe():
 def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reported(run, until, caplog, pipe):
     async def main():
         threads = threading.active_count()
-        errors = []
-        said = lambda *what: errors.append(what)  # noqa: E731
-        async with FixedInterpreterPool(1, block, abort_grace=0.05, error_handler=said) as pool:
+        errors, heard = [], []
+        handlers = {
+            "error_handler": lambda *what: errors.append(what),
+            "message_handler": lambda *what: heard.append(what),
+        }
+        async with FixedInterpreterPool(1, block, abort_grace=0.05, **handlers) as pool:
             events = []
             pool.emitter.on(PoolEvent.ERROR, events.append)
             stuck = pool.worker_nodes[0]
             future = pool.execute(pipe[0])
             waiting = [pool.execute() for _ in range(5)]
-            await asyncio.sleep(0.05)
+            await until(lambda: heard)
             future.cancel()
             assert await asyncio.gather(*waiting) == ["late"] * 5
             assert pool.worker_nodes[0].id != stuck.id
@@ -144,7 +153,7 @@ def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reporte
             assert (node.id, type(error)) == (stuck.id, WorkerCrashedError)
             assert "abandoned" in str(error)
             assert events == [error]
-            os.write(pipe[1], b"x")
+            os.write(pipe[1], b"xx")
             await until(lambda: threading.active_count() == threads + 1)
             assert pool.info.executed_tasks == 5
         assert "is abandoned" in caplog.text
@@ -159,14 +168,17 @@ def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reporte
 def test_destroy_does_not_wait_for_what_is_stuck(run, until, caplog, pipe):
     async def main():
         threads = threading.active_count()
-        pool = FixedInterpreterPool(1, block, abort_grace=0.1, tasks_queue_options={"tasks_finished_timeout": 0.1})
+        heard = []
+        handle = lambda *what: heard.append(what)  # noqa: E731
+        options = {"tasks_finished_timeout": 0.1}
+        pool = FixedInterpreterPool(1, block, abort_grace=0.1, tasks_queue_options=options, message_handler=handle)
         await pool.start()
         future = pool.execute(pipe[0])
-        await asyncio.sleep(0.05)
+        await until(lambda: heard)
         await asyncio.wait_for(pool.destroy(), 5)
         assert future.cancelled()
         assert "go on after the pool's end" in caplog.text
-        os.write(pipe[1], b"x")
+        os.write(pipe[1], b"xx")
         await until(lambda: threading.active_count() == threads)
 
     run(main())
@@ -307,5 +319,38 @@ def test_a_thread_that_a_task_leaves_holds_up_nothing_but_its_interpreter(run, u
             assert await pool.execute(1, "echo") == 1
             assert pool.worker_nodes[0].id == first
         await until(lambda: threading.active_count() == threads)
+
+    run(main())
+
+
+class Late:
+    """Its finalizer takes so long that it is interrupted, which Python does not let it pass on."""
+
+    def __del__(self):
+        send_message("begun")
+        while True:
+            time.sleep(0.001)
+
+
+def finalize(_):
+    Late()
+    send_message("went on")
+    while True:
+        time.sleep(0.001)
+
+
+def test_an_abort_that_a_finalizer_swallows_is_raised_again(run, until):
+    async def main():
+        heard = []
+        handle = lambda _, word: heard.append(word)  # noqa: E731
+        functions = {"finalize": finalize, "whoami": whoami}
+        async with FixedInterpreterPool(1, functions, abort_grace=60, message_handler=handle) as pool:
+            worker = await pool.execute(None, "whoami")
+            future = pool.execute(None, "finalize")
+            await until(lambda: heard)
+            future.cancel()
+            assert await asyncio.wait_for(pool.execute(None, "whoami"), 20) == worker
+            assert heard in (["begun"], ["begun", "went on"])
+            assert pool.info.aborted_tasks == 1
 
     run(main())

@@ -119,6 +119,75 @@ def test_a_poke_between_tasks_is_served_in_the_next(make_pool):
     assert [reply[:3] for reply in pool.replies()] == [(3, ABORTED, None), (4, DONE, "never")]
 
 
+def test_a_poke_that_comes_while_the_worker_serves_is_served_by_it(make_pool):
+    """The control thread finds the window taken, and leaves it at that."""
+    served = []
+
+    class BusyLink(InterpreterLink):
+        def receive_now(self):
+            received = super().receive_now()
+            if not served:
+                served.append(True)
+                pool.say(messages.TASKS, [(2, "default", None, 5002)])
+                pool.say(messages.RECLAIM)
+                pool.poke_elsewhere()
+            return received
+
+    pool = make_pool(lambda: [reply[:2] for reply in pool.replies()] == [(2, RETURNED)])
+    pool.session.link = BusyLink(pool.theirs)
+    pool.poke_elsewhere()
+    pool.run(1)
+    pool.session.flush()
+    assert served
+    assert [reply[:3] for reply in pool.replies()] == [(1, DONE, True)]
+
+
+def test_the_window_is_shut_behind_a_poke_that_is_served_as_an_aborted_task_ends(make_pool):
+    """The worker finds the window taken, and before it looks whose doing that is, it is back."""
+    ready, missed, back = threading.Event(), threading.Event(), threading.Event()
+    here = threading.get_ident()
+
+    class Window(dict):
+        def pop(self, key, default=None):
+            found = super().pop(key, default)
+            if ready.is_set() and found is None and threading.get_ident() == here and not missed.is_set():
+                missed.set()
+                assert back.wait(10)
+            return found
+
+    class SlowLink(InterpreterLink):
+        def receive_now(self):
+            if raised:
+                ready.set()
+                assert missed.wait(10)
+            return super().receive_now()
+
+    raised = []
+
+    def control():
+        pool.session.poke()
+        back.set()
+
+    def task():
+        pool.ledger.slots[ABORT] = 1
+        try:
+            pool.poke_elsewhere()
+            time.sleep(0)
+        except TaskAborted:
+            raised.append(True)
+        thread.start()
+        assert ready.wait(10)
+
+    thread = threading.Thread(target=control)
+    pool = make_pool(task)
+    pool.session._window = Window()
+    pool.session.link = SlowLink(pool.theirs)
+    pool.run(1)
+    thread.join()
+    assert raised == [True]
+    assert pool.session._window == {}
+
+
 def test_a_worker_that_is_to_leave_starts_nothing_and_says_nothing(make_pool):
     ran = []
     pool = make_pool(ran.append)

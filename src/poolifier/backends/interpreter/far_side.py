@@ -3,7 +3,7 @@
 The pool holds the other end of a *control socket*. What arrives there is a poke: what it is about comes
 through the channel, or stands in the ledger, so one that finds the socket full of others may be dropped.
 `LEAVING` is a poke that stands for `LEAVE` in the ledger, for whoever has no ledger. The end of the socket
-ends the control thread.
+ends the control thread. The pool's end is in the same process, so the worker pokes itself through that.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LEAVING: Final = b"l"
 _BATCH: Final = 4096
 
 
-def main(channel: int, ledger_fd: int, control_fd: int) -> None:
-    """Runs a worker in this interpreter until it leaves. Takes over the descriptors."""
+def main(channel: int, ledger_fd: int, control_fd: int, poking_fd: int) -> None:
+    """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end."""
     sock = socket.socket(fileno=channel)
     control_sock = socket.socket(fileno=control_fd)
     ledger = Ledger(ledger_fd)
@@ -51,7 +51,7 @@ def main(channel: int, ledger_fd: int, control_fd: int) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
     link = InterpreterLink(sock)
-    control = _Control(control_sock, link, ledger)
+    control = _Control(control_sock, poking_fd, link, ledger)
     try:
         with contextlib.suppress(ChannelLost):
             run_worker(link, ledger, _nothing, None, control.new_session)
@@ -65,8 +65,9 @@ def _nothing() -> None:
 
 
 class _Control:
-    def __init__(self, sock: socket.socket, link: InterpreterLink, ledger: Ledger) -> None:
+    def __init__(self, sock: socket.socket, poking_fd: int, link: InterpreterLink, ledger: Ledger) -> None:
         self._sock = sock
+        self._poking_fd = poking_fd
         self._link = link
         self._ledger = ledger
         self._session: InterpreterSession | None = None
@@ -84,6 +85,16 @@ class _Control:
         self._session = session
         if ledger.slots[LEAVE]:
             raise ChannelLost
+        report = sys.unraisablehook
+
+        def listen(unraisable: sys.UnraisableHookArgs) -> None:
+            if session.unheard(unraisable.exc_type):
+                with contextlib.suppress(OSError):
+                    os.write(self._poking_fd, POKE)
+            else:
+                report(unraisable)
+
+        sys.unraisablehook = listen
         return session
 
     def _poked(self) -> None:

@@ -128,7 +128,7 @@ class InterpreterHost:
                 "from poolifier.backends.interpreter.far_side import main"
             )
             # From here on the descriptors are the worker's.
-            script, fds = f"main{fds}", ()
+            script, fds = f"main{(*fds, self._control.fileno())}", ()
             interpreter.exec(script)
         except BaseException as error:  # noqa: BLE001 - whatever it is, there is no worker
             failure = error

@@ -8,8 +8,8 @@ has the session to himself: the worker's thread for its own code, the control th
 Taking is one atomic operation, so only one of them gets it. The control thread puts it back when it is
 done; the worker, where it finds it gone, waits for that before it leaves the handlers around the task.
 
-**Pokes.** The control thread sets `poked`, then tries the window. The worker opens the window, then looks at
-`poked`. So one of them serves, and no poke is lost.
+**Pokes.** The control thread sets `poked`, then tries the window. The worker opens the window, for a task or
+because it has served, then looks at `poked`. So one of them serves, and no poke is lost.
 
 **Aborts.** Only with the window in its hands does the control thread set an exception in the worker's thread
 (see `interrupt`), and only once for a task: `_fired` is that task from then on. The worker closes the
@@ -18,8 +18,13 @@ So an exception is set only while the worker is inside the two handlers around t
 it is meant for, and none is left when it leaves them.
 
 An exception that is delivered right after the worker has taken the window finds it closing it a second
-time. It is then not in there, nor held by the control thread, which shows in `_held`: that is set
-before the control thread tries, and until it has put it back.
+time. It is then not in there, nor held by the control thread, which shows in `_held`: that is odd from
+before the control thread tries until it has put it back, and the same number before and after only where
+it did not try in between.
+
+**Aborts that go unheard.** What is raised in a finalizer or in the callback of a weak reference, which run in
+the middle of anything, goes no further: Python reports it and goes on. Where that was an abort, the worker has
+the control thread poked, which sets the exception anew.
 """
 
 from __future__ import annotations
@@ -33,9 +38,8 @@ from time import perf_counter, sleep
 
 from poolifier.backends import interrupt
 from poolifier.errors import TaskAborted
-from poolifier.exchange import ABORTED, WorkerSettings
+from poolifier.exchange import DONE, FAILED, WorkerSettings
 from poolifier.wire import codec, messages
-from poolifier.wire.messages import WireReply
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any, NoReturn
 
+    from poolifier.wire.parcels import Payload
     from poolifier.worker.streams import Stream
 
 __all__ = ["ChannelLost", "InterpreterLink", "InterpreterSession"]
@@ -73,13 +78,25 @@ class InterpreterLink(Link):
 class InterpreterSession(Session):
     """A `Session` that a control thread serves. The worker's thread makes it."""
 
-    __slots__ = ("_begun", "_current", "_fired", "_held", "_ident", "_loop", "_running", "_slots", "_window")
+    __slots__ = (
+        "_begun",
+        "_current",
+        "_fired",
+        "_held",
+        "_ident",
+        "_loop",
+        "_running",
+        "_slots",
+        "_unheard",
+        "_window",
+    )
 
     def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
         self._current = 0
         self._window: dict[int, bool] = {}
         self._fired = 0
-        self._held = False
+        self._unheard = 0
+        self._held = 0
         self._begun = 0
         self._ident = threading.get_ident()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,8 +112,12 @@ class InterpreterSession(Session):
     @current.setter
     def current(self, sequence: int) -> None:
         if not sequence:
-            if self._current:
-                self._close()
+            sequence = self._current
+            if sequence:
+                if self._window.pop(sequence, None) is None or self._fired == sequence:
+                    self._settle(sequence)
+                self._begun = sequence
+                self._current = 0
             return
         self._current = sequence
         self._window[sequence] = True
@@ -115,10 +136,17 @@ class InterpreterSession(Session):
         self._running = running
         self.cancel = lambda sequence: self._in_loop(cancel, sequence)
 
-    def reply(self, reply: WireReply) -> None:
+    def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """As ever, but a worker that was told to leave says nothing of what it stops for that."""
-        if reply[1] != ABORTED or not self._slots[LEAVE]:
-            super().reply(reply)
+        if self.aborted != sequence or not self._slots[LEAVE]:
+            super().reply_error(sequence, error, run_time, failed)
+
+    def reply_result(
+        self, sequence: int, value: Any, run_time: float, payload: Payload | None, done: int = DONE
+    ) -> None:
+        """As `reply_error`."""
+        if self.aborted != sequence or not self._slots[LEAVE]:
+            super().reply_result(sequence, value, run_time, payload, done)
 
     # ---- the worker's thread ----------------------------------------------------------------------
 
@@ -129,14 +157,19 @@ class InterpreterSession(Session):
             TaskAborted: The pool wants this very task to stop.
         """
         sequence = self._current
-        self._take_window(sequence)
-        try:
-            wanted = self._attend(sequence)
-            if wanted:
-                # Raised here, so no other is to be set.
-                self._fired = sequence
-        finally:
-            self._window[sequence] = True
+        wanted = False
+        while True:
+            self._take_window(sequence)
+            try:
+                if self._attend(sequence):
+                    # Raised here, so no other is to be set.
+                    self._fired = sequence
+                    wanted = True
+            finally:
+                self._window[sequence] = True
+            # One may have come while the control thread could not take the window.
+            if not self.poked:
+                break
         if wanted:
             raise TaskAborted
 
@@ -185,41 +218,57 @@ class InterpreterSession(Session):
         if self.poked:
             self.serve()
 
+    def unheard(self, error: type[BaseException]) -> bool:
+        """Whether an error that could not be raised is an abort; the next poke then raises it anew."""
+        sequence = self._current
+        if error is not TaskAborted or not sequence or self._fired != sequence or threading.get_ident() != self._ident:
+            return False
+        self._unheard = sequence
+        return True
+
     def _take_window(self, sequence: int) -> None:
         pop = self._window.pop
-        while pop(sequence, None) is None and (self._held or self._fired != sequence):
+        while True:
+            held = self._held
+            if pop(sequence, None) is not None:
+                return
+            # Out, and nowhere near the control thread: this thread has it already.
+            if not held % 2 and held == self._held and self._fired == sequence:
+                return
             sleep(0)  # the control thread serves, which takes no time
 
-    def _close(self) -> None:
-        sequence = self._current
+    def _settle(self, sequence: int) -> None:
+        """Returns with the window out, and no exception on its way any more."""
         self._take_window(sequence)
         if self._fired == sequence:
             interrupt.clear_exception(self._ident)
             self.aborted = sequence
-        self._begun = sequence
-        self._current = 0
+            self._unheard = 0
 
     # ---- the control thread -----------------------------------------------------------------------
 
     def poke(self) -> None:
         """Serves the pool, if the code of a plain task runs; otherwise the worker will."""
         self.poked = True
-        self._held = True
-        sequence = self._current
-        if not sequence or self._window.pop(sequence, None) is None:
-            self._held = False
-            return
+        self._held += 1
+        try:
+            sequence = self._current
+            if sequence and self._window.pop(sequence, None) is not None:
+                self._serve_beside(sequence)
+        finally:
+            self._held += 1
+
+    def cancel_all(self) -> None:
+        """Stops what runs in the event loop, if there is one."""
+        self._in_loop(self._cancel_all)
+
+    def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
                 interrupt.set_exception(self._ident, TaskAborted)
                 self._fired = sequence
         finally:
             self._window[sequence] = True
-            self._held = False
-
-    def cancel_all(self) -> None:
-        """Stops what runs in the event loop, if there is one."""
-        self._in_loop(self._cancel_all)
 
     def calm(self) -> None:
         """Leaves no exception to be delivered, for this interpreter is about to be ended with what runs in it."""
@@ -245,7 +294,11 @@ class InterpreterSession(Session):
         if leave:
             self.inbox.clear()
             self.stopping = True
-        return self._fired != sequence and (leave or sequence in (self.wanted, self._slots[ABORT]))
+        if self._unheard == sequence:
+            self._unheard = 0
+        elif self._fired == sequence:
+            return False
+        return leave or sequence in (self.wanted, self._slots[ABORT])
 
     # ---- the event loop, which runs in the worker's thread ----------------------------------------
 
