@@ -86,7 +86,7 @@ define install_compiled
 	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
 endef
 
-# What wheels for a platform hold; where that cannot be built, the benchmarks take the Python source, and say so.
+# Where it cannot be compiled, the benchmarks take the Python source, and say so.
 define install_best
 	$(install_compiled) || $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
 endef

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import poolifier
 from benchmarks.versus.scenarios import Goal, Metric, Scenario
 
 
@@ -164,7 +165,9 @@ def machine() -> str:
     """Where this ran, in a line."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{python} on {platform.system()} {platform.release()}, {cpus} x {_cpu_model()}"
+    build = "compiled" if poolifier.compiled else "not compiled"
+    system = f"{platform.system()} {platform.release()}, {cpus} x {_cpu_model()}"
+    return f"poolifier {poolifier.__version__} ({build}), {python} on {system}"
 
 
 def _cpu_model() -> str:
