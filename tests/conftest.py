@@ -14,6 +14,11 @@ import psutil
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need Ray come last: descriptors and children of its cluster come and go, and are not ours."""
+    items.sort(key=lambda item: "[ray" in item.name or "ray_cluster" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def run() -> Callable[..., Any]:
     """Runs a coroutine with a deadline, in seconds; where even that hangs, dumps all stacks and ends the run."""

@@ -20,7 +20,7 @@ def test_items_count_as_tasks():
     books = pool.scheduler.books
     assert (books.submitted, books.surplus) == (4, 3)
     for failed in (False, True, False):
-        pool.scheduler.item_done(task.node, task.sequence, 0.1, pool.now, failed=failed)
+        pool.scheduler.items_done(task.node, task.sequence, [0.1], pool.now, failed=failed)
         pool.pump()
     assert books.surplus == 0
     node = task.node
@@ -31,7 +31,7 @@ def test_items_count_as_tasks():
 def test_a_crash_fails_one_item_and_gives_the_rest_back():
     pool = Pool(1)
     task = submit(pool, 4)
-    pool.scheduler.item_done(task.node, task.sequence, 0.1, pool.now, failed=False)
+    pool.scheduler.items_done(task.node, task.sequence, [0.1], pool.now, failed=False)
     pool.lose(task.node, started=1)
     books = pool.scheduler.books
     assert (books.submitted, books.surplus) == (2, 0)
@@ -41,7 +41,7 @@ def test_a_crash_fails_one_item_and_gives_the_rest_back():
 def test_a_crash_of_which_nothing_is_known_fails_all_items():
     pool = Pool(1)
     task = submit(pool, 4)
-    pool.scheduler.item_done(task.node, task.sequence, 0.1, pool.now, failed=False)
+    pool.scheduler.items_done(task.node, task.sequence, [0.1], pool.now, failed=False)
     pool.lose(task.node, started=1, certain=False)
     books = pool.scheduler.books
     assert (books.submitted, books.surplus) == (4, 0)

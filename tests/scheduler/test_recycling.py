@@ -238,6 +238,6 @@ def test_items_of_chunks_count():
     pool.scheduler.books.submitted += 11
     pool.scheduler.books.surplus += 11
     for _ in range(11):
-        pool.scheduler.item_done(worker, task.sequence, 0.001, pool.now, failed=False)
+        pool.scheduler.items_done(worker, task.sequence, [0.001], pool.now, failed=False)
     finish(pool, worker)
     assert len(spares(pool)) == 1

@@ -53,15 +53,15 @@ class Chunk:
         """Its worker has handed back the items that are left: they took longer than expected."""
         self._run.resubmit(self)
 
-    def item_result(self, value: Any) -> None:
-        """An item that is not the last one has a result."""
-        self._done += 1
-        self._run.outcome(self, True, value)
+    def item_results(self, values: list[Any]) -> None:
+        """The next items have results, the last of all not among them."""
+        self._done += len(values)
+        self._run.outcomes_of(self, [(True, value) for value in values])
 
     def item_error(self, error: BaseException) -> None:
         """An item that is not the last one has failed."""
         self._done += 1
-        self._run.outcome(self, False, error)
+        self._run.outcomes_of(self, [(False, error)])
 
     # ---- as the driver knows futures --------------------------------------------------------------
 
@@ -73,7 +73,7 @@ class Chunk:
         """The last item has a result."""
         self.ended = True
         self._done += 1
-        self._run.outcome(self, True, value)
+        self._run.outcomes_of(self, [(True, value)])
 
     def set_exception(self, error: BaseException) -> None:
         """The item that was next has failed. Where its worker died, those after it run elsewhere if they surely can."""
@@ -84,8 +84,7 @@ class Chunk:
             return
         self.ended = True
         self._done += len(left)
-        for _ in left:
-            self._run.outcome(self, False, error)
+        self._run.outcomes_of(self, [(False, error)] * len(left))
 
     def _is_lost(self) -> bool:
         """Whether any of its items may have run."""
@@ -97,8 +96,7 @@ class Chunk:
         if self.ended:
             return False
         self.ended = True
-        for _ in self.left():
-            self._run.outcome(self, False, asyncio.CancelledError())
+        self._run.outcomes_of(self, [(False, asyncio.CancelledError()) for _ in self.left()])
         self._done = len(self.items)
         if self._driver is not None and self._task is not None:
             self._driver.abort(self._task)

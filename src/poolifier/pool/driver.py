@@ -223,7 +223,15 @@ class Driver:
         task_done = scheduler.task_done
         returned: list[int] = []
         items = 0
+        # Results of one chunk that follow each other.
+        chunk = 0
+        results: list[Any] = []
+        run_times: list[float] = []
         for sequence, status, value, run_time in replies:
+            if results and (sequence != chunk or status != MAPPED):
+                self._mapped(node, chunk, results, run_times, now)
+                results = []
+                run_times = []
             if status == DONE:
                 task = task_done(node, sequence, run_time, share, now)
                 if task is not None:
@@ -234,9 +242,9 @@ class Driver:
                         future.set_result(value)
             elif status == MAPPED:
                 items += 1
-                task = scheduler.item_done(node, sequence, run_time, now, failed=False)
-                if task is not None:
-                    task.future.item_result(value)
+                chunk = sequence
+                results.append(value)
+                run_times.append(run_time)
             elif status == RETURNED:
                 returned.append(sequence)
             elif status >= ITEM:
@@ -244,6 +252,8 @@ class Driver:
                 self._yielded(node, sequence, status, value, run_time, share, now)
             else:
                 self._not_done(node, sequence, status, value, run_time, share, now)
+        if results:
+            self._mapped(node, chunk, results, run_times, now)
         if returned:
             self._returned(node, returned, now)
         if len(returned) + items < len(replies):
@@ -325,11 +335,16 @@ class Driver:
         for chunk in cut:
             chunk.cut()
 
+    def _mapped(self, node: Node, sequence: int, results: list[Any], run_times: list[float], now: float) -> None:
+        task = self.scheduler.items_done(node, sequence, run_times, now, failed=False)
+        if task is not None:
+            task.future.item_results(results)
+
     def _yielded(
         self, node: Node, sequence: int, status: int, value: Any, run_time: float, share: float, now: float
     ) -> None:
         if status == MAP_FAILED:
-            failed = self.scheduler.item_done(node, sequence, run_time, now, failed=True)
+            failed = self.scheduler.items_done(node, sequence, [run_time], now, failed=True)
             if failed is not None:
                 failed.future.item_error(raisable(value))
                 self._observer.task_error(value)

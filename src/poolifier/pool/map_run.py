@@ -100,14 +100,14 @@ class MapRun:
 
     # ---- what chunks tell -------------------------------------------------------------------------
 
-    def outcome(self, chunk: Chunk, ok: bool, value: Any) -> None:
-        """An item of a chunk has ended."""
-        if not ok and self._fail_fast and self._first_error is None:
-            self._first_error = value
+    def outcomes_of(self, chunk: Chunk, outcomes: list[tuple[bool, Any]]) -> None:
+        """Items of a chunk have ended, all with results or all without."""
+        if self._fail_fast and self._first_error is None and outcomes and not outcomes[0][0]:
+            self._first_error = outcomes[0][1]
         if chunk.in_order:
-            chunk.outcomes.append((ok, value))
+            chunk.outcomes.extend(outcomes)
         else:
-            self._arrived.append((ok, value))
+            self._arrived.extend(outcomes)
         if chunk.ended:
             self._under_way.discard(chunk)
         self._notify()

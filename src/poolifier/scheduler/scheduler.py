@@ -145,12 +145,12 @@ class Scheduler:
             self.report()
         return task if wanted else None
 
-    def item_done(self, node: Node, sequence: int, run_time: float, now: float, *, failed: bool) -> Task | None:
-        """A worker finished an item of a chunk, other than the last. Returns the task, as `task_done` does."""
+    def items_done(self, node: Node, sequence: int, run_times: list[float], now: float, *, failed: bool) -> Task | None:
+        """A worker finished items of a chunk, the last not among them. Returns as `task_done` does. O(items)."""
         task = node.sent.get(sequence)
-        if task is None or task.extra is None or task.extra.items <= 1 or task.state != SENT:
+        if task is None or task.extra is None or task.extra.items <= len(run_times) or task.state != SENT:
             return None
-        self.books.item_done(node, task, run_time, now, failed=failed)
+        self.books.items_done(node, task, run_times, now, failed=failed)
         return task
 
     def task_cut(self, node: Node, sequence: int, now: float) -> None:
