@@ -26,6 +26,7 @@ ROOMS = {
     "backends": BASE | {"wire", "worker"},
     "observe": BASE | {"scheduler"},
     "pool": BASE | {"scheduler", "wire", "worker", "backends", "observe"},
+    "futures": BASE | {"scheduler", "wire", "worker", "backends", "observe", "pool"},
     "testing": BASE | {"scheduler", "wire", "worker", "backends", "observe", "pool"},
 }
 
