@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import count
 from multiprocessing.context import BaseContext
+from multiprocessing.process import current_process
 from typing import Any, Final
 
 from poolifier.futures.executor import PoolExecutor
@@ -17,7 +18,7 @@ from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterp
 from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
 from poolifier.pool.kinds.thread import DynamicThreadPool, FixedThreadPool
 from poolifier.task_functions import DEFAULT_TASK_NAME, Worker
-from poolifier.worker.calls import call, call_here, initialize_thread, report_failure
+from poolifier.worker.calls import Sealed, call, call_here, initialize_process, initialize_thread, report_failure
 
 __all__ = ["InterpreterPoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor"]
 
@@ -70,8 +71,11 @@ class ProcessPoolExecutor(PoolExecutor):
                     "standard library; give another mp_context, or none"
                 )
         starts = Starts()
+        wanted = _checked(initializer, initargs)
         options = {
-            **_options(starts, initializer, initargs, report_failure),
+            **_options(starts),
+            "initializer": initialize_process,
+            "initargs": (bytes(current_process().authkey), None if wanted is None else Sealed(wanted)),
             "start_method": "spawn" if method == "spawn" else "fork_server",
             "max_tasks_per_worker": max_tasks_per_child,
         }
@@ -116,7 +120,10 @@ class ThreadPoolExecutor(PoolExecutor):
     ) -> None:
         size = min(32, _cpus() + 4) if max_workers is None else _check_max_workers(max_workers)
         starts = Starts()
-        options = _options(starts, initializer, initargs, initialize_thread)
+        options = _options(starts)
+        wanted = _checked(initializer, initargs)
+        if wanted is not None:
+            options.update(initializer=initialize_thread, initargs=wanted)
         worker = Worker({"call": call_here}, max_inactive_time=float("inf"))
         pool = FixedThreadPool(1, worker, **options) if size == 1 else DynamicThreadPool(1, size, worker, **options)
         pool._thread_name = _names(thread_name_prefix or f"ThreadPoolExecutor-{_number()}")
@@ -150,7 +157,10 @@ class InterpreterPoolExecutor(PoolExecutor):
     ) -> None:
         size = min(32, _cpus() + 4) if max_workers is None else _check_max_workers(max_workers)
         starts = Starts()
-        options = _options(starts, initializer, initargs, report_failure)
+        options = _options(starts)
+        wanted = _checked(initializer, initargs)
+        if wanted is not None:
+            options.update(initializer=report_failure, initargs=wanted)
         worker = Worker({"call": call}, max_inactive_time=float("inf"))
         pool = (
             FixedInterpreterPool(1, worker, **options)
@@ -175,26 +185,25 @@ def _check_max_workers(max_workers: object) -> int:
     return max_workers
 
 
-def _options(
-    starts: Starts,
-    initializer: Callable[..., object] | None,
-    initargs: Iterable[Any],
-    through: Callable[..., object],
-) -> Mapping[str, Any]:
-    """The options of the pool; the initializer is called by `through`."""
-    options = {
+def _options(starts: Starts) -> dict[str, Any]:
+    """The options of every pool."""
+    return {
         **starts.handlers,
         "restart_limit": RESTART_LIMIT,
         "tasks_queue_options": {"size": _ENDLESS},
         "enable_events": False,
     }
+
+
+def _checked(initializer: object, initargs: object) -> tuple[Any, ...] | None:
+    """The initializer with its arguments, or None where there is none."""
     if initializer is None:
-        return options
+        return None
     if not callable(initializer):
         raise TypeError(f"initializer must be a callable or None, not {initializer!r}")
     if isinstance(initargs, str | bytes) or not isinstance(initargs, Iterable):
         raise TypeError(f"initargs must be a tuple of arguments, not {initargs!r}")
-    return {**options, "initializer": through, "initargs": (initializer, *initargs)}
+    return (initializer, *initargs)
 
 
 def _names(prefix: str) -> Callable[[int], str]:

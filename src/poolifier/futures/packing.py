@@ -8,6 +8,7 @@ from typing import Any, Final
 from weakref import ref
 
 from poolifier.wire.codec import FLAT, Kept, NeedsPoolError, encode, is_flat
+from poolifier.worker.calls import MANAGED
 
 __all__ = ["Packer"]
 
@@ -37,7 +38,10 @@ class Packer:
             payload = encode((arguments, keywords), kept)
         except NeedsPoolError:
             return [head, arguments, keywords]
-        return [head, arguments, keywords] if kept.buffers else [head, payload]
+        if not kept.buffers:
+            return [head, payload]
+        # What has to be read where the worker is prepared for it cannot have that way of its own.
+        return [head, encode((arguments, keywords))] if MANAGED in payload else [head, arguments, keywords]
 
     def _head(self, function: Callable[..., Any]) -> bytes:
         kind = type(function)
