@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable
+from concurrent import futures
 from itertools import count
 from multiprocessing.context import BaseContext
 from multiprocessing.process import current_process
@@ -18,7 +19,7 @@ from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterp
 from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
 from poolifier.pool.kinds.thread import DynamicThreadPool, FixedThreadPool
 from poolifier.task_functions import DEFAULT_TASK_NAME, Worker
-from poolifier.worker.calls import Sealed, call, call_here, initialize_process, initialize_thread, report_failure
+from poolifier.worker.calls import Sealed, call, call_here, initialize_process, initialize_thread
 
 __all__ = ["InterpreterPoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor"]
 
@@ -28,7 +29,10 @@ _ENDLESS: Final = 1 << 60
 _number = count().__next__
 
 
-class ProcessPoolExecutor(PoolExecutor):
+# Derived from those of the standard library for `isinstance`, by which asyncio goes as well: nothing of them is in use.
+
+
+class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):
     """Runs calls in child processes, as `concurrent.futures.ProcessPoolExecutor` does.
 
     A worker that dies costs the call that it ran and no other, `cancel` also stops a call that runs, and an
@@ -93,7 +97,7 @@ class ProcessPoolExecutor(PoolExecutor):
         self._engine.end_workers(signal.SIGKILL)
 
 
-class ThreadPoolExecutor(PoolExecutor):
+class ThreadPoolExecutor(PoolExecutor, futures.ThreadPoolExecutor):
     """Runs calls in threads, as `concurrent.futures.ThreadPoolExecutor` does.
 
     `cancel` also stops a call that runs, as soon as it is in Python code, and calls find the `contextvars` of whoever
@@ -160,7 +164,7 @@ class InterpreterPoolExecutor(PoolExecutor):
         options = _options(starts)
         wanted = _checked(initializer, initargs)
         if wanted is not None:
-            options.update(initializer=report_failure, initargs=wanted)
+            options.update(initializer=wanted[0], initargs=wanted[1:])
         worker = Worker({"call": call}, max_inactive_time=float("inf"))
         pool = (
             FixedInterpreterPool(1, worker, **options)

@@ -10,6 +10,7 @@ An engine knows nothing of its executor, so that one which nobody has any more c
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections import deque
@@ -34,6 +35,9 @@ __all__ = ["Engine"]
 
 _BATCH: Final = 1000
 """What is taken from the inbox in one turn of the loop."""
+
+# That of the standard library's executors.
+_logger = logging.getLogger("concurrent.futures")
 
 _number = count(1).__next__
 
@@ -263,7 +267,11 @@ class Engine:
                 future.set_exception(failure if self.broken is None else self._refusal())
                 continue
             try:
-                data = InContext(context, (called, arguments, keywords)) if pack is None else pack(called, arguments, keywords)
+                data = (
+                    InContext(context, (called, arguments, keywords))
+                    if pack is None
+                    else pack(called, arguments, keywords)
+                )
             except BaseException as error:  # noqa: BLE001 - pickling runs code of the arguments
                 future.set_exception(error)
                 continue
@@ -302,6 +310,8 @@ class Engine:
         broken = BrokenPoolError(f"the executor is broken, for no worker can be started: {error}")
         broken.__cause__ = error
         self.broken = broken
+        # As the standard library does, for the calls may be none that anybody waits for.
+        _logger.critical("no worker can be started:", exc_info=error)
         driver = self._driver
         if driver is not None:
             driver.changed(lambda _: driver.scheduler.give_up(error, "no worker can be started"))

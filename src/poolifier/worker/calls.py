@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["MANAGED", "Sealed", "call", "call_here", "each", "initialize_process", "initialize_thread", "report_failure"]
+__all__ = ["MANAGED", "Sealed", "call", "call_here", "each", "initialize_process", "initialize_thread"]
 
 _MOST_KNOWN: Final = 256
 """Functions that a worker remembers: enough for any program's own, not for one that makes them as it goes."""
@@ -86,7 +86,8 @@ def initialize_process(key: bytes, sealed: Sealed | None) -> None:
     """
     _keys.append(key)
     if sealed is not None:
-        report_failure(*sealed.open())
+        function, *arguments = sealed.open()
+        function(*arguments)
 
 
 def initialize_thread(initializer: Callable[..., object], *initargs: Any) -> None:
@@ -97,23 +98,12 @@ def initialize_thread(initializer: Callable[..., object], *initargs: Any) -> Non
     from contextvars import copy_context
 
     before = copy_context()
-    report_failure(initializer, *initargs)
+    initializer(*initargs)
     _set.variables = [
         (variable, value)
         for variable, value in copy_context().items()
         if variable not in before or before[variable] is not value
     ]
-
-
-def report_failure(initializer: Callable[..., object], *initargs: Any) -> None:
-    """Runs the initializer of a worker; says where the standard library's executors say it that it failed."""
-    try:
-        initializer(*initargs)
-    except BaseException:
-        import logging
-
-        logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
-        raise
 
 
 def _load(head: bytes) -> Callable[..., Any]:
