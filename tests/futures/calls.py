@@ -2,6 +2,7 @@
 
 import contextvars
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -69,3 +70,15 @@ def unreadable():
 
 def cannot_pickle():
     return (number for number in range(3))
+
+
+def only_once(path):
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+
+
+def worker():
+    return os.getpid(), threading.get_ident()
+
+
+def double(number):
+    return 2 * number

@@ -45,7 +45,8 @@ class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):
             a new interpreter, otherwise it is forked from a small server. None for the latter.
         initializer: Called in each worker before its first call. Where it raises, the executor is broken.
         initargs: What it is called with.
-        max_tasks_per_child: Calls after which, at the latest, a worker is replaced; None for no limit.
+        max_tasks_per_child: Calls after which a worker is to be replaced, or somewhat fewer; None for no limit. It
+            goes on until the one that takes its place is ready, so that no call waits for that.
 
     Raises:
         TypeError: An argument has the wrong type.

@@ -225,7 +225,7 @@ class Engine:
                 await pool.add_task_function(self._name, call_here if self._here else call)
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by an initializer, say. They are to end the worker, not this thread.
-            raise BrokenPoolError(f"no worker can be started: {error!r}") from error
+            raise BrokenPoolError(f"no worker gets ready: {error!r}") from error
         self._driver = pool._driver
 
     async def _leave(self) -> None:
@@ -307,14 +307,14 @@ class Engine:
         """No worker can be started: breaks, and every call with it."""
         if self.broken is not None:
             return
-        broken = BrokenPoolError(f"the executor is broken, for no worker can be started: {error}")
+        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {error}")
         broken.__cause__ = error
         self.broken = broken
         # As the standard library does, for the calls may be none that anybody waits for.
-        _logger.critical("no worker can be started:", exc_info=error)
+        _logger.critical("no worker gets ready:", exc_info=error)
         driver = self._driver
         if driver is not None:
-            driver.changed(lambda _: driver.scheduler.give_up(error, "no worker can be started"))
+            driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))
 
     def _cancel(self, future: CallFuture[Any]) -> None:
         if not future.tell_cancelled():

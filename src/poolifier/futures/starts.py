@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ __all__ = ["RESTART_LIMIT", "Starts"]
 
 _PATIENCE: Final = 5
 """Workers that may end one after another before they are ready."""
+
+_NO_ROOM: Final = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 RESTART_LIMIT: Final = (1_000_000, 0.5)
 """For the pool of an executor. Calls that end their workers, however many, are no reason to give up the others."""
@@ -38,7 +41,7 @@ class Starts:
     def _error(self, _: object, error: BaseException) -> None:
         if isinstance(error, WorkerCrashedError):
             return  # those whose calls it ran hear of it
-        if isinstance(error, WorkerStartError | OSError):
+        if isinstance(error, WorkerStartError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
             self._failed += 1
             if self._failed < _PATIENCE:
                 return
