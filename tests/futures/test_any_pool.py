@@ -18,7 +18,6 @@ from tests.conftest import Footprint
 from tests.futures import calls
 from tests.futures.conftest import needs_interpreters
 
-
 POOLS = [
     pytest.param(lambda: FixedProcessPool(2, calls.double), id="process"),
     pytest.param(lambda: DynamicProcessPool(0, 2, calls.double), id="dynamic_process"),

@@ -51,7 +51,7 @@ def test_a_function_that_nobody_has_any_more_is_forgotten(executor):
 
 def test_an_error_arrives_as_itself(executor):
     future = executor.submit(calls.fail, "broken")
-    with pytest.raises(ValueError, match="^broken$") as caught:
+    with pytest.raises(ValueError, match=r"^broken$") as caught:
         future.result()
     assert "raise ValueError(message)" in "".join(traceback.format_exception(caught.value))
     assert future.exception() is caught.value

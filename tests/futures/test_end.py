@@ -1,10 +1,11 @@
-"""How executors end: when they are told, when nobody has them any more, with the interpreter, and in forked processes."""
+"""How executors end: when told, when nobody has them any more, with the interpreter, and in forked processes."""
 
 import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import wait
 
 import pytest
@@ -64,7 +65,9 @@ def test_the_end_need_not_be_waited_for(executor_type):
 
 def test_one_that_was_never_used_has_nothing_to_end(executor_type):
     executor_type(2).shutdown()
-    with executor_type(2, ):
+    with executor_type(
+        2,
+    ):
         pass
 
 
@@ -97,7 +100,7 @@ def test_objects_are_let_go_of(executor):
     for number in range(3):
         kept = calls.Counter()
         gone = threading.Event()
-        weak = __import__("weakref").ref(kept, lambda _, gone=gone: gone.set())
+        weak = weakref.ref(kept, lambda _, gone=gone: gone.set())
         executor.submit(kept.add)
         del kept
         assert gone.wait(20), (number, weak)

@@ -1,7 +1,6 @@
 """Libraries that take an executor."""
 
 import os
-import sys
 
 import pytest
 

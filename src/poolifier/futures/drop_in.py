@@ -32,7 +32,7 @@ _number = count().__next__
 # Derived from those of the standard library for `isinstance`, by which asyncio goes as well: nothing of them is in use.
 
 
-class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):
+class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):  # type: ignore[misc]
     """Runs calls in child processes, as `concurrent.futures.ProcessPoolExecutor` does.
 
     A worker that dies costs the call that it ran and no other, `cancel` also stops a call that runs, and an
@@ -98,7 +98,7 @@ class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):
         self._engine.end_workers(signal.SIGKILL)
 
 
-class ThreadPoolExecutor(PoolExecutor, futures.ThreadPoolExecutor):
+class ThreadPoolExecutor(PoolExecutor, futures.ThreadPoolExecutor):  # type: ignore[misc]
     """Runs calls in threads, as `concurrent.futures.ThreadPoolExecutor` does.
 
     `cancel` also stops a call that runs, as soon as it is in Python code, and calls find the `contextvars` of whoever

@@ -28,6 +28,7 @@ from poolifier.futures.future import CallFuture
 from poolifier.futures.packing import Packer
 from poolifier.pool.base import Pool
 from poolifier.pool.driver import Driver
+from poolifier.scheduler.functions import Function
 from poolifier.scheduler.task import QUEUED, Task, TaskExtra
 from poolifier.worker.calls import call, call_here
 
@@ -41,6 +42,7 @@ _logger = logging.getLogger("concurrent.futures")
 
 _number = count(1).__next__
 
+Entry: TypeAlias = "tuple[Driver, Function, int, float | None]"
 Call: TypeAlias = "tuple[CallFuture[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any], Context | None]"
 
 
@@ -246,51 +248,54 @@ class Engine:
         """Takes what is in the inbox, and sees to it that what is left is taken in the next turn."""
         self._woken = False
         inbox = self._inbox
-        failure: BaseException | None = None
-        pack = None if self._here else self._packer.pack
+        entry: Entry | BaseException
         try:
-            driver, function, nice, limit = self._pool._called(self._name, None, None)
-        except Exception as error:  # noqa: BLE001 - what calls there are fail with it
-            failure = error
+            entry = self._pool._called(self._name, None, None)
+        except Exception as error:  # noqa: BLE001 - the calls that there are fail with it
+            entry = error
         for _ in range(min(len(inbox), _BATCH)):
             try:
                 item = inbox.popleft()
             except IndexError:
                 return  # the loop is closed, and two threads are here
-            if type(item) is not tuple:
-                self._perform(item)
-                continue
-            future, called, arguments, keywords, context = item
-            if future.cancelled():
-                continue  # of which the engine is about to hear
-            if failure is not None or self.broken is not None:
-                future.set_exception(failure if self.broken is None else self._refusal())
-                continue
-            try:
-                data = (
-                    InContext(context, (called, arguments, keywords))
-                    if pack is None
-                    else pack(called, arguments, keywords)
-                )
-            except BaseException as error:  # noqa: BLE001 - pickling runs code of the arguments
-                future.set_exception(error)
-                continue
-            task = Task(driver.next_task_id(), function, data, nice, future)
-            if limit is not None:
-                task.extra = TaskExtra(0, limit)
-            future._task = task
-            self._outstanding.add(future)
-            driver.submit(task)
+            if isinstance(item, tuple):
+                self._place(item, entry)
+            elif isinstance(item, CallFuture):
+                self._cancel(item)
+            else:
+                item()
         if inbox and not self._woken and self._loop is not None:
             self._woken = True
             self._wake()
         self._look()
 
-    def _perform(self, item: Any) -> None:
-        if isinstance(item, CallFuture):
-            self._cancel(item)
+    def _place(self, wanted: Call, entry: Entry | BaseException) -> None:
+        """Submits a call to the pool."""
+        future, called, arguments, keywords, context = wanted
+        if future.cancelled():
+            return  # of which the engine is about to hear
+        if self.broken is not None:
+            future.set_exception(self._refusal())
+            return
+        if isinstance(entry, BaseException):
+            future.set_exception(entry)
+            return
+        data: Any
+        if context is not None:
+            data = InContext(context, (called, arguments, keywords))
         else:
-            item()
+            try:
+                data = self._packer.pack(called, arguments, keywords)
+            except BaseException as error:  # noqa: BLE001 - pickling runs code of the arguments
+                future.set_exception(error)
+                return
+        driver, function, nice, limit = entry
+        task = Task(driver.next_task_id(), function, data, nice, future)
+        if limit is not None:
+            task.extra = TaskExtra(0, limit)
+        future._task = task
+        self._outstanding.add(future)
+        driver.submit(task)
 
     def _look(self) -> None:
         if self._closing and not self._outstanding and self._finished is not None:

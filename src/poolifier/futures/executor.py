@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from itertools import islice
 from time import monotonic
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from weakref import finalize
 
 from poolifier.futures.engine import Engine
@@ -32,8 +32,6 @@ class PoolExecutor(Executor):
     Raises:
         TypeError: That is no pool.
     """
-
-    _chunks: ClassVar[bool] = True
 
     def __init__(self, pool: Pool[Any, Any]) -> None:
         if not isinstance(pool, Pool):
