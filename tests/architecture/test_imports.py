@@ -75,6 +75,7 @@ def loaded_by(statement):
         "import poolifier",
         "import poolifier; poolifier.Worker, poolifier.TaskFunction",
         "import poolifier.worker.start",
+        "import poolifier.worker.calls",
         "import poolifier.backends.process.fork_server",
         "import poolifier.backends.interpreter.far_side",
     ],
