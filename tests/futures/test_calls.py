@@ -57,6 +57,12 @@ def test_an_error_arrives_as_itself(executor):
     assert future.exception() is caught.value
 
 
+def test_stop_iteration_arrives_as_the_cause_of_an_error(executor):
+    error = executor.submit(next, iter([])).exception()
+    assert type(error) is RuntimeError
+    assert type(error.__cause__) is StopIteration
+
+
 def test_exits_are_errors_of_the_call(executor):
     with pytest.raises(SystemExit):
         executor.submit(exit_with, 3).result()

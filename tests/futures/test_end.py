@@ -26,7 +26,7 @@ def script(code, **replaced):
     for name, value in replaced.items():
         code = code.replace(name, value)
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         timeout=60,
