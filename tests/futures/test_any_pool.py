@@ -12,6 +12,7 @@ from poolifier import (
     FixedProcessPool,
     FixedThreadPool,
     PoolNotStartedError,
+    Strategy,
 )
 from poolifier.futures import PoolExecutor
 from tests.conftest import Footprint
@@ -125,6 +126,16 @@ def test_a_pool_on_another_loop_serves_threads():
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+class Undecided(Strategy):
+    def choose(self, now):
+        raise LookupError("cannot decide")
+
+
+def test_a_strategy_that_raises_fails_the_call():
+    with PoolExecutor(FixedThreadPool(1, calls.double, worker_choice_strategy=Undecided)) as executor:
+        assert isinstance(executor.submit(abs, 1).exception(20), LookupError)
 
 
 def test_only_pools_will_do():

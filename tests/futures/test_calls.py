@@ -207,6 +207,16 @@ def test_callbacks_may_submit_and_raise(executor):
     assert chained.result(20) == 7
 
 
+def test_callbacks_of_what_ran_come_in_the_executors_own_thread(executor_type, tmp_path, eventually):
+    with executor_type(1) as executor:
+        running = executor.submit(calls.sleep_with_mark, str(tmp_path / "begun"), 0.2)
+        eventually((tmp_path / "begun").exists)
+        threads = []
+        running.add_done_callback(lambda _: threads.append(threading.current_thread().name))
+        assert running.result() == "slept"
+    assert threads == ["poolifier-executor"]
+
+
 def test_an_event_loop_uses_it_and_cancels_what_runs(executor, run, tmp_path, until):
     async def main():
         loop = asyncio.get_running_loop()

@@ -216,6 +216,26 @@ with ProcessPoolExecutor(2) as executor:
     assert (done.stdout, done.stderr) == ("[0, 2, 4, 6, 8]\n", "")
 
 
+def test_a_function_of_the_script_is_pickled_with_its_first_call():
+    done = script(
+        """
+from poolifier.futures import ProcessPoolExecutor
+
+setting = 1
+
+def read():
+    return setting
+
+with ProcessPoolExecutor(1) as executor:
+    print(executor.submit(read).result())
+    setting = 2
+    print(executor.submit(read).result())
+    print(executor.submit(lambda: setting).result())
+"""
+    )
+    assert (done.stdout, done.stderr) == ("1\n1\n2\n", "")
+
+
 def test_one_executor_can_follow_another():
     for number in range(5):
         with ProcessPoolExecutor(1) as executor:

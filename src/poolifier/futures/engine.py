@@ -295,7 +295,10 @@ class Engine:
             task.extra = TaskExtra(0, limit)
         future._task = task
         self._outstanding.add(future)
-        driver.submit(task)
+        try:
+            driver.submit(task)
+        except Exception as error:  # noqa: BLE001 - a strategy of the user's own may raise anything
+            future.set_exception(error)
 
     def _look(self) -> None:
         if self._closing and not self._outstanding and self._finished is not None:
