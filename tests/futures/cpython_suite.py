@@ -1,4 +1,4 @@
-"""Runs CPython's own tests of executors against ours, in a process of its own; the last line printed is the outcome.
+"""Runs CPython's own tests of executors against ours, in a process of its own, which writes the outcome to a file.
 
 `concurrent.futures` is made to hold our executors before the tests are imported, and so are the scripts that they run.
 """
@@ -7,6 +7,7 @@ import json
 import sys
 import unittest
 from concurrent import futures
+from pathlib import Path
 
 from poolifier import futures as ours
 
@@ -71,7 +72,7 @@ def main():
     kind = sys.argv[2]
     test_shutdown.assert_python_ok = with_ours(test_shutdown.assert_python_ok)
     loader = unittest.defaultTestLoader
-    if kind == "Interpreter":
+    if kind == "InterpreterPool":
         tests = [loader.loadTestsFromTestCase(case) for case in make_interpreter_tests()]
     else:
         tests = [loader.loadTestsFromModule(module) for module in MODULES]
@@ -93,7 +94,7 @@ def main():
         "skipped": [[test.id(), why] for test, why in result.skipped],
         "left_out": left_out,
     }
-    print(json.dumps(outcome))
+    Path(sys.argv[3]).write_text(json.dumps(outcome))
 
 
 if __name__ == "__main__":

@@ -199,6 +199,37 @@ executor.shutdown()
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{told}\n" * 3 + "5\nNone 7\n", "")
 
 
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_interrupts_in_the_middle_of_submitting_hang_nothing(name):
+    done = script(
+        """
+import signal
+from concurrent.futures import wait
+from poolifier.futures import NAME
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+with NAME(2) as executor:
+    executor.submit(abs, 1).result()
+    kept = []
+    for _ in range(150):
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+        try:
+            while True:
+                kept.append(executor.submit(abs, 1))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    print(len(wait(kept, timeout=30).not_done))
+""",
+        NAME=name,
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
 def test_a_script_needs_no_guard(tmp_path):
     path = tmp_path / "script.py"
     path.write_text(

@@ -103,10 +103,8 @@ class Engine:
             if not self._begun:
                 self._begin()
             self._inbox.append((future, function, arguments, keywords, context))
-            if self._woken:
-                return future
-            self._woken = True
-        self._wake()
+        if not self._woken:
+            self._wake()
         return future
 
     def cancelled(self, future: CallFuture[Any]) -> None:
@@ -179,16 +177,20 @@ class Engine:
         # In this order, and the other way round in `_drain`: so nothing stays there unseen.
         self._inbox.append(item)
         if not self._woken:
-            self._woken = True
             self._wake()
 
     def _wake(self) -> None:
         assert self._loop is not None
         try:
+            self._woken = True
             self._loop.call_soon_threadsafe(self._drain)
         except RuntimeError:
             # It is closed: the engine has ended, or it was somebody else's.
             self._drain()
+        except BaseException:
+            # A handler of signals has raised, perhaps before the loop was told. Once more does no harm.
+            self._woken = False
+            raise
 
     # ---- on the loop ------------------------------------------------------------------------------
 
@@ -261,11 +263,10 @@ class Engine:
             if isinstance(item, tuple):
                 self._place(item, entry)
             elif isinstance(item, CallFuture):
-                self._cancel(item)
+                self.drop(item)
             else:
                 item()
         if inbox and not self._woken and self._loop is not None:
-            self._woken = True
             self._wake()
         self._look()
 
@@ -324,7 +325,8 @@ class Engine:
         if driver is not None:
             driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))
 
-    def _cancel(self, future: CallFuture[Any]) -> None:
+    def drop(self, future: CallFuture[Any]) -> None:
+        """Lets go of a call whose future has been cancelled."""
         if not future.tell_cancelled():
             return
         task = future._task

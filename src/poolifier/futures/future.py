@@ -71,8 +71,11 @@ class CallFuture(Future[ResultT]):
         try:
             super().set_result(result)
         except InvalidStateError:
-            return  # it has just been cancelled, of which the engine is about to hear
-        self._engine.ended(self)
+            # It has just been cancelled, of which the engine is about to hear, unless a handler of signals
+            # has raised before it could be told.
+            self._engine.drop(self)
+        else:
+            self._engine.ended(self)
 
     def set_exception(self, exception: BaseException | None) -> None:
         """The call raised, or could not be carried out."""
@@ -81,8 +84,9 @@ class CallFuture(Future[ResultT]):
         try:
             super().set_exception(exception)
         except InvalidStateError:
-            return
-        self._engine.ended(self)
+            self._engine.drop(self)
+        else:
+            self._engine.ended(self)
 
     def tell_cancelled(self) -> bool:
         """Lets those who wait for it know that it was cancelled; returns False where they do."""
