@@ -74,6 +74,8 @@ class Engine:
         # Until the loop looks for the first time it need not be told that there is something.
         self._woken = True
         self._begun = False
+        # One look for every call. Why, is found out where it does.
+        self._refuses = False
         self._closed = False
         self._closing = False
         self._outstanding: set[CallFuture[Any]] = set()
@@ -98,7 +100,7 @@ class Engine:
         future: CallFuture[Any] = CallFuture(self)
         context = copy_context() if self._here else None
         with self._lock:
-            if self._closed or self.broken is not None or self.forked or at_exit.is_exiting():
+            if self._refuses:
                 raise self._refusal()
             if not self._begun:
                 self._begin()
@@ -113,12 +115,12 @@ class Engine:
 
     def close(self, *, cancel_waiting: bool = False) -> None:
         """Takes no more calls, and ends when those that were taken have ended. Does not wait, not even for a lock."""
-        self._closed = True
+        self._closed = self._refuses = True
         self._post(self._cancel_waiting if cancel_waiting else self._close)
 
     def end_workers(self, signal: int) -> None:
         """Closes, and ends the worker processes by a signal, whatever they run. Does not wait."""
-        self._closed = True
+        self._closed = self._refuses = True
         self._post(lambda: self._end_workers(signal))
 
     def wait(self) -> None:
@@ -136,7 +138,7 @@ class Engine:
 
     def forget(self) -> None:
         """This is a new process, forked from that of the engine: its threads are not here."""
-        self.forked = True
+        self.forked = self._refuses = True
         # Another thread may have held it.
         self._lock = threading.Lock()
 
@@ -159,6 +161,8 @@ class Engine:
         return fresh
 
     def _begin(self) -> None:
+        if at_exit.is_exiting():
+            raise self._refusal()
         driver = self._pool._driver
         self.owns = driver is None
         if driver is None:
@@ -213,7 +217,7 @@ class Engine:
                 await finished.wait()
             await self._leave()
         finally:
-            self._closed = True
+            self._closed = self._refuses = True
             for future in list(self._outstanding):
                 # Somebody else has ended the loop, or the pool.
                 future.cancel()
@@ -319,6 +323,7 @@ class Engine:
         broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {error}")
         broken.__cause__ = error
         self.broken = broken
+        self._refuses = True
         # As the standard library does, for the calls may be none that anybody waits for.
         _logger.critical("no worker gets ready:", exc_info=error)
         driver = self._driver

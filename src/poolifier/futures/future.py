@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, InvalidStateError
+from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from poolifier.futures.errors import as_standard
 from poolifier.scheduler.task import SENT
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["CallFuture"]
 
 ResultT = TypeVar("ResultT")
+
+_GONE: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED})
+_DONE: Final = _GONE | {FINISHED}
 
 
 class CallFuture(Future[ResultT]):
@@ -38,6 +42,16 @@ class CallFuture(Future[ResultT]):
             return False
         self._engine.cancelled(self)
         return True
+
+    # Both are asked for every call, and take a lock in the class above, which one look does not need.
+
+    def done(self) -> bool:
+        """Whether it was cancelled, or has a result or an error."""
+        return self._state in _DONE
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._state in _GONE
 
     def running(self) -> bool:
         """Whether a worker runs it, as far as the pool can tell."""
