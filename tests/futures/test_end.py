@@ -176,6 +176,7 @@ import os, sys, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 from poolifier.futures import NAME
 executor = NAME(2)
+executor.submit(abs, 1).result()
 running = executor.submit(time.sleep, 0.5)
 pid = os.fork()
 if pid == 0:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
+from importlib import import_module
 from itertools import count
 from typing import Any, Final, TypeAlias
 
@@ -166,6 +167,8 @@ class Engine:
         driver = self._pool._driver
         self.owns = driver is None
         if driver is None:
+            # Here and not in that thread: a process that is forked meanwhile would have half of the module for ever.
+            import_module(f"poolifier.backends.{self._pool.kind}.backend")
             # A daemon: it is waited for before other threads are, and one that is stuck is not waited for twice.
             thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="poolifier-executor", daemon=True)
             thread.start()
