@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ bench-quick: $(PEERS)  ## the same in about a minute, and the docs stay as they 
 
 bench-core: $(VENV)/.ready  ## nanoseconds that the scheduler takes per task, and whether they grow
 	$(BIN)/python -m benchmarks.core $(ARGS)
+
+bench-futures: $(VENV)/.ready  ## our executors beside those of concurrent.futures, in one run; a minute or two
+	$(BIN)/python -m benchmarks.futures $(ARGS)
 
 bench-kinds: $(VENV)/.ready  ## what each kind of worker costs: start, memory, latency, throughput, payload
 	$(BIN)/python -m benchmarks.kinds $(ARGS)

@@ -26,6 +26,7 @@ ROOMS = {
     "backends": BASE | {"wire", "worker"},
     "observe": BASE | {"scheduler"},
     "pool": BASE | {"scheduler", "wire", "worker", "backends", "observe"},
+    "futures": BASE | {"scheduler", "wire", "worker", "backends", "observe", "pool"},
     "testing": BASE | {"scheduler", "wire", "worker", "backends", "observe", "pool"},
 }
 
@@ -74,6 +75,7 @@ def loaded_by(statement):
         "import poolifier",
         "import poolifier; poolifier.Worker, poolifier.TaskFunction",
         "import poolifier.worker.start",
+        "import poolifier.worker.calls",
         "import poolifier.backends.process.fork_server",
         "import poolifier.backends.interpreter.far_side",
     ],

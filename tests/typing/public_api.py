@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, assert_type
@@ -40,6 +42,13 @@ from poolifier import (
     WorkerUsage,
     current_task,
     send_message,
+)
+from poolifier.futures import (
+    BrokenWorkerError,
+    InterpreterPoolExecutor,
+    PoolExecutor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
 )
 
 worker = Worker(max_inactive_time=10, kill_behavior=KillBehavior.HARD)
@@ -211,6 +220,19 @@ class Idlest(Strategy):
             assert_type(worker.slot, int)
             assert_type(worker.active, float)
         return worker
+
+
+def executors(pool: Pool[bytes, int], broken: BrokenWorkerError) -> None:
+    with ProcessPoolExecutor(2, initializer=print, initargs=("ready",), max_tasks_per_child=10) as executor:
+        assert_type(executor.submit(length, "data"), Future[int])
+        executor.submit(length, b"data")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        executor.terminate_workers()
+    with ThreadPoolExecutor(thread_name_prefix="mine") as threads:
+        assert_type(list(threads.map(length, ["data"], timeout=1.0, buffersize=3)), list[int])
+    any_: Executor = PoolExecutor(pool)
+    interpreters: Executor = InterpreterPoolExecutor(2)
+    error: BrokenProcessPool = broken
+    print(any_, interpreters, error)
 
 
 def strategies() -> None:

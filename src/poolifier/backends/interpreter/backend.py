@@ -40,6 +40,7 @@ class InterpreterBackend:
         initializer: Called in each worker before it is ready.
         initargs: What it is called with.
         grace: Seconds that a worker which is to be killed has to stop what it does.
+        thread_name: Names the thread of the worker of that number.
 
     Attributes:
         listener: Who is told what happens.
@@ -53,6 +54,7 @@ class InterpreterBackend:
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
         grace: float = 1.0,
+        thread_name: Callable[[int], str] = "poolifier-{}".format,
     ) -> None:
         self.listener: WorkerListener
         self.buffer = memoryview(b"")
@@ -60,6 +62,7 @@ class InterpreterBackend:
         self._source = source
         self._initializer = initializer
         self._initargs = tuple(initargs)
+        self._thread_name = thread_name
         self._launch = b""
         self._interpreters: Any = None
         self._channels: dict[int, InterpreterChannel] = {}
@@ -97,7 +100,7 @@ class InterpreterBackend:
             ours.setblocking(False)
 
             def start(ended: Callable[[BaseException | None], object]) -> InterpreterHost:
-                return InterpreterHost(self._interpreters, f"poolifier-{worker_id}", (fds[0], fds[1]), ended)
+                return InterpreterHost(self._interpreters, self._thread_name(worker_id), (fds[0], fds[1]), ended)
 
             channel = InterpreterChannel(self, worker_id, ours, ledger, start)
         except OSError:

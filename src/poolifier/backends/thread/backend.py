@@ -30,6 +30,7 @@ class ThreadBackend:
         initializer: Called in each thread before it is ready.
         initargs: What it is called with.
         grace: Seconds that a thread which is to be killed has to stop what it does.
+        thread_name: Names the thread of the worker of that number.
 
     Attributes:
         listener: Who is told what happens.
@@ -42,12 +43,14 @@ class ThreadBackend:
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
         grace: float = 1.0,
+        thread_name: Callable[[int], str] = "poolifier-{}".format,
     ) -> None:
         self.listener: WorkerListener
         self.grace = grace
         self._source = source
         self._initializer = initializer
         self._initargs = tuple(initargs)
+        self._thread_name = thread_name
         self._channels: dict[int, ThreadChannel] = {}
         self._abandoned: list[threading.Thread] = []
         self._started = False
@@ -66,7 +69,8 @@ class ThreadBackend:
         """
         if not self._started:
             raise RuntimeError("the backend has not been started, or has been closed")
-        channel = ThreadChannel(self, worker_id, self._source, settings, self._initializer, self._initargs)
+        name = self._thread_name(worker_id)
+        channel = ThreadChannel(self, worker_id, name, self._source, settings, self._initializer, self._initargs)
         self._channels[worker_id] = channel
         return channel
 

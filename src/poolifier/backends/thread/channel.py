@@ -67,6 +67,7 @@ class ThreadChannel:
         self,
         owner: _Owner,
         worker_id: int,
+        name: str,
         source: WorkerSource,
         settings: WorkerSettings,
         initializer: Callable[..., object] | None,
@@ -85,7 +86,7 @@ class ThreadChannel:
         self._thread = threading.Thread(
             target=run_thread,
             args=(self._worker, source, initializer, initargs, self._thread_ready, self._thread_ended),
-            name=f"poolifier-{worker_id}",
+            name=name,
             daemon=True,
         )
         try:

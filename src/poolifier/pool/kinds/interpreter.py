@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from poolifier.options import PoolOptions, check_sizes
@@ -23,6 +23,7 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
     def __init__(
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
+        self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         # Imported here, so that a pool of another kind does not import what only this one needs.
@@ -35,7 +36,9 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
         def create_backend() -> Backend:
             from poolifier.backends.interpreter.backend import InterpreterBackend
 
-            return InterpreterBackend(source, checked.initializer, checked.initargs, checked.abort_grace)
+            return InterpreterBackend(
+                source, checked.initializer, checked.initargs, checked.abort_grace, self._thread_name
+            )
 
         super().__init__(source, checked, create_backend)
 

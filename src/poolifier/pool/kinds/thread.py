@@ -26,6 +26,7 @@ class _ThreadPool(Pool[DataT, ResponseT]):
     def __init__(
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
+        self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         check_supported(self.kind, checked)
@@ -35,7 +36,7 @@ class _ThreadPool(Pool[DataT, ResponseT]):
             # Imported here, so that a pool of another kind does not import what only this one needs.
             from poolifier.backends.thread.backend import ThreadBackend
 
-            return ThreadBackend(source, checked.initializer, checked.initargs, checked.abort_grace)
+            return ThreadBackend(source, checked.initializer, checked.initargs, checked.abort_grace, self._thread_name)
 
         super().__init__(source, checked, create_backend, _with_context)
 

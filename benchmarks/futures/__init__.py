@@ -1,0 +1,1 @@
+"""Our executors beside those of the standard library."""

@@ -1,0 +1,367 @@
+"""The part of an executor that works on the pool's event loop, and the way there from other threads.
+
+Whatever the other threads want goes through the *inbox*: calls, cancellations, the request to close. Whoever
+puts something there wakes the loop, unless it has been woken and has not looked yet; so a thread that submits
+one call after another wakes it once for many of them.
+
+An engine knows nothing of its executor, so that one which nobody has any more can be closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from importlib import import_module
+from itertools import count
+from typing import Any, Final, TypeAlias
+
+from poolifier.errors import PoolifierError
+from poolifier.exchange import InContext
+from poolifier.futures import at_exit
+from poolifier.futures.errors import BrokenPoolError, BrokenWorkerError
+from poolifier.futures.future import CallFuture
+from poolifier.futures.packing import Packer
+from poolifier.pool.base import Pool
+from poolifier.pool.driver import Driver
+from poolifier.scheduler.functions import Function
+from poolifier.scheduler.task import QUEUED, Task, TaskExtra
+from poolifier.worker.calls import call, call_here
+
+__all__ = ["Engine"]
+
+_BATCH: Final = 1000
+"""What is taken from the inbox in one turn of the loop."""
+
+# That of the standard library's executors.
+_logger = logging.getLogger("concurrent.futures")
+
+_number = count(1).__next__
+
+Entry: TypeAlias = "tuple[Driver, Function, int, float | None]"
+Call: TypeAlias = "tuple[CallFuture[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any], Context | None]"
+
+
+class Engine:
+    """Runs the calls of one executor on one pool.
+
+    Args:
+        pool: The pool. One that is not started yet is started with the first call, in a thread of the
+            engine's own, and destroyed at the end.
+        name: The task function that makes calls, or None: then the pool is given one.
+
+    Attributes:
+        owns: The pool is the engine's own.
+        broken: Why no more calls are taken, or None.
+        forked: This is a process that was forked from the one that the engine works in.
+    """
+
+    def __init__(self, pool: Pool[Any, Any], name: str | None = None) -> None:
+        self.owns = True
+        self.broken: BaseException | None = None
+        self.forked = False
+        self._pool = pool
+        self._name = f"poolifier.futures-{_number()}" if name is None else name
+        self._adds = name is None
+        self._here = pool.kind == "thread"
+        self._packer = Packer()
+        self._lock = threading.Lock()
+        self._inbox: deque[Call | CallFuture[Any] | Callable[[], object]] = deque()
+        # Until the loop looks for the first time it need not be told that there is something.
+        self._woken = True
+        self._begun = False
+        # One look for every call. Why, is found out where it does.
+        self._refuses = False
+        self._closed = False
+        self._closing = False
+        self._outstanding: set[CallFuture[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._driver: Driver | None = None
+        self._thread: threading.Thread | None = None
+        self._finished: asyncio.Event | None = None
+        self._over = threading.Event()
+        self._lasting: asyncio.Task[None] | None = None
+
+    # ---- from any thread --------------------------------------------------------------------------
+
+    def submit(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> CallFuture[Any]:
+        """Runs a call.
+
+        Raises:
+            BrokenPoolError: No worker can be started.
+            RuntimeError: The engine takes no more calls, or this process was forked from its own.
+        """
+        future: CallFuture[Any] = CallFuture(self)
+        context = copy_context() if self._here else None
+        with self._lock:
+            if self._refuses:
+                raise self._refusal()
+            if not self._begun:
+                self._begin()
+            self._inbox.append((future, function, arguments, keywords, context))
+        if not self._woken:
+            self._wake()
+        return future
+
+    def cancelled(self, future: CallFuture[Any]) -> None:
+        """A future has been cancelled."""
+        self._post(future)
+
+    def close(self, *, cancel_waiting: bool = False) -> None:
+        """Takes no more calls, and ends when those that were taken have ended. Does not wait, not even for a lock."""
+        self._closed = self._refuses = True
+        self._post(self._cancel_waiting if cancel_waiting else self._close)
+
+    def end_workers(self, signal: int) -> None:
+        """Closes, and ends the worker processes by a signal, whatever they run. Does not wait."""
+        self._closed = self._refuses = True
+        self._post(lambda: self._end_workers(signal))
+
+    def wait(self) -> None:
+        """Returns when it has ended. On the loop, which must not wait, it returns at once."""
+        if not self._begun or self.forked:
+            return
+        if self._thread is not None:
+            if self._thread is not threading.current_thread():
+                self._thread.join()
+            return
+        with suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:
+                return
+        self._over.wait()
+
+    def forget(self) -> None:
+        """This is a new process, forked from that of the engine: its threads are not here."""
+        self.forked = self._refuses = True
+        # Another thread may have held it.
+        self._lock = threading.Lock()
+
+    def elsewhere(self) -> RuntimeError:
+        """The error for a process that was forked."""
+        return RuntimeError(
+            "the executor belongs to the process that this one was forked from, and does not work here; create another"
+        )
+
+    def _refusal(self) -> BaseException:
+        if self.forked:
+            return self.elsewhere()
+        if self._closed:
+            return RuntimeError("cannot schedule new futures after shutdown")
+        if self.broken is None:
+            return RuntimeError("cannot schedule new futures after interpreter shutdown")
+        # A fresh one: an error that is raised again and again collects all the tracebacks.
+        fresh = BrokenPoolError(*self.broken.args)
+        fresh.__cause__ = self.broken.__cause__
+        return fresh
+
+    def _begin(self) -> None:
+        if at_exit.is_exiting():
+            raise self._refusal()
+        driver = self._pool._driver
+        self.owns = driver is None
+        if driver is None:
+            # Here and not in that thread: a process that is forked meanwhile would have half of the module for ever.
+            import_module(f"poolifier.backends.{self._pool.kind}.backend")
+            # A daemon: it is waited for before other threads are, and one that is stuck is not waited for twice.
+            thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="poolifier-executor", daemon=True)
+            thread.start()
+            self._thread = thread
+        else:
+            driver.loop.call_soon_threadsafe(self._run_there)
+        self._begun = True
+        at_exit.watch(self)
+
+    def _post(self, item: CallFuture[Any] | Callable[[], object]) -> None:
+        if self.forked:
+            return
+        # In this order, and the other way round in `_drain`: so nothing stays there unseen.
+        self._inbox.append(item)
+        if not self._woken:
+            self._wake()
+
+    def _wake(self) -> None:
+        assert self._loop is not None
+        try:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._drain)
+        except RuntimeError:
+            # It is closed: the engine has ended, or it was somebody else's.
+            self._drain()
+        except BaseException:
+            # A handler of signals has raised, perhaps before the loop was told. Once more does no harm.
+            self._woken = False
+            raise
+
+    # ---- on the loop ------------------------------------------------------------------------------
+
+    def _run_there(self) -> None:
+        """Begins on the loop of a pool that somebody else has started."""
+        # The event loop itself remembers tasks only weakly.
+        self._lasting = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._finished = finished = asyncio.Event()
+        try:
+            try:
+                await self._open()
+            except Exception as error:  # noqa: BLE001 - told to whoever has called, or calls
+                self.give_up(error)
+            self._drain()
+            while not self._ended():
+                finished.clear()
+                await finished.wait()
+            await self._leave()
+        finally:
+            self._closed = self._refuses = True
+            for future in list(self._outstanding):
+                # Somebody else has ended the loop, or the pool.
+                future.cancel()
+            self._drain()
+            self._over.set()
+
+    async def _open(self) -> None:
+        pool = self._pool
+        try:
+            if self.owns:
+                await pool.start()
+            if self._adds:
+                await pool.add_task_function(self._name, call_here if self._here else call)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Raised by an initializer, say. They are to end the worker, not this thread.
+            raise BrokenPoolError(f"no worker gets ready: {error!r}") from error
+        self._driver = pool._driver
+
+    async def _leave(self) -> None:
+        if self.owns:
+            await self._pool.destroy()
+        elif self._adds:
+            with suppress(PoolifierError):
+                await self._pool.remove_task_function(self._name)
+
+    def _ended(self) -> bool:
+        if not self._closing or self._outstanding:
+            return False
+        # Whoever has found it open puts his call there before he lets go of the lock.
+        with self._lock:
+            return not self._inbox
+
+    def _drain(self) -> None:
+        """Takes what is in the inbox, and sees to it that what is left is taken in the next turn."""
+        self._woken = False
+        inbox = self._inbox
+        entry: Entry | BaseException
+        try:
+            entry = self._pool._called(self._name, None, None)
+        except Exception as error:  # noqa: BLE001 - the calls that there are fail with it
+            entry = error
+        for _ in range(min(len(inbox), _BATCH)):
+            try:
+                item = inbox.popleft()
+            except IndexError:
+                return  # the loop is closed, and two threads are here
+            if isinstance(item, tuple):
+                self._place(item, entry)
+            elif isinstance(item, CallFuture):
+                self.drop(item)
+            else:
+                item()
+        if inbox and not self._woken and self._loop is not None:
+            self._wake()
+        self._look()
+
+    def _place(self, wanted: Call, entry: Entry | BaseException) -> None:
+        """Submits a call to the pool."""
+        future, called, arguments, keywords, context = wanted
+        if future.cancelled():
+            return  # of which the engine is about to hear
+        if self.broken is not None:
+            future.set_exception(self._refusal())
+            return
+        if isinstance(entry, BaseException):
+            future.set_exception(entry)
+            return
+        data: Any
+        if context is not None:
+            data = InContext(context, (called, arguments, keywords))
+        else:
+            try:
+                data = self._packer.pack(called, arguments, keywords)
+            except BaseException as error:  # noqa: BLE001 - pickling runs code of the arguments
+                future.set_exception(error)
+                return
+        driver, function, nice, limit = entry
+        task = Task(driver.next_task_id(), function, data, nice, future)
+        if limit is not None:
+            task.extra = TaskExtra(0, limit)
+        future._task = task
+        self._outstanding.add(future)
+        try:
+            driver.submit(task)
+        except Exception as error:  # noqa: BLE001 - a strategy of the user's own may raise anything
+            future.set_exception(error)
+
+    def _look(self) -> None:
+        if self._closing and not self._outstanding and self._finished is not None:
+            self._finished.set()
+
+    def ended(self, future: CallFuture[Any]) -> None:
+        """A call has ended."""
+        self._outstanding.discard(future)
+        future._task = None
+        if self._closing:
+            self._look()
+
+    def give_up(self, error: BaseException) -> None:
+        """No worker can be started: breaks, and every call with it."""
+        if self.broken is not None:
+            return
+        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {error}")
+        broken.__cause__ = error
+        self.broken = broken
+        self._refuses = True
+        # As the standard library does, for the calls may be none that anybody waits for.
+        _logger.critical("no worker gets ready:", exc_info=error)
+        driver = self._driver
+        if driver is not None:
+            driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))
+
+    def drop(self, future: CallFuture[Any]) -> None:
+        """Lets go of a call whose future has been cancelled."""
+        if not future.tell_cancelled():
+            return
+        task = future._task
+        self.ended(future)
+        if task is not None and self._driver is not None:
+            self._driver.abort(task)
+
+    def _close(self) -> None:
+        self._closing = True
+
+    def _cancel_waiting(self) -> None:
+        self._closing = True
+        for future in list(self._outstanding):
+            task = future._task
+            # What a worker was sent ahead it may have begun.
+            if task is not None and task.state == QUEUED:
+                future.cancel()
+
+    def _end_workers(self, signal: int) -> None:
+        self._closing = True
+        driver = self._driver
+        for future in list(self._outstanding):
+            task = future._task
+            future.set_exception(BrokenWorkerError(f"the executor's workers were ended by signal {signal}"))
+            if task is not None and driver is not None:
+                driver.abort(task)
+        for channel in [] if driver is None else list(driver.channels.values()):
+            if channel.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(channel.pid, signal)

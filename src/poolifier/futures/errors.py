@@ -1,0 +1,53 @@
+"""Errors that are the library's and the standard library's at once, for code that catches either."""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor
+from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures.thread import BrokenThreadPool
+from pickle import PicklingError, UnpicklingError
+
+from poolifier.errors import PoolFailedError, SerializationError, WorkerCrashedError
+
+__all__ = [
+    "BrokenPoolError",
+    "BrokenWorkerError",
+    "UnpicklableCallError",
+    "UnreadableCallError",
+    "as_standard",
+]
+
+
+class BrokenWorkerError(WorkerCrashedError, BrokenProcessPool, BrokenThreadPool):
+    """The worker died while it ran this call. The executor is not broken: other calls go on, and so can you."""
+
+
+class BrokenPoolError(PoolFailedError, BrokenProcessPool, BrokenThreadPool):
+    """The executor is broken: no worker can be started. `__cause__` says why, such as the initializer's error."""
+
+
+class UnpicklableCallError(SerializationError, PicklingError):
+    """The call or its result cannot be pickled."""
+
+
+class UnreadableCallError(SerializationError, UnpicklingError, BrokenProcessPool):
+    """The call or its result cannot be unpickled, which breaks the standard library's executor, and not this one."""
+
+
+def as_standard(error: BaseException) -> BaseException:
+    """The same error, as code that knows the standard library's executors expects it."""
+    if isinstance(error, BrokenExecutor | PicklingError):
+        return error
+    made: BaseException
+    if isinstance(error, WorkerCrashedError):
+        made = BrokenWorkerError(*error.args)
+        vars(made).update(vars(error))
+    elif isinstance(error, PoolFailedError):
+        made = BrokenPoolError(*error.args)
+    elif isinstance(error, SerializationError):
+        made = (UnreadableCallError if "cannot be unpickled" in str(error) else UnpicklableCallError)(*error.args)
+    else:
+        return error
+    made.__cause__ = error.__cause__
+    made.__context__ = error.__context__
+    return made

@@ -1,0 +1,111 @@
+"""What `submit` returns."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, InvalidStateError
+from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from poolifier.futures.errors import as_standard
+from poolifier.scheduler.task import SENT
+
+if TYPE_CHECKING:
+    from poolifier.futures.engine import Engine
+    from poolifier.scheduler.task import Task
+
+__all__ = ["CallFuture"]
+
+ResultT = TypeVar("ResultT")
+
+_GONE: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED})
+_DONE: Final = _GONE | {FINISHED}
+
+
+class CallFuture(Future[ResultT]):
+    """The result of a call: a `concurrent.futures.Future` whose `cancel` also stops a call that is running.
+
+    It takes the place of the task's future: the driver settles it, on the pool's event loop. Where it
+    is cancelled from another thread meanwhile, the first one wins.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+        self._task: Task | None = None
+        self._told = False
+
+    def cancel(self) -> bool:
+        """Cancels the call: drops it where it waits, aborts it where it runs. False where it is done already."""
+        # For the class above it is pending until it is done, so that it can be cancelled until then.
+        if not super().cancel():
+            return False
+        self._engine.cancelled(self)
+        return True
+
+    # Both are asked for every call, and take a lock in the class above, which one look does not need.
+
+    def done(self) -> bool:
+        """Whether it was cancelled, or has a result or an error."""
+        return self._state in _DONE
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._state in _GONE
+
+    def running(self) -> bool:
+        """Whether a worker runs it, as far as the pool can tell."""
+        task = self._task
+        if task is None or task.state != SENT or self.done():
+            return False
+        node = task.node
+        while node is not None:
+            try:
+                return any(sequence == task.sequence for sequence in islice(node.sent, node.capacity))
+            except RuntimeError:  # the loop's thread has changed it meanwhile
+                continue
+        return False
+
+    def result(self, timeout: float | None = None) -> ResultT:
+        """As in the standard library; in a process that was forked from the executor's it raises `RuntimeError`."""
+        if self._engine.forked and not self.done():
+            raise self._engine.elsewhere()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """As in the standard library; in a process that was forked from the executor's it raises `RuntimeError`."""
+        if self._engine.forked and not self.done():
+            raise self._engine.elsewhere()
+        return super().exception(timeout)
+
+    # ---- what the driver tells, on the pool's event loop ------------------------------------------
+
+    def set_result(self, result: Any) -> None:
+        """The call returned."""
+        try:
+            super().set_result(result)
+        except InvalidStateError:
+            # It has just been cancelled, of which the engine is about to hear, unless a handler of signals
+            # has raised before it could be told.
+            self._engine.drop(self)
+        else:
+            self._engine.ended(self)
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """The call raised, or could not be carried out."""
+        if exception is not None:
+            exception = as_standard(exception)
+        try:
+            super().set_exception(exception)
+        except InvalidStateError:
+            self._engine.drop(self)
+        else:
+            self._engine.ended(self)
+
+    def tell_cancelled(self) -> bool:
+        """Lets those who wait for it know that it was cancelled; returns False where they do."""
+        if self._told:
+            return False
+        self._told = True
+        self.set_running_or_notify_cancel()
+        return True

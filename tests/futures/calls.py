@@ -1,0 +1,84 @@
+"""What tests have executors call. Workers import this module by name."""
+
+import contextvars
+import os
+import threading
+import time
+from pathlib import Path
+
+VARIABLE = contextvars.ContextVar("VARIABLE", default="unset")
+STATE = "untouched"
+
+
+class Unreadable:
+    """Cannot be unpickled."""
+
+    def __reduce__(self):
+        return fail, ("it is not to be read",)
+
+
+class Counter:
+    def __init__(self):
+        self.count = 0
+
+    def add(self):
+        self.count += 1
+        return self.count
+
+
+def fail(message):
+    raise ValueError(message)
+
+
+def with_keywords(first, /, *rest, **named):
+    return first, rest, named
+
+
+def leave_mark(path):
+    Path(path).touch()
+
+
+def sleep_with_mark(path, seconds=60.0):
+    Path(path).touch()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.005)
+    return "slept"
+
+
+def initialize(value):
+    global STATE
+    STATE = value
+    VARIABLE.set(value)
+
+
+def state():
+    return STATE
+
+
+def variable():
+    return VARIABLE.get()
+
+
+def kill_self():
+    os.kill(os.getpid(), 9)
+
+
+def unreadable():
+    return Unreadable()
+
+
+def cannot_pickle():
+    return (number for number in range(3))
+
+
+def only_once(path):
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+
+
+def worker():
+    return os.getpid(), threading.get_ident()
+
+
+def double(number):
+    return 2 * number
