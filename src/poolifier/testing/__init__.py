@@ -1,6 +1,7 @@
-"""Tools for testing pools and what runs on them: the scheduler under a virtual clock.
+"""Tools for testing pools and what runs on them: the scheduler under a virtual clock, and faults for real pools.
 
-Public, and what the library's own tests use. Nothing here starts a thread or a process.
+Public, and what the library's own tests use. Nothing here starts a thread or a process. The faults are in
+`poolifier.testing.faults`.
 """
 
 from __future__ import annotations

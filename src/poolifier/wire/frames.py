@@ -61,6 +61,13 @@ class FrameDecoder:
 
     __slots__ = ("_filled", "_large", "_partial", "more")
 
+    @property
+    def unfinished(self) -> int | None:
+        """Bytes that have arrived of a frame that is not complete, or None where there is no such frame."""
+        if self._large is not None:
+            return HEADER.size + self._filled
+        return len(self._partial) or None
+
     def __init__(self) -> None:
         self.more = False
         self._partial = b""

@@ -273,8 +273,7 @@ class Session:
             return
         self.flush()
         if not self.outbox.add(reply):
-            active, idle = self.times()
-            self.link.send(messages.message(messages.BULK, ([reply], active, idle)))
+            self.link.send(messages.message(messages.BULK, (self.outbox.skip(), *self.times(), [reply])))
 
     def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """Replies that a task failed, or that it was aborted if that is why."""
