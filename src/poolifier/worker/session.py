@@ -50,6 +50,8 @@ POKE: Final[signal.Signals] = getattr(signal, "SIGURG", signal.SIGTERM)
 """The poke. A worker that has no handler for it yet ignores it, as any process does by default.
 (Where it does not exist there are no process workers, but this module is still imported.)"""
 
+_POKES: Final = (POKE,)
+
 _SPARE_DEPTH: Final = 200
 
 
@@ -137,6 +139,15 @@ class Session:
         """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
         signal.signal(POKE, self._on_poke)
         os.register_at_fork(after_in_child=self._on_fork)
+
+    def stay_awake(self) -> None:
+        """Hears pokes again where a task has left their signal blocked, ignored or with a handler of its own.
+
+        Called before the worker waits, when nobody waits for it.
+        """
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _POKES)
+        if signal.getsignal(POKE) != self._on_poke:
+            signal.signal(POKE, self._on_poke)
 
     def use_loop(
         self,
