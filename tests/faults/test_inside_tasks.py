@@ -218,6 +218,32 @@ def test_closing_every_descriptor(endure, first, start_method):
     endure(main)
 
 
+def use_up_descriptors(_):
+    try:
+        while True:
+            os.open(os.devnull, os.O_RDONLY)
+    except OSError as error:
+        return str(error)
+
+
+def test_using_up_every_descriptor(endure):
+    """Large data needs one, once in a worker's life; a worker that has none left gives way to another."""
+
+    async def main(guard):
+        functions = {"use up": use_up_descriptors, "echo": bytes, "identify": identify}
+        async with FixedProcessPool(1, functions) as pool:
+            [said] = await guard.outcomes([pool.execute(None, "use up")])
+            assert "Too many open files" in said
+            worker = await pool.execute(None, "identify")
+            data = os.urandom(1 << 20)
+            assert await guard.outcomes([pool.execute(data, "echo") for _ in range(5)]) == [data] * 5
+            assert await pool.execute(None, "identify") != worker
+            assert pool.info.failed_tasks == 0
+            await guard.healthy(pool)
+
+    endure(main)
+
+
 def test_a_worker_that_is_stopped(endure):
     """It cannot be told from one that takes long. A time limit ends it, and so does the end of the pool."""
 

@@ -509,6 +509,8 @@ class Pool(Generic[DataT, ResponseT]):
     def _opened(self) -> Driver:
         if self._driver is None or not self._open:
             raise self._closed()
+        if get_ident() != self._driver.thread:
+            raise self._elsewhere()
         if self._scheduler.failure is not None:
             raise self._failed(self._scheduler.failure)
         return self._driver

@@ -18,6 +18,7 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | FLUSH | to a Ray worker | None |
 | PARCELS | to the worker | list of tasks, of which some have parcels where others have a pickle (see `parcels`) |
 | TRIM | to the worker | None: nothing large has been sent for a while |
+| GIVE_AGAIN | to the worker | None: the descriptor of its memory was lost on the way |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
 | BULK | to the pool | (generation, active, idle, list of replies): what is too large for REPLIES |
@@ -60,6 +61,7 @@ __all__ = [
     "CREDIT",
     "FLUSH",
     "FUNCTION_ADDED",
+    "GIVE_AGAIN",
     "MESSAGE",
     "PARCELS",
     "READY",
@@ -92,6 +94,7 @@ REMOVE_FUNCTIONS: Final = 8
 FLUSH: Final = 9
 PARCELS: Final = 10
 TRIM: Final = 11
+GIVE_AGAIN: Final = 12
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18

@@ -181,10 +181,16 @@ class Session:
             elif opcode == messages.REMOVE_FUNCTIONS:
                 self._forget(body)
             elif opcode == messages.PARCELS and self._unpacker is not None:
-                self.inbox.extend(self._unpacker.bind_tasks(body))
+                bound = self._unpacker.bind_tasks(body)
+                if self._unpacker.lost:
+                    # A task has used them up. What was sent here and has not started runs elsewhere.
+                    self.link.lose("this worker has no descriptor left for large data")
+                self.inbox.extend(bound)
             elif opcode == messages.TRIM and self._unpacker is not None:
                 self._unpacker.cool()
                 self.packer.trim(sys.maxsize)
+            elif opcode == messages.GIVE_AGAIN:
+                self._guarded(self.packer.give_again)
 
     def serve(self) -> None:
         """Serves the pool in the middle of a task.

@@ -57,7 +57,7 @@ class ProcessChannel(WireChannel):
         self._backend = owner
         self._stdout, self._stderr = outputs
         self._process = ProcessHandle()
-        self._buffers = Buffers(self._loop, owner.copier, beside, lambda: self._say(messages.TRIM, None), self._hand_on)
+        self._buffers = Buffers(self._loop, owner.copier, beside, lambda opcode: self._say(opcode, None), self._hand_on)
         self._pack = self._buffers.pack
         self._ending: tuple[int | None, str | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
