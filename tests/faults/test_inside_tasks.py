@@ -3,15 +3,15 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from poolifier import FixedInterpreterPool, FixedProcessPool, FixedThreadPool, TaskTimeoutError, WorkerCrashedError
+from poolifier import FixedProcessPool, FixedThreadPool, SerializationError, TaskTimeoutError, WorkerCrashedError
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -46,11 +46,14 @@ def test_a_pool_within_a_task(endure, pool_class, function):
     endure(main)
 
 
+def note(path, text):
+    Path(path).write_text(text)
+
+
 def hold_a_pool(path):
     async def main():
         async with FixedProcessPool(1, whoami) as pool:
-            with open(path, "w") as file:
-                file.write(str(await pool.execute()))
+            note(path, str(await pool.execute()))
             os.kill(os.getpid(), signal.SIGKILL)
 
     asyncio.run(main())
@@ -63,6 +66,17 @@ def test_a_pool_within_a_worker_that_is_killed_goes_with_it(endure, tmp_path, un
             assert isinstance(error, WorkerCrashedError)
             inner = int((tmp_path / "pid").read_text())
             await until(lambda: not psutil.pid_exists(inner) or psutil.Process(inner).status() == "zombie")
+            await guard.healthy(pool)
+
+    endure(main)
+
+
+def test_a_pool_cannot_be_sent_to_its_workers(endure):
+    async def main(guard):
+        async with FixedProcessPool(1, whoami) as pool:
+            [error] = await guard.outcomes([pool.execute(pool)])
+            assert isinstance(error, SerializationError)
+            assert "creates a pool" in str(error)
             await guard.healthy(pool)
 
     endure(main)
@@ -127,14 +141,14 @@ def test_changing_everything(endure, tmp_path, then):
     async def main(guard):
         functions = {"change": change_everything, "nap": nap, "identify": identify}
         async with FixedProcessPool(1, functions) as pool:
-            here = os.getcwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()
+            here = Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()
             worker = await pool.execute(None, "identify")
             assert await guard.outcomes([pool.execute(str(tmp_path), "change")]) == [None]
             if then == "abort":
                 # The signal that aborts is heard again, though the task had switched it off.
                 assert type(*await guard.outcomes([pool.execute(60, "nap", timeout=0.05)])) is TaskTimeoutError
             assert await pool.execute(None, "identify") == worker
-            assert (os.getcwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()) == here
+            assert (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()) == here
             await guard.healthy(pool)
 
     endure(main)
@@ -174,8 +188,7 @@ def test_a_task_that_blocks_the_signal_of_aborts(endure, function):
 def start_a_thread(path):
     def later():
         time.sleep(0.05)
-        with open(path, "w") as file:
-            file.write("done")
+        note(path, "done")
         threading.Event().wait()
 
     threading.Thread(target=later).start()

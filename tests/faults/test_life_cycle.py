@@ -106,7 +106,7 @@ def test_destroy_while_workers_crash(endure):
             await pool.start()
             async with Chaos(pool, ["kill", "terminate"], every=(0.0, 0.005), seed=seed) as chaos:
                 futures = [guard.watch(pool.execute(0.01)) for _ in range(100)]
-                while len(chaos.harms) < 3:
+                while len(chaos.harms) < 3:  # noqa: ASYNC110 - nothing fires an event for it
                     await asyncio.sleep(0)
                 before = time.monotonic()
                 await asyncio.gather(pool.destroy(), pool.destroy())
@@ -161,15 +161,19 @@ def test_the_loop_is_closed_with_tasks_pending():
         futures.append(pool.execute(60))
 
     futures = []
-    with pytest.warns(ResourceWarning) as warned:
+
+    def run_and_forget():
         asyncio.run(forgetful())
         assert not futures[0].done()
         futures[0].cancel()
         futures.clear()
         gc.collect()
+
+    with pytest.warns(ResourceWarning) as warned:
+        run_and_forget()
     [(name, workers)] = pools
     assert any(f"{name} was never destroyed" in str(warning.message) for warning in warned)
-    gone, alive = psutil.wait_procs(workers, timeout=5)
+    _, alive = psutil.wait_procs(workers, timeout=5)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 

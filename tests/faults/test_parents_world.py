@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_threads_of_the_parent_that_log_and_allocate(endure):
     stop = threading.Event()
     logger = logging.getLogger("tests.faults.busy")
     logger.propagate = False
-    logger.addHandler(logging.StreamHandler(open(os.devnull, "w")))
+    logger.addHandler(logging.FileHandler(os.devnull))
 
     def be_busy():
         while not stop.is_set():
@@ -104,13 +105,14 @@ def test_threads_of_the_parent_that_log_and_allocate(endure):
             stop.set()
             for thread in threads:
                 thread.join()
-            logger.handlers[0].stream.close()
+            logger.handlers[0].close()
+            logger.handlers.clear()
 
     endure(main)
 
 
 def descriptors():
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 class FewDescriptors:
@@ -122,7 +124,7 @@ class FewDescriptors:
 
     def __enter__(self):
         self.before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
         resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
         self.take_all()
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(highest + 1 + self.free, soft), hard))
@@ -283,9 +285,7 @@ PROCESSES = textwrap.dedent(
 def test_however_few_processes_are_left_a_start_succeeds_or_says_so_and_a_pool_recovers(tmp_path):
     script = tmp_path / "processes.py"
     script.write_text(PROCESSES)
-    done = subprocess.run(
-        [sys.executable, script, "drop"], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, script, "drop"], capture_output=True, text=True, timeout=60, check=False)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr + done.stdout
     assert said[-1] == "recovered"

@@ -699,7 +699,7 @@ class Pool(Generic[DataT, ResponseT]):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} cannot be sent to a worker, nor anywhere else: a task that needs workers creates a pool of its own"
+            f"{self!r} cannot be sent to a worker, nor anywhere else; a task that needs workers creates a pool"
         )
 
     def __repr__(self) -> str:

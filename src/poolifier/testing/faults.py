@@ -11,14 +11,9 @@ exactly once; one that had started fails with a `WorkerCrashedError` that says h
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import struct
-from collections import Counter
 from collections.abc import Sequence
-from enum import StrEnum
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -27,41 +22,11 @@ import psutil
 from poolifier.errors import UnsupportedError
 from poolifier.pool.base import Pool
 from poolifier.task_functions import TaskFunction
+from poolifier.testing.harm import EXIT_CODE, SIGNALS, Fault, StartLog, arm, armed_signal, suffer
 
 __all__ = ["EXIT_CODE", "Chaos", "Fault", "Harm", "StartLog", "arm", "check_healthy", "suffer"]
 
-EXIT_CODE: Final = 86
-"""The exit code of a worker that suffers `Fault.EXIT`."""
-
-_FIRST_SIGNAL: Final = 8
 _PROBE: Final = "poolifier.testing.faults.probe"
-_NUMBER: Final = struct.Struct("<q")
-
-
-class Fault(StrEnum):
-    """A way to harm a process."""
-
-    KILL = "kill"
-    """`SIGKILL`: no code of the process runs any more."""
-    TERMINATE = "terminate"
-    """`SIGTERM`."""
-    SEGFAULT = "segfault"
-    """`SIGSEGV`, as after a read from address 0."""
-    EXIT = "exit"
-    """`os._exit(EXIT_CODE)`, between any two steps of the interpreter."""
-    PAUSE = "pause"
-    """`SIGSTOP`; `Chaos` lets it go on after a while."""
-    MEMORY = "memory"
-    """`RLIMIT_AS`: it gets no more memory from the system than it has."""
-
-
-_SIGNALS: Final = {
-    Fault.KILL: signal.SIGKILL,
-    Fault.TERMINATE: signal.SIGTERM,
-    Fault.SEGFAULT: signal.SIGSEGV,
-    Fault.PAUSE: signal.SIGSTOP,
-}
-_ARMED: Final = (Fault.EXIT, Fault.MEMORY)
 
 
 class Harm(NamedTuple):
@@ -71,38 +36,6 @@ class Harm(NamedTuple):
     pid: int
     fault: Fault
     at: float
-
-
-def suffer(fault: str) -> None:
-    """Does that to the process that calls it. A task function, or part of one.
-
-    Args:
-        fault: One of `Fault`, or its name.
-    """
-    fault = Fault(fault)
-    if fault is Fault.EXIT:
-        os._exit(EXIT_CODE)
-    elif fault is Fault.MEMORY:
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), hard))
-    else:
-        os.kill(os.getpid(), _SIGNALS[fault])
-
-
-def arm() -> None:
-    """Lets `Chaos` inject into this process what it has to do to itself; an `initializer` for pools.
-
-    Takes the real-time signals `SIGRTMIN + 8` and `SIGRTMIN + 9`.
-    """
-    for fault in _ARMED:
-        signal.signal(_armed_signal(fault), lambda *_, fault=fault: suffer(fault))
-
-
-def _armed_signal(fault: Fault) -> int:
-    return signal.SIGRTMIN + _FIRST_SIGNAL + _ARMED.index(fault)
 
 
 class Chaos:
@@ -194,7 +127,7 @@ class Chaos:
         try:
             process = psutil.Process(pid)
             # psutil looks whether the number belongs to another process by now.
-            process.send_signal(_SIGNALS.get(fault) or _armed_signal(fault))
+            process.send_signal(SIGNALS.get(fault) or armed_signal(fault))
         except psutil.NoSuchProcess:
             return
         self.harms.append(Harm(worker_id, pid, fault, loop.time()))
@@ -210,46 +143,6 @@ class Chaos:
             return
 
 
-class StartLog:
-    """Counts how often each task has started, in a file that outlives the workers.
-
-    It travels to workers by its path. One write of eight bytes to a file that is opened for appending is
-    atomic, so a worker that dies leaves whole numbers only.
-
-    Args:
-        path: The file; made by the first number that is noted.
-    """
-
-    __slots__ = ("_fd", "_owner", "path")
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
-        self._fd = -1
-        self._owner = 0
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (StartLog, (self.path,))
-
-    def note(self, number: int) -> None:
-        """Notes that a task has started."""
-        if self._fd < 0 or self._owner != os.getpid():
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
-            self._owner = os.getpid()
-        os.write(self._fd, _NUMBER.pack(number))
-
-    def close(self) -> None:
-        """Closes the file where this process has opened it."""
-        if self._fd >= 0 and self._owner == os.getpid():
-            os.close(self._fd)
-        self._fd = -1
-
-    def counts(self) -> Counter[int]:
-        """How often each number was noted."""
-        path = Path(self.path)
-        data = path.read_bytes() if path.exists() else b""
-        return Counter(number for (number,) in _NUMBER.iter_unpack(data))
-
-
 async def check_healthy(pool: Pool[Any, Any], timeout: float = 30.0) -> None:
     """Checks that a pool is whole: as many workers as there are to be, and each of them runs a task.
 
@@ -263,8 +156,9 @@ async def check_healthy(pool: Pool[Any, Any], timeout: float = 30.0) -> None:
     what = "it does not become ready"
     try:
         async with asyncio.timeout(timeout):
-            while not (pool.info.ready and pool.info.min_size <= pool.info.worker_nodes <= pool.info.max_size):
-                await asyncio.sleep(0.001)  # noqa: ASYNC110 - `ready` is told once, and not after a recovery
+            while not (pool.info.ready and pool.info.min_size <= pool.info.worker_nodes <= pool.info.max_size):  # noqa: ASYNC110
+                # `ready` is told once, and not after a recovery.
+                await asyncio.sleep(0.001)
             what = "a worker does not take a task function"
             slots = [node.slot for node in pool.worker_nodes]
             for slot in slots:
