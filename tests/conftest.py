@@ -80,7 +80,8 @@ def no_leaks() -> Iterator[None]:
         time.sleep(0.001)
     after = Footprint()
     assert len(after.descriptors) == len(before.descriptors), (before.descriptors, after.descriptors)
-    assert after.children == before.children
+    # Fewer will do: a process of Ray's may have ended meanwhile.
+    assert set(after.children) <= set(before.children)
     assert after.threads <= before.threads
     assert after.shared_memory == before.shared_memory
 

@@ -324,8 +324,8 @@ class WireChannel:
             except Exception as error:  # noqa: BLE001 - whatever it says, it ends this worker and no other
                 self._give_up(error)
                 return False
-        if self._decoder.unfinished is not None and self._stalled is None:
-            self._stalled = self._loop.call_later(_PATIENCE, self._check_progress, self._decoder.unfinished)
+        if self._stalled is None and self._decoder.unfinished and not self._closed:
+            self._stalled = self._loop.call_later(_PATIENCE, self._check_progress, self._decoder.received)
         return True
 
     def _give_up(self, error: Exception) -> None:
@@ -334,24 +334,25 @@ class WireChannel:
             understood = FrameError(f"what it said makes no sense: {codec.describe(error)}")
             understood.__cause__ = error
             error = understood
+        if self._closed:
+            return
         self._error = self._error or error
         self._loop.remove_reader(self._sock.fileno())
         self._astray()
 
-    def _check_progress(self, filled: int) -> None:
+    def _check_progress(self, received: int) -> None:
         """Ends a worker that has begun a frame and does not go on with it."""
         self._stalled = None
         if self._closed or self.garbled is not None:
             return
         # Some of it may have arrived and not been read, where this loop was busy.
         self._readable()
-        unfinished = self._decoder.unfinished
-        if unfinished is None or self._closed or self.garbled is not None:
+        if self._closed or self.garbled is not None or not self._decoder.unfinished:
             return
-        if unfinished == filled:
-            self._give_up(FrameError(f"a frame stands unfinished for {_PATIENCE:.0f} seconds, after {filled} bytes"))
+        if self._decoder.received == received:
+            self._give_up(FrameError(f"a frame stands unfinished for {_PATIENCE:.0f} seconds"))
         elif self._stalled is None:
-            self._stalled = self._loop.call_later(_PATIENCE, self._check_progress, unfinished)
+            self._stalled = self._loop.call_later(_PATIENCE, self._check_progress, self._decoder.received)
 
     @property
     def garbled(self) -> FrameError | None:

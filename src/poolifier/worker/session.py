@@ -78,6 +78,7 @@ class Session:
     """
 
     __slots__ = (
+        "_listens",
         "_raised_limit",
         "_serving",
         "_unpacker",
@@ -130,6 +131,7 @@ class Session:
         self.started_at = perf_counter()
         self.idle = 0.0
         self.cancel: Callable[[int], None] | None = None
+        self._listens = False
         self._serving = False
         self._raised_limit = 0
         self._unpacker = None if passing is None else Unpacker(passing)
@@ -137,6 +139,7 @@ class Session:
 
     def listen(self) -> None:
         """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
+        self._listens = True
         signal.signal(POKE, self._on_poke)
         os.register_at_fork(after_in_child=self._on_fork)
 
@@ -145,6 +148,8 @@ class Session:
 
         Called before the worker waits, when nobody waits for it.
         """
+        if not self._listens:
+            return
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _POKES)
         if signal.getsignal(POKE) != self._on_poke:
             signal.signal(POKE, self._on_poke)

@@ -130,9 +130,6 @@ class InterpreterSession(Session):
     def listen(self) -> None:
         """Nothing: it is the control thread that listens."""
 
-    def stay_awake(self) -> None:
-        """Nothing: no task can keep the control thread from listening."""
-
     def use_loop(self, loop: asyncio.AbstractEventLoop, cancel: Callable[[int], None], running: Iterable[int]) -> None:
         """Tasks run in an event loop from now on, which is told from whatever thread."""
         self._loop = loop
