@@ -234,9 +234,9 @@ def work(number):
 async def main():
     {body}
 
-if __name__ == "__main__":
-    print("pid", os.getpid(), flush=True)
-    asyncio.run(main())
+# Makes the terminal that of this session, so that its keys send signals here.
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+asyncio.run(main())
 """
 BODIES = {
     "a map": """
@@ -283,20 +283,25 @@ def read_until(terminal, words, seconds):
 def test_ctrl_c_in_a_terminal(tmp_path, what):
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTED.format(body=BODIES[what].strip()))
-    child, terminal = pty.fork()
-    if not child:
-        os.execv(sys.executable, [sys.executable, "-u", str(script)])
+    terminal, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-u", script],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
+    os.close(theirs)
     try:
         read_until(terminal, b"ready", 20)
-        family = psutil.Process(child).children(recursive=True)
+        family = psutil.Process(program.pid).children(recursive=True)
         assert len(family) >= (1 if "threads" not in what else 0)
         began = time.monotonic()
         os.write(terminal, b"\x03")  # as the key does: to the whole foreground group
         shown = read_until(terminal, b"never shown", 10).decode()
-        _, status = os.waitpid(child, 0)
-        child = 0
+        assert program.wait() in (-signal.SIGINT, 130)
         assert time.monotonic() - began < 3
-        assert os.waitstatus_to_exitcode(status) in (-signal.SIGINT, 130)
         assert shown.rstrip().endswith("KeyboardInterrupt"), shown
         # Of the program itself: asyncio shows where it was, then the interrupt.
         assert shown.count("Traceback (most recent call last)") <= 2, shown
@@ -306,9 +311,8 @@ def test_ctrl_c_in_a_terminal(tmp_path, what):
         assert not [process for process in family if is_running(process.pid)]
     finally:
         os.close(terminal)
-        if child:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        program.kill()
+        program.wait()
 
 
 def test_a_dynamic_pool_that_is_destroyed_while_it_grows(endure):

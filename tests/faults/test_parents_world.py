@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,10 @@ def echo(data):
 def in_a_fork(code):
     """What code says in a child that is forked off here."""
     read, write = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Of what other threads may have locked, which this child does not touch.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if not child:
         said = b"nothing"
         try:
