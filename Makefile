@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo test test-compiled chaos lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test: $(VENV)/.ready  ## every test; another Python: make test PYTHON=python3.13
 test-compiled: $(VENV)-compiled/.ready  ## every test, on a scheduler compiled with mypyc (needs a C compiler)
 	$(<D)/bin/python -c 'import poolifier; assert poolifier.compiled'
 	$(<D)/bin/python -m pytest $(ARGS)
+
+chaos: $(VENV)/.ready  ## a million tasks while workers are harmed at random, and other long tests of faults (minutes, 12 GB)
+	$(BIN)/python -m pytest -m long tests/faults $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -202,7 +202,19 @@ class RemoteError(PoolifierError):
 
 
 class SerializationError(PoolifierError, TypeError):
-    """A task's data or result cannot be pickled or unpickled. The message names what and why."""
+    """A task's data or result cannot be pickled or unpickled. The message names what, why, and the task.
+
+    Attributes:
+        task_id: The task's number, or None where it is about no task; never reused within a pool.
+        task_name: The name of its task function, or None.
+    """
+
+    task_id: int | None = None
+    task_name: str | None = None
+
+    def __str__(self) -> str:
+        message = str(super().__str__())
+        return message if self.task_id is None else f"{message} (task {self.task_id}, {self.task_name!r})"
 
 
 class UnsupportedError(PoolifierError):

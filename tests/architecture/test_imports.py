@@ -78,6 +78,7 @@ def loaded_by(statement):
         "import poolifier.worker.calls",
         "import poolifier.backends.process.fork_server",
         "import poolifier.backends.interpreter.far_side",
+        "import poolifier.testing.harm",
     ],
 )
 def test_workers_start_light(statement):

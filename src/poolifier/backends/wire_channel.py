@@ -49,6 +49,9 @@ run, and submit anew, so all of them in one turn would keep the loop from everyb
 
 _DRAIN_LIMIT: Final = 1 << 16
 
+_PATIENCE: Final = 10.0
+"""Seconds that a frame may stand unfinished. Bytes of one follow each other in microseconds."""
+
 
 class WireOwner(Protocol):
     """The backend, as its channels see it.
@@ -87,6 +90,7 @@ class WireChannel:
         "_pack",
         "_poke_again",
         "_sock",
+        "_stalled",
         "_times",
         "_worker_id",
     )
@@ -106,6 +110,7 @@ class WireChannel:
         self._times = (0.0, 0.0)
         self._error: BaseException | None = None
         self._closed = False
+        self._stalled: asyncio.TimerHandle | None = None
         self._loop.add_reader(sock.fileno(), self._readable)
 
     def begin(self, launch: bytes, settings: WorkerSettings) -> None:
@@ -225,6 +230,8 @@ class WireChannel:
         slots = self._ledger.slots
         marks = slots[STARTED], bool(slots[LOADING])
         self._closed = True
+        if self._stalled is not None:
+            self._stalled.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
@@ -296,33 +303,73 @@ class WireChannel:
 
     def _read(self) -> bool:
         """Reads once; returns whether there may be more."""
-        if self._closed:
+        if self._closed or self.garbled is not None:
             return False
         try:
             payloads = self._decoder.read(self._sock, self._owner.buffer)
-            if payloads is not None:
-                for payload in payloads:
-                    self._receive(payload)
-                return True
         except BlockingIOError:
             return False
         except FrameError as error:
-            self._error = self._error or error
+            self._give_up(error)
+            return False
         except OSError:
-            pass
+            payloads = None
+        if payloads is None:
+            self._loop.remove_reader(self._sock.fileno())
+            self._astray()
+            return False
+        for payload in payloads:
+            try:
+                self._receive(payload)
+            except Exception as error:  # noqa: BLE001 - whatever it says, it ends this worker and no other
+                self._give_up(error)
+                return False
+        if self._stalled is None and self._decoder.unfinished and not self._closed:
+            self._stalled = self._loop.call_later(_PATIENCE, self._check_progress, self._decoder.received)
+        return True
+
+    def _give_up(self, error: Exception) -> None:
+        """The worker says what cannot be understood: it is not heard any more, and ends."""
+        if not isinstance(error, FrameError):
+            understood = FrameError(f"what it said makes no sense: {codec.describe(error)}")
+            understood.__cause__ = error
+            error = understood
+        if self._closed:
+            return
+        self._error = self._error or error
         self._loop.remove_reader(self._sock.fileno())
         self._astray()
-        return False
+
+    def _check_progress(self, received: int) -> None:
+        """Ends a worker that has begun a frame and does not go on with it."""
+        self._stalled = None
+        if self._closed or self.garbled is not None:
+            return
+        # Some of it may have arrived and not been read, where this loop was busy.
+        self._readable()
+        if self._closed or self.garbled is not None or not self._decoder.unfinished:
+            return
+        if self._decoder.received == received:
+            self._give_up(FrameError(f"a frame stands unfinished for {_PATIENCE:.0f} seconds"))
+        elif self._stalled is None:
+            self._stalled = self._loop.call_later(_PATIENCE, self._check_progress, self._decoder.received)
+
+    @property
+    def garbled(self) -> FrameError | None:
+        """Why the worker is not heard any more, or None."""
+        return self._error if isinstance(self._error, FrameError) else None
 
     def _receive(self, payload: Payload) -> None:
         if payload and payload[0] == messages.REPLIES_TAG:
             generation, active, idle, pickles, replies = messages.read_replies(payload)
-            self._generation = generation
+            self._advance(generation)
             self._deliver(replies, pickles, active, idle)
             return
         opcode, body = messages.read(payload)
         if opcode == messages.BULK:
-            replies, active, idle = body
+            generation, active, idle, replies = body
+            messages.check_replies(replies, active, idle)
+            self._advance(generation)
             self._deliver(replies, True, active, idle)
         elif opcode == messages.READY and isinstance(body, WorkerReady):
             self._owner.listener.worker_ready(self._worker_id, body)
@@ -335,25 +382,30 @@ class WireChannel:
         elif opcode == messages.MESSAGE:
             try:
                 said = codec.decode(body)
-            except Exception as error:  # noqa: BLE001 - whoever listens is told instead
+            except BaseException as error:  # noqa: BLE001 - whoever listens is told instead
                 said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
             self._owner.listener.worker_message(self._worker_id, said)
         else:
             raise FrameError(f"a worker said {opcode!r}")
+
+    def _advance(self, generation: int) -> None:
+        if generation != self._generation + 1:
+            raise FrameError(f"expected replies number {self._generation + 1}, got number {generation}")
+        self._generation = generation
 
     def _take_what_is_left(self) -> None:
         for _ in range(_DRAIN_LIMIT):
             if not self._read():
                 break
         slots = self._ledger.slots
-        if slots[COUNT] and slots[GENERATION] > self._generation:
+        if slots[COUNT] and slots[GENERATION] == self._generation + 1:
             self._take_outbox(slots[COUNT], slots[LENGTH])
 
     def _take_outbox(self, count: int, length: int) -> None:
         data = bytes(self._ledger.outbox[REPLIES_START:length])
         try:
             replies = messages.marshalled_replies(count, data)
-        except (ValueError, EOFError, TypeError):
+        except FrameError:
             return  # a task's code wrote where it should not; its worker's tasks count as started
         self._deliver(replies, True, *self._times)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from threading import get_ident
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self
+from weakref import finalize
 
 from poolifier._version import __version__
 from poolifier.errors import PoolNotStartedError, UnsupportedError
@@ -26,6 +28,7 @@ from poolifier.options import (
     check_strategy_options,
     check_tasks_queue_options,
 )
+from poolifier.pool.belonging import FORKED, forget, watch
 from poolifier.pool.driver import Driver
 from poolifier.pool.future import TaskFuture
 from poolifier.pool.handlers import Handlers
@@ -105,6 +108,7 @@ class Pool(Generic[DataT, ResponseT]):
         self._starting: asyncio.Task[BaseException | None] | None = None
         self._destroying: asyncio.Task[None] | None = None
         self._functions: dict[str | None, Function] = {}
+        self._watched: finalize[[str, int], object] | None = None
 
     # ---- life cycle -------------------------------------------------------------------------------
 
@@ -156,6 +160,7 @@ class Pool(Generic[DataT, ResponseT]):
     async def _start(self) -> BaseException | None:
         """Returns what kept it from starting: a `SystemExit` raised in an asyncio task would end the loop."""
         driver = self._driver = Driver(self._scheduler, self._create_backend(), self._handlers)
+        self._watched = watch(self, driver)
         if self._emitter is not None:
             self._emitter.bind(driver.loop)
         worker = self._source.worker
@@ -178,6 +183,8 @@ class Pool(Generic[DataT, ResponseT]):
 
     async def _destroy(self, patience: float | None) -> None:
         if self._destroying is None:
+            if self._driver is not None and self._driver.thread == FORKED:
+                raise self._elsewhere()
             if self._driver is not None and self._driver.loop is not asyncio.get_running_loop():
                 raise RuntimeError("the pool belongs to another event loop; destroy it there, before that is closed")
             self._open = False
@@ -199,6 +206,7 @@ class Pool(Generic[DataT, ResponseT]):
             await driver.stop(max(0.1, left - monotonic()), options.abort_grace)
         finally:
             await driver.close()
+            forget(self._watched)
             self._ended_at = monotonic()
             self._handlers.event(PoolEvent.DESTROY, None, None)
 
@@ -501,6 +509,8 @@ class Pool(Generic[DataT, ResponseT]):
     def _opened(self) -> Driver:
         if self._driver is None or not self._open:
             raise self._closed()
+        if get_ident() != self._driver.thread:
+            raise self._elsewhere()
         if self._scheduler.failure is not None:
             raise self._failed(self._scheduler.failure)
         return self._driver
@@ -512,6 +522,11 @@ class Pool(Generic[DataT, ResponseT]):
         return fresh
 
     def _elsewhere(self) -> RuntimeError:
+        if self._driver is not None and self._driver.thread == FORKED:
+            return RuntimeError(
+                f"the pool belongs to the process that started it, and process {os.getpid()} was forked off that one; "
+                "create a pool here"
+            )
         return RuntimeError(
             "the pool belongs to the event loop that it was started on; from another thread use "
             "asyncio.run_coroutine_threadsafe(pool.submit(...), loop)"
@@ -681,6 +696,11 @@ class Pool(Generic[DataT, ResponseT]):
     def _view(self, node: Any) -> WorkerNode:
         channel = self._driver.channels.get(node.id) if self._driver is not None else None
         return WorkerNode(node, channel)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be sent to a worker, nor anywhere else; a task that needs workers creates a pool"
+        )
 
     def __repr__(self) -> str:
         size = (

@@ -294,7 +294,7 @@ class Driver:
         future = task.future
         task.future = None
         if future is not None and not future.done():
-            future.set_exception(raisable(error))
+            future.set_exception(raisable(error, task))
             self._observer.task_error(error)
 
     def send(self, node: Node) -> None:
@@ -346,7 +346,7 @@ class Driver:
         if status == MAP_FAILED:
             failed = self.scheduler.items_done(node, sequence, [run_time], now, failed=True)
             if failed is not None:
-                failed.future.item_error(raisable(value))
+                failed.future.item_error(raisable(value, failed))
                 self._observer.task_error(value)
             return
         task = node.sent.get(sequence)
@@ -358,7 +358,7 @@ class Driver:
             feed.put(value)
         else:
             # The generator goes on to yield what it likes, but its reader can go no further.
-            feed.set_exception(value)
+            feed.set_exception(raisable(value, task))
             self.abort(task)
             self._observer.task_error(value)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from poolifier.errors import SerializationError
+
 if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
     from poolifier.scheduler.task import Task
@@ -37,8 +39,10 @@ class TaskFuture(asyncio.Future[ResultT]):
         return True
 
 
-def raisable(error: BaseException) -> BaseException:
+def raisable(error: BaseException, task: Task | None = None) -> BaseException:
     """What a future is given in the error's place: those two would end, or confuse, the coroutine that awaits it."""
+    if task is not None and isinstance(error, SerializationError) and error.task_id is None:
+        error.task_id, error.task_name = task.id, task.function.name
     if isinstance(error, StopIteration | GeneratorExit):
         wrapped = RuntimeError(f"the task function raised {type(error).__name__}")
         wrapped.__cause__ = error

@@ -216,7 +216,7 @@ def encode_result(name: str, result: Any, what: str = "the result", pack: Callab
     """
     try:
         return pack(result)
-    except Exception as error:
+    except BaseException as error:
         raise SerializationError(
             f"{what} of task function {name!r} ({type(result).__name__}) cannot be pickled: {describe(error)}"
         ) from error

@@ -57,12 +57,19 @@ class FrameDecoder:
 
     Attributes:
         more: Whether the last read completed nothing but began a large payload, of which there probably is more.
+        received: Bytes read so far.
     """
 
-    __slots__ = ("_filled", "_large", "_partial", "more")
+    __slots__ = ("_filled", "_large", "_partial", "more", "received")
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame has begun to arrive and is not complete."""
+        return self._large is not None or bool(self._partial)
 
     def __init__(self) -> None:
         self.more = False
+        self.received = 0
         self._partial = b""
         self._large: bytearray | None = None
         self._filled = 0
@@ -79,6 +86,7 @@ class FrameDecoder:
             count = sock.recv_into(buffer, 0, flags)
             if not count:
                 return None
+            self.received += count
             payloads = self.feed(buffer[:count])
             self.more = self._large is not None and not payloads
             return payloads
@@ -86,6 +94,7 @@ class FrameDecoder:
         if not count:
             return None
         self._filled += count
+        self.received += count
         self.more = False
         if self._filled < len(large):
             return []

@@ -18,9 +18,10 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | FLUSH | to a Ray worker | None |
 | PARCELS | to the worker | list of tasks, of which some have parcels where others have a pickle (see `parcels`) |
 | TRIM | to the worker | None: nothing large has been sent for a while |
+| GIVE_AGAIN | to the worker | None: the descriptor of its memory was lost on the way |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
-| BULK | to the pool | (list of replies, active, idle): what is too large for REPLIES |
+| BULK | to the pool | (generation, active, idle, list of replies): what is too large for REPLIES |
 | MESSAGE | to the pool | pickle of a task function's own message |
 | FUNCTION_ADDED | to the pool | (key, None or encoded error) |
 
@@ -31,6 +32,10 @@ pickle)`. Terms are as in `protocols.WireTerms`.
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
 pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an
 item may be a parcel.
+
+Replies come in generations, 1, 2, 3 ..., one per REPLIES or BULK: a frame that comes twice, or that is
+missing, shows. What a worker says is checked for its form before anything is done about it, for a task
+may have written where it should not.
 """
 
 from __future__ import annotations
@@ -38,7 +43,9 @@ from __future__ import annotations
 import marshal
 import pickle
 import struct
+from operator import itemgetter
 
+from poolifier.exchange import MAP_FAILED
 from poolifier.wire import frames
 from poolifier.wire.frames import FrameError, Payload
 
@@ -54,6 +61,7 @@ __all__ = [
     "CREDIT",
     "FLUSH",
     "FUNCTION_ADDED",
+    "GIVE_AGAIN",
     "MESSAGE",
     "PARCELS",
     "READY",
@@ -67,6 +75,7 @@ __all__ = [
     "TASKS",
     "TRIM",
     "WireReply",
+    "check_replies",
     "marshalled_replies",
     "message",
     "read",
@@ -85,6 +94,7 @@ REMOVE_FUNCTIONS: Final = 8
 FLUSH: Final = 9
 PARCELS: Final = 10
 TRIM: Final = 11
+GIVE_AGAIN: Final = 12
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18
@@ -102,6 +112,15 @@ marshalled list (its code and its length); the marshalled replies follow."""
 _LIST_CODE: Final = b"["
 _PAYLOAD_HEAD: Final = struct.Struct("<BQdd?")
 _LIST_HEAD: Final = struct.Struct("<cI")
+
+_sequence, _status, _run_time = itemgetter(0), itemgetter(1), itemgetter(3)
+_TUPLES: Final = frozenset({tuple})
+_INTS: Final = frozenset({int})
+_FLOATS: Final = frozenset({float})
+_SHORT: Final = frozenset({4})
+_EITHER: Final = frozenset({4, 5})
+_STATUSES: Final = frozenset(range(MAP_FAILED + 1))
+_FOREVER: Final = 1e12
 
 WireReply: TypeAlias = "tuple[Any, ...]"
 
@@ -143,10 +162,49 @@ def read_replies(payload: Payload) -> tuple[int, float, float, bool, list[WireRe
         replies = marshal.loads(payload[_PAYLOAD_HEAD.size :])
     except Exception as error:
         raise FrameError(f"expected replies, got {bytes(payload[:32])!r}") from error
+    check_replies(replies, active, idle, pickles=pickles)
     return generation, active, idle, pickles, replies
 
 
+def check_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True) -> None:
+    """Checks the form of replies and of the times that come with them.
+
+    Raises:
+        FrameError: They are not replies, or have pickles although `pickles` is False.
+    """
+    try:
+        # By built-in functions, which look at a thousand replies in the time of one task.
+        lengths = set(map(len, replies))
+        seconds = list(map(_run_time, replies))
+        right = (
+            type(replies) is list
+            and set(map(type, replies)) <= _TUPLES
+            and (lengths <= _EITHER if pickles else lengths <= _SHORT)
+            and set(map(type, map(_sequence, replies))) <= _INTS
+            and set(map(_status, replies)) <= _STATUSES
+            and set(map(type, seconds)) <= _FLOATS
+            # In this order, which is false for what is no number.
+            and 0.0 <= sum(seconds) < _FOREVER
+            and 0.0 <= active < _FOREVER
+            and 0.0 <= idle < _FOREVER
+        )
+    except (TypeError, LookupError):
+        right = False
+    if not right:
+        raise FrameError(f"expected replies, got {repr(replies)[:80]}")
+
+
 def marshalled_replies(count: int, data: bytes) -> list[WireReply]:
-    """The first `count` replies of those that stand marshalled in `data`."""
-    replies: list[WireReply] = marshal.loads(_LIST_HEAD.pack(_LIST_CODE, count) + data)
+    """The first `count` replies of those that stand marshalled in `data`.
+
+    Raises:
+        FrameError: They are not there.
+    """
+    try:
+        if count > len(data):
+            raise ValueError(f"{count} replies in {len(data)} bytes")
+        replies: list[WireReply] = marshal.loads(_LIST_HEAD.pack(_LIST_CODE, count) + data)
+    except Exception as error:
+        raise FrameError(f"expected replies, got {data[:32]!r}") from error
+    check_replies(replies, 0.0, 0.0)
     return replies

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from poolifier.wire import codec
 from poolifier.wire.codec import LARGE, Kept, NeedsPoolError
 from poolifier.wire.owned import Owned, copied_out
-from poolifier.wire.passing import Passing
+from poolifier.wire.passing import DescriptorLostError, Passing
 from poolifier.wire.segments import AVAILABLE, Inbound, Outbound, Ref, Slot
 from poolifier.wire.shared_buffer import Memory, SharedBuffer, Transferred, packing
 from poolifier.wire.views import ViewOf
@@ -152,6 +152,11 @@ class Packer:
                 outbound.give_up(slot)
         self._pending.clear()
 
+    def give_again(self) -> None:
+        """The other side has lost the descriptor of this side's memory."""
+        if self._outbound is not None and self._give is not None:
+            self._give(ARENA, self._outbound.fd)
+
     def trim(self, most: int) -> bool:
         """Gives memory back that nothing is in; see `Outbound.trim`."""
         return self._outbound is not None and self._outbound.trim(most)
@@ -248,11 +253,17 @@ class Parcel:
 
 
 class Unpacker:
-    """The receiving side of one direction."""
+    """The receiving side of one direction.
+
+    Attributes:
+        lost: The descriptor of the sender's memory came when there was no room for it. Until it is given
+            again nothing that is in there can be read.
+    """
 
     def __init__(self, passing: Passing) -> None:
         self._passing = passing
         self._inbound: Inbound | None = None
+        self.lost = False
 
     def bind(self, payload: tuple[Any, ...]) -> Parcel:
         """Takes over what a parcel refers to. Never raises: where that fails, opening the parcel does."""
@@ -262,7 +273,7 @@ class Unpacker:
         for ref in refs:
             try:
                 buffers.append(self._memory(*ref) if len(ref) == 2 else self._leased(ref))
-            except (OSError, ValueError, MemoryError) as failure:
+            except Exception as failure:  # noqa: BLE001 - where memory is short, even an import fails, and in its own way
                 error = failure
         return Parcel(how, by_value, body, buffers, error)
 
@@ -296,7 +307,11 @@ class Unpacker:
 
     def _leased(self, ref: Ref) -> memoryview:
         if self._inbound is None:
-            self._inbound = Inbound(self._passing.take(ARENA))
+            try:
+                self._inbound = Inbound(self._passing.take(ARENA))
+            except DescriptorLostError:
+                self.lost = True
+                raise
         return self._inbound.lease(ref)
 
     def _memory(self, number: int, size: int) -> Memory:

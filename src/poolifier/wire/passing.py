@@ -18,10 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["Passing"]
+__all__ = ["DescriptorLostError", "Passing"]
 
 _NUMBER: Final = struct.Struct("<Q")
 _RETRY: Final = 0.01
+
+
+class DescriptorLostError(OSError):
+    """A descriptor came when this process had no room for it, and is gone."""
 
 
 class Passing:
@@ -72,7 +76,8 @@ class Passing:
         """The descriptor that was given with that number, which is the caller's now.
 
         Raises:
-            OSError: The other side is gone, or this process has no room for it.
+            OSError: The other side is gone.
+            DescriptorLostError: This process had no room for it.
         """
         while True:
             gone: OSError | None = None
@@ -87,7 +92,7 @@ class Passing:
                 if not arrived:
                     del self._arrived[number]
                 if fd < 0:
-                    raise OSError("a descriptor was lost: this process has too many of them")
+                    raise DescriptorLostError("a descriptor was lost: this process has too many of them")
                 return fd
             if gone is not None:
                 raise gone

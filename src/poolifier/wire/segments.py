@@ -22,6 +22,8 @@ import sys
 import threading
 from pickle import PickleBuffer
 
+from poolifier.wire.sealing import sealed_file
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, TypeAlias
@@ -53,13 +55,7 @@ def anonymous_file(size: int) -> int:
     Raises:
         OSError: The system has no room for it.
     """
-    fd = os.memfd_create("poolifier-buffers", os.MFD_CLOEXEC)
-    try:
-        os.ftruncate(fd, size)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
+    return sealed_file("poolifier-buffers", size)
 
 
 def capacity_for(length: int) -> int:

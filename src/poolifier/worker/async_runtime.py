@@ -49,6 +49,7 @@ class _TimedSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
+        self._session.stay_awake()
         began = perf_counter()
         try:
             return super().select(timeout)

@@ -113,7 +113,7 @@ def data_of(name: str, task: tuple[Any, ...]) -> Any:
         return task[2]
     try:
         return decode(task[5])
-    except Exception as error:
+    except BaseException as error:
         raise SerializationError(
             f"the data of task function {name!r} cannot be unpickled in the worker: {describe(error)}"
         ) from error

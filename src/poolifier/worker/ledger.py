@@ -10,6 +10,8 @@ import mmap
 import os
 import sys
 
+from poolifier.wire.sealing import sealed_file
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -56,12 +58,11 @@ def create_ledger() -> int:
         OSError: The system has no room for it.
     """
     if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("poolifier", os.MFD_CLOEXEC)
-    else:
-        import tempfile
+        return sealed_file("poolifier", SIZE)
+    import tempfile
 
-        fd, path = tempfile.mkstemp(prefix="poolifier-")
-        os.unlink(path)  # noqa: PTH108 - pathlib would be one more import in every worker
+    fd, path = tempfile.mkstemp(prefix="poolifier-")
+    os.unlink(path)  # noqa: PTH108 - pathlib would be one more import in every worker
     try:
         os.ftruncate(fd, SIZE)
     except OSError:

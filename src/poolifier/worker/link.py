@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import socket
 import sys
@@ -76,7 +78,8 @@ class Link:
     def lose(self, why: str = "") -> NoReturn:
         """Ends the worker: there is nobody to work for, or `why` there is no telling what they want."""
         if why:
-            sys.stderr.write(f"poolifier: a worker lost its channel: {why}\n")
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"poolifier: a worker lost its channel: {why}\n")
         os._exit(_LOST)
 
     def receive_now(self) -> list[tuple[int, Any]]:
@@ -93,8 +96,8 @@ class Link:
             payloads = self._decoder.read(self._sock, self._buffer, flags)
         except BlockingIOError:
             raise
-        except OSError:
-            self.lose()
+        except OSError as error:
+            self.lose(_why(error))
         if payloads is None:
             self.lose()
         return [messages.read(payload) for payload in payloads]
@@ -104,5 +107,11 @@ class Link:
         with self._lock:
             try:
                 self._sock.sendall(frame)
-            except OSError:
-                self.lose()
+            except OSError as error:
+                self.lose(_why(error))
+
+
+def _why(error: OSError) -> str:
+    """Why the channel is of no use, unless the pool has gone."""
+    closed_here = error.errno in (errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN)
+    return f"{error} (has a task closed descriptors that are not its own?)" if closed_here else ""

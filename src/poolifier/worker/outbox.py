@@ -74,6 +74,12 @@ class Outbox:
         REPLIES_HEAD.pack_into(self._view, 0, *head)
         return self._view[: self._end]
 
+    def skip(self) -> int:
+        """The number of a frame of replies that goes past the empty outbox."""
+        generation = self._generation
+        self.clear()
+        return generation
+
     def clear(self) -> None:
         """Empties it."""
         # In this order a death in between leaves an empty outbox, or one whose generation the pool

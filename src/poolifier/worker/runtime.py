@@ -42,6 +42,7 @@ def run_blocking(session: Session) -> bool:
                 return False
             # However long the wait is, the last task's data is not kept for it.
             task = session.task = ()
+            session.stay_awake()
             waited = perf_counter()
             received = session.link.receive()
             now = sent = perf_counter()

@@ -50,6 +50,8 @@ POKE: Final[signal.Signals] = getattr(signal, "SIGURG", signal.SIGTERM)
 """The poke. A worker that has no handler for it yet ignores it, as any process does by default.
 (Where it does not exist there are no process workers, but this module is still imported.)"""
 
+_POKES: Final = (POKE,)
+
 _SPARE_DEPTH: Final = 200
 
 
@@ -76,6 +78,7 @@ class Session:
     """
 
     __slots__ = (
+        "_listens",
         "_raised_limit",
         "_serving",
         "_unpacker",
@@ -128,6 +131,7 @@ class Session:
         self.started_at = perf_counter()
         self.idle = 0.0
         self.cancel: Callable[[int], None] | None = None
+        self._listens = False
         self._serving = False
         self._raised_limit = 0
         self._unpacker = None if passing is None else Unpacker(passing)
@@ -135,8 +139,20 @@ class Session:
 
     def listen(self) -> None:
         """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
+        self._listens = True
         signal.signal(POKE, self._on_poke)
         os.register_at_fork(after_in_child=self._on_fork)
+
+    def stay_awake(self) -> None:
+        """Hears pokes again where a task has left their signal blocked, ignored or with a handler of its own.
+
+        Called before the worker waits, when nobody waits for it.
+        """
+        if not self._listens:
+            return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _POKES)
+        if signal.getsignal(POKE) != self._on_poke:
+            signal.signal(POKE, self._on_poke)
 
     def use_loop(
         self,
@@ -170,10 +186,16 @@ class Session:
             elif opcode == messages.REMOVE_FUNCTIONS:
                 self._forget(body)
             elif opcode == messages.PARCELS and self._unpacker is not None:
-                self.inbox.extend(self._unpacker.bind_tasks(body))
+                bound = self._unpacker.bind_tasks(body)
+                if self._unpacker.lost:
+                    # A task has used them up. What was sent here and has not started runs elsewhere.
+                    self.link.lose("this worker has no descriptor left for large data")
+                self.inbox.extend(bound)
             elif opcode == messages.TRIM and self._unpacker is not None:
                 self._unpacker.cool()
                 self.packer.trim(sys.maxsize)
+            elif opcode == messages.GIVE_AGAIN:
+                self._guarded(self.packer.give_again)
 
     def serve(self) -> None:
         """Serves the pool in the middle of a task.
@@ -273,8 +295,7 @@ class Session:
             return
         self.flush()
         if not self.outbox.add(reply):
-            active, idle = self.times()
-            self.link.send(messages.message(messages.BULK, ([reply], active, idle)))
+            self.link.send(messages.message(messages.BULK, (self.outbox.skip(), *self.times(), [reply])))
 
     def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """Replies that a task failed, or that it was aborted if that is why."""

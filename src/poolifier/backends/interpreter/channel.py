@@ -105,7 +105,10 @@ class InterpreterChannel(WireChannel):
         self._host.poke()
 
     def _astray(self) -> None:
-        """Nothing: its thread is about to end, or is stuck, which the pool finds out as ever."""
+        # Otherwise its thread is about to end, or is stuck, which the pool finds out as ever.
+        if self.garbled is not None and not self._leaving:
+            self._leave()
+            self._patience = self._loop.call_later(self._backend.grace, self._abandon)
 
     def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
         if self._unanswered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -194,6 +195,9 @@ class ProcessBackend:
         if channel is not None:
             channel.process_started(pid, pidfd)
         elif pidfd >= 0:
+            # It was given up before it existed.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
 
     def _worker_exited(self, worker_id: int, status: int) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from poolifier.backends.process.copier import SLICE, Copier, Job
 from poolifier.exchange import Reply
+from poolifier.wire import messages
 from poolifier.wire.owned import unfilled
 from poolifier.wire.parcels import Packer, Parcel, Payload, Unpacker
 from poolifier.wire.passing import Passing
@@ -56,7 +57,7 @@ class Buffers:
         loop: The pool's event loop.
         copier: That of the pool.
         beside: The socket for descriptors, which this takes over.
-        trim: Tells the worker to give back memory.
+        tell: Tells the worker something about the memory, with this opcode.
         deliver: Called with a delivery that is complete, in order.
 
     Attributes:
@@ -69,12 +70,12 @@ class Buffers:
         loop: asyncio.AbstractEventLoop,
         copier: Copier,
         beside: socket.socket,
-        trim: Callable[[], object],
+        tell: Callable[[int], object],
         deliver: Callable[[Delivery], object],
     ) -> None:
         self._loop = loop
         self._copier = copier
-        self._trim = trim
+        self._tell = tell
         self._deliver = deliver
         self._passing = Passing(beside, waits=False)
         self._packer = Packer(self._give)
@@ -125,6 +126,9 @@ class Buffers:
                     replies[at] = unpack((*reply[:4], parcel))
             else:
                 replies[at] = unpack(reply)
+        if self._unpacker.lost:
+            self._unpacker.lost = False
+            self._tell(messages.GIVE_AGAIN)
         if delivery.missing or self.waiting:
             self.waiting.append(delivery)
         else:
@@ -185,7 +189,7 @@ class Buffers:
             return
         self._timer = None
         self._unpacker.cool()
-        self._trim()
+        self._tell(messages.TRIM)
         self._punch()
 
     def _punch(self) -> None:

@@ -7,10 +7,11 @@ on, and its end is reported with the ledger's started mark.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from poolifier.backends.process.buffers import Buffers, Delivery
 from poolifier.backends.process.copier import Copier
@@ -27,6 +28,9 @@ from poolifier.worker.session import POKE
 __all__ = ["ProcessChannel"]
 
 
+_PATIENCE: Final = 1.0
+
+
 class _Owner(WireOwner, Protocol):
     copier: Copier
 
@@ -36,7 +40,7 @@ class _Owner(WireOwner, Protocol):
 class ProcessChannel(WireChannel):
     """A `Channel` to a worker process."""
 
-    __slots__ = ("_backend", "_buffers", "_ending", "_process", "_stderr", "_stdout")
+    __slots__ = ("_backend", "_buffers", "_ending", "_patience", "_process", "_stderr", "_stdout")
 
     _large = codec.LARGE
 
@@ -53,9 +57,10 @@ class ProcessChannel(WireChannel):
         self._backend = owner
         self._stdout, self._stderr = outputs
         self._process = ProcessHandle()
-        self._buffers = Buffers(self._loop, owner.copier, beside, lambda: self._say(messages.TRIM, None), self._hand_on)
+        self._buffers = Buffers(self._loop, owner.copier, beside, lambda opcode: self._say(opcode, None), self._hand_on)
         self._pack = self._buffers.pack
         self._ending: tuple[int | None, str | None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int | None:
@@ -69,8 +74,17 @@ class ProcessChannel(WireChannel):
 
     def kill(self) -> None:
         """Ends the worker now, or as soon as it exists."""
-        if not self._closed:
-            self._process.kill()
+        if self._closed:
+            return
+        self._process.kill()
+        if self.pid is None and self._patience is None:
+            # The fork server may be stuck in a module that it was to load.
+            self._patience = self._loop.call_later(_PATIENCE, self._stillborn)
+
+    def _stillborn(self) -> None:
+        """There is no process that could be ended; should there be one yet, the backend ends it."""
+        if self.pid is None:
+            self._finish(None, "SIGKILL")
 
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""
@@ -128,13 +142,17 @@ class ProcessChannel(WireChannel):
         if self._buffers.waiting:
             return  # its last words are being copied
         started, loading = self._close()
+        if self._patience is not None:
+            self._patience.cancel()
         self._buffers.close()
         self._stdout.close()
         self._stderr.close()
         self._process.close(self._loop)
         self._backend.channel_ended(self._worker_id)
+        reason = "" if self.garbled is None else f"was ended because its connection was garbled: {self.garbled}"
         self._backend.listener.worker_exited(
-            self._worker_id, WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error, loading)
+            self._worker_id,
+            WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error, loading, reason=reason),
         )
 
 

@@ -30,6 +30,11 @@ class OutputPipe:
         os.set_blocking(fd, False)
         loop.add_reader(fd, self._readable)
 
+    def __del__(self) -> None:
+        # Of a pool that was forgotten; the loop that read from it is gone.
+        if self._fd >= 0:
+            os.close(self._fd)
+
     @property
     def tail(self) -> str:
         """The last lines."""

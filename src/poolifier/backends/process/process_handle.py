@@ -28,6 +28,11 @@ class ProcessHandle:
         self._kill_wanted = False
         self._timer: asyncio.TimerHandle | None = None
 
+    def __del__(self) -> None:
+        # Of a pool that was forgotten.
+        if self._fd >= 0:
+            os.close(self._fd)
+
     def started(self, pid: int, pidfd: int) -> None:
         """Takes the process, and the pidfd (-1 for none) to own."""
         self.pid = pid

@@ -9,6 +9,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -91,6 +92,8 @@ class ServerClient:
             if death >= 0:
                 os.close(death)
         self._sock.setblocking(False)
+        # Also where the pool is forgotten: with the server go its workers.
+        self._forgotten = weakref.finalize(self, _end_forgotten, self._process, self._death, os.getpid())
         self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def prepare(self, setup: Setup) -> None:
@@ -180,6 +183,7 @@ class ServerClient:
         if self._retry is not None:
             self._retry.cancel()
         self._sock.close()
+        self._forgotten.detach()
         # Where the server still runs, this is what ends it.
         os.close(self._death)
         for _, fds in self._outgoing:
@@ -195,6 +199,13 @@ class ServerClient:
             self._ended.set_result(None)
         if report:
             self._reports.lost()
+
+
+def _end_forgotten(process: subprocess.Popen[bytes], death: int, owner: int) -> None:
+    if os.getpid() == owner:
+        os.close(death)
+        process.kill()
+        process.wait()
 
 
 def interpreter() -> list[str]:

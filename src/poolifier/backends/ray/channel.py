@@ -272,7 +272,7 @@ class RayChannel:
         if status == MESSAGE:
             try:
                 said = codec.decode(value)
-            except Exception as error:  # noqa: BLE001 - whoever listens is told instead
+            except BaseException as error:  # noqa: BLE001 - whoever listens is told instead
                 said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
             listener.worker_message(self._worker_id, said)
         elif status == READY:

@@ -1,0 +1,146 @@
+"""Workers that are harmed at random while tasks run: none is lost, none runs twice, failures say the right cause."""
+
+import asyncio
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from poolifier import FixedProcessPool, SerializationError, WorkerCrashedError
+from poolifier.testing.faults import EXIT_CODE, Chaos, Fault, StartLog, arm
+
+TASKS = int(os.environ.get("CHAOS_TASKS", "0"))
+"""How many tasks the long run has; `make chaos` says."""
+
+WINDOW = 500
+KIBIBYTE = 1024
+
+SIGNALS = {Fault.KILL: "SIGKILL", Fault.TERMINATE: "SIGTERM", Fault.SEGFAULT: "SIGSEGV"}
+
+SHORT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "failed to map segment")
+
+log = None
+
+
+def prepare(path):
+    global log
+    arm()
+    log = StartLog(path)
+
+
+def work(task):
+    number, way, value = task
+    log.note(number)
+    if way == "nap":
+        time.sleep(0.002)
+    elif way == "spin":
+        end = time.perf_counter() + 0.002
+        while time.perf_counter() < end:
+            pass
+    elif way == "allocate":
+        bytearray(8 << 20)
+    return number, value
+
+
+async def work_async(task):
+    number, way, value = task
+    log.note(number)
+    if way in ("nap", "spin"):
+        await asyncio.sleep(0.002)
+    return number, value
+
+
+def new_task(number, chance):
+    drawn = chance.random()
+    if drawn < 0.9:
+        return (number, "none", None)
+    if drawn < 0.96:
+        return (number, chance.choice(["nap", "spin", "allocate"]), None)
+    # Some that need a pickle of their own, and some that go through shared memory.
+    return (number, "none", [b"x" * chance.choice([10, KIBIBYTE, 100 * KIBIBYTE])])
+
+
+def is_right_cause(error, faults):
+    """Whether an error is what those faults of its worker may lead to."""
+    if isinstance(error, WorkerCrashedError):
+        signals = {SIGNALS.get(fault) for fault in faults} - {None}
+        codes = {EXIT_CODE} if Fault.EXIT in faults else set()
+        if Fault.MEMORY in faults:
+            # Where the worker's own code finds no memory it ends, with a traceback among its last words.
+            codes |= {1}
+        return error.signal in signals or error.exit_code in codes
+    if isinstance(error, SerializationError):
+        return any(words in str(error) for words in SHORT_OF_MEMORY)
+    return isinstance(error, MemoryError)
+
+
+async def endure_chaos(guard, path, function, concurrency, enough, seed):
+    """Submits until `enough(number, chaos)`; returns what was harmed and how many tasks there were and failed."""
+    chance = random.Random(seed)
+    options = {"restart_limit": (1000, 0.05), "initializer": prepare, "initargs": (str(path),), "preload": True}
+    options |= {"tasks_queue_options": {"concurrency": concurrency, "size": 10_000}}
+    failures, number = {}, 0
+    async with FixedProcessPool(2, function, **options) as pool, Chaos(pool, seed=seed) as chaos:
+        while not enough(number, chaos):
+            tasks = [new_task(number + at, chance) for at in range(WINDOW)]
+            number += WINDOW
+            futures = [pool.execute(task) for task in tasks]
+            for task, future, outcome in zip(tasks, futures, await guard.outcomes(futures), strict=True):
+                if isinstance(outcome, BaseException):
+                    failures[task[0]] = (future.task_id, outcome)
+                else:
+                    assert outcome == (task[0], task[2]), "another task's result"
+            # Not to watch a million at once.
+            guard.check()
+            guard.watched.clear()
+            guard.settled.clear()
+        await chaos.stop()
+        await guard.healthy(pool)
+    for task_id, error in failures.values():
+        if isinstance(error, WorkerCrashedError):
+            assert error.task_id == task_id
+            assert is_right_cause(error, chaos.of_worker(error.worker_id)), repr(error)
+        else:
+            assert is_right_cause(error, ()), repr(error)
+            assert any(harm.fault is Fault.MEMORY for harm in chaos.harms)
+    crashed = [error for _, error in failures.values() if isinstance(error, WorkerCrashedError)]
+    assert len(crashed) <= len(chaos.harms) * concurrency, "more failed than can have started"
+    starts = StartLog(path).counts()
+    assert max(starts.values()) == 1, "a task ran twice"
+    assert set(range(number)) - set(starts) <= set(failures), "a task that never ran has not failed"
+    return chaos.harms, number, len(failures)
+
+
+@pytest.mark.usefixtures("no_leaks")
+@pytest.mark.parametrize(("function", "concurrency"), [(work, 1), (work_async, 4)])
+def test_workers_are_harmed_while_tasks_run(endure, tmp_path, function, concurrency):
+    began = time.monotonic()
+
+    def enough(_, chaos):
+        return len(chaos.harms) >= 15 and time.monotonic() - began > 2
+
+    async def main(guard):
+        return await endure_chaos(guard, tmp_path / "started", function, concurrency, enough, seed=concurrency)
+
+    harms, _, _ = endure(main)
+    assert len({harm.fault for harm in harms}) >= 4
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("no_leaks")
+@pytest.mark.parametrize(("function", "concurrency", "share"), [(work, 1, 1.0), (work_async, 4, 0.2)])
+def test_a_million_tasks(endure, tmp_path, capfd, function, concurrency, share):
+    wanted = int((TASKS or 1_000_000) * share)
+
+    async def main(guard):
+        path = tmp_path / "started"
+        return await endure_chaos(guard, path, function, concurrency, lambda number, _: number >= wanted, seed=20)
+
+    began = time.monotonic()
+    harms, tasks, failed = endure(main, deadline=1800)
+    seconds = time.monotonic() - began
+    with capfd.disabled():
+        print(f"\n{function.__name__}: {tasks} tasks, {len(harms)} harms, {failed} failed, {seconds:.0f} s")
+    Path(tmp_path / "started").unlink()
