@@ -160,7 +160,7 @@ class Pool(Generic[DataT, ResponseT]):
     async def _start(self) -> BaseException | None:
         """Returns what kept it from starting: a `SystemExit` raised in an asyncio task would end the loop."""
         driver = self._driver = Driver(self._scheduler, self._create_backend(), self._handlers)
-        self._watched = watch(self, driver)
+        self._watched = watch(self)
         if self._emitter is not None:
             self._emitter.bind(driver.loop)
         worker = self._source.worker
@@ -520,6 +520,11 @@ class Pool(Generic[DataT, ResponseT]):
         fresh = type(failure)(*failure.args)
         fresh.__cause__ = failure.__cause__
         return fresh
+
+    def _disown(self) -> None:
+        """This is a process that was forked off the pool's own."""
+        if self._driver is not None:
+            self._driver.thread = FORKED
 
     def _elsewhere(self) -> RuntimeError:
         if self._driver is not None and self._driver.thread == FORKED:

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, finalize
 
 if TYPE_CHECKING:
-    from poolifier.pool.driver import Driver
+    from poolifier.pool.base import Pool
 
 __all__ = ["FORKED", "forget", "watch"]
 
 FORKED: Final = -1
 """Stands in a driver for the thread that may use it, where there is none."""
 
-_drivers: WeakSet[Driver] = WeakSet()
+_pools: WeakSet[Pool[Any, Any]] = WeakSet()
 
 
-def watch(pool: object, driver: Driver) -> finalize[[str, int], object]:
+def watch(pool: Pool[Any, Any]) -> finalize[[str, int], object]:
     """Remembers a pool that is started; warns if it goes, or the interpreter ends, before `forget`."""
-    _drivers.add(driver)
+    _pools.add(pool)
     return finalize(pool, _warn, repr(pool).replace(" not started", ""), os.getpid())
 
 
@@ -43,8 +43,8 @@ def _warn(pool: str, owner: int) -> None:
 
 
 def _disown() -> None:
-    for driver in list(_drivers):
-        driver.thread = FORKED
+    for pool in list(_pools):
+        pool._disown()
 
 
 if hasattr(os, "register_at_fork"):
