@@ -4,6 +4,7 @@ import asyncio
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -12,6 +13,12 @@ from typing import Any
 
 import psutil
 import pytest
+
+
+def pytest_configure() -> None:
+    """Scripts have what they start in the background ignore Ctrl-C, and children inherit that: tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

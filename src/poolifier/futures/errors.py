@@ -45,6 +45,8 @@ def as_standard(error: BaseException) -> BaseException:
     elif isinstance(error, PoolFailedError):
         made = BrokenPoolError(*error.args)
     elif isinstance(error, SerializationError):
+        if isinstance(error.__cause__, SystemExit) and "cannot be pickled" in str(error):
+            return error.__cause__  # There an exit that pickling a result asks for arrives as itself.
         made = (UnreadableCallError if "cannot be unpickled" in str(error) else UnpicklableCallError)(*error.args)
     else:
         return error

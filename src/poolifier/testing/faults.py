@@ -22,7 +22,7 @@ import psutil
 from poolifier.errors import UnsupportedError
 from poolifier.pool.base import Pool
 from poolifier.task_functions import TaskFunction
-from poolifier.testing.harm import EXIT_CODE, SIGNALS, Fault, StartLog, arm, armed_signal, suffer
+from poolifier.testing.harm import EXIT_CODE, SIGNALS, Fault, StartLog, arm, armed_signal, probe, suffer
 
 __all__ = ["EXIT_CODE", "Chaos", "Fault", "Harm", "StartLog", "arm", "check_healthy", "suffer"]
 
@@ -163,7 +163,7 @@ async def check_healthy(pool: Pool[Any, Any], timeout: float = 30.0) -> None:
             slots = [node.slot for node in pool.worker_nodes]
             for slot in slots:
                 # Where only one worker may run it, an answer is that worker's.
-                await pool.add_task_function(f"{_PROBE}.{slot}", TaskFunction(_probe, worker_nodes=[slot]))
+                await pool.add_task_function(f"{_PROBE}.{slot}", TaskFunction(probe, worker_nodes=[slot]))
             for slot in slots:
                 what = f"the worker in slot {slot} does not run a task"
                 if await pool.execute(slot, f"{_PROBE}.{slot}", retries=1) != slot:
@@ -177,10 +177,6 @@ async def check_healthy(pool: Pool[Any, Any], timeout: float = 30.0) -> None:
     ended = info.executed_tasks + info.failed_tasks + info.aborted_tasks
     if info.submitted_tasks != ended + info.executing_tasks + info.queued_tasks:
         raise AssertionError(f"the numbers of {pool!r} do not add up: {info}")
-
-
-def _probe(slot: int) -> int:
-    return slot
 
 
 def _checked_range(name: str, value: tuple[float, float]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["EXIT_CODE", "SIGNALS", "Fault", "StartLog", "arm", "armed_signal", "suffer"]
+__all__ = ["EXIT_CODE", "SIGNALS", "Fault", "StartLog", "arm", "armed_signal", "probe", "suffer"]
 
 EXIT_CODE: Final = 86
 """The exit code of a worker that suffers `Fault.EXIT`."""
@@ -122,3 +122,8 @@ class StartLog:
         path = Path(self.path)
         data = path.read_bytes() if path.exists() else b""
         return Counter(number for (number,) in NUMBER.iter_unpack(data))
+
+
+def probe(slot: int) -> int:
+    """Says which slot it was asked for: a sign of life. Here, for interpreters cannot import what `faults` does."""
+    return slot
