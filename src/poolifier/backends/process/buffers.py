@@ -138,6 +138,7 @@ class Buffers:
         """Lets go of everything; what has been delivered stays."""
         for job in self._jobs:
             job.drop()
+        self._jobs.clear()
         for timer in (self._timer, self._retry):
             if timer is not None:
                 timer.cancel()

@@ -27,12 +27,13 @@ class Job:
     def __init__(self, copies: list[Copy], then: Callable[[], object]) -> None:
         self._copies = copies[::-1]
         self._at = 0
-        self._then = then
+        self._then: Callable[[], object] | None = then
         self.done = False
 
     def drop(self) -> None:
         """Nobody wants them any more."""
         self._copies.clear()
+        self._then = None
         self.done = True
 
     def step(self) -> None:
@@ -49,7 +50,10 @@ class Job:
                 self._at = 0
         if not self._copies and not self.done:
             self.done = True
-            self._then()
+            # What is told has the results that were copied, and a job that is done is not to keep them.
+            then, self._then = self._then, None
+            if then is not None:
+                then()
 
 
 class Copier:
