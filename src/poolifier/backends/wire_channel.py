@@ -428,6 +428,11 @@ def unpacked(reply: WireReply) -> Reply:
         return (sequence, status, codec.decode(payload), run_time)
     except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
         what, status = _UNREADABLE[status]
-        failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
-        failure.__cause__ = error
-        return (sequence, status, failure, run_time)
+        return (sequence, status, _unreadable(what, error), run_time)
+
+
+def _unreadable(what: str, error: BaseException) -> SerializationError:
+    """By itself, for in the frame that stands in the traceback it would be kept by its own cause."""
+    failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
+    failure.__cause__ = error
+    return failure
