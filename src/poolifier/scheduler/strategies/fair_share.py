@@ -7,7 +7,7 @@ This is start-time fair queueing (Goyal, Vin, Cheng 1996) with workers in the pl
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
@@ -15,11 +15,15 @@ from poolifier.scheduler.strategies.line import Line
 from poolifier.scheduler.strategies.task_times import TaskTime, task_time
 
 Entry: TypeAlias = tuple[Any, ...]
-"""Order (mean task time, after the virtual end where that is to come), turn and slot, and the `_Share`.
+"""Order (mean task time, after the virtual end where that is to come), turn, and the `_Share`.
 
-The numbers are negative: the greatest entry is the first in a line. Told apart by identity, which tuples
-of a declared length have not got where this is compiled.
+The order is negative, for the greatest entry is the first in a line. The turn counts down with every choice:
+of equals, the one chosen last comes last. Entries are told apart by identity, which tuples of a declared
+length have not got where this is compiled.
 """
+
+_FIRST_TURN: Final = 1 << 40
+"""Above the turns of all that have been chosen; of those never chosen, the lowest slot comes first."""
 
 
 class _Share:
@@ -27,12 +31,12 @@ class _Share:
 
     Attributes:
         taken: Which line it stands in.
-        turn: When it was last chosen, negative: of equals, the one chosen last comes last.
-        rank: Its slot, negative: of those never chosen, the lowest slot comes first.
         entry: What stands for it in a line. All others are stale.
+
+    Small, and with few objects behind it: with thousands of workers each of them is a cache miss.
     """
 
-    __slots__ = ("end", "entry", "known", "mean", "rank", "taken", "time", "turn", "worker")
+    __slots__ = ("end", "entry", "known", "mean", "taken", "time", "worker")
 
     def __init__(self, worker: WorkerCandidate, time: TaskTime) -> None:
         self.worker = worker
@@ -40,15 +44,14 @@ class _Share:
         self.known = False
         self.end = 0.0
         self.mean = 0.0
-        self.turn = 0
         self.taken = False
-        self.rank = -worker.slot
-        self.entry: Entry | None = None
+        self.entry: Entry | None = (0.0, _FIRST_TURN - worker.slot, self)
 
-    def entry_at(self, order: float) -> Entry:
-        """An entry for that order, which makes all others stale."""
-        entry: Entry = (order, self.turn, self.rank, self)
-        self.entry = entry
+    def moved(self, order: float) -> Entry:
+        """Its entry for another order, which makes all others stale."""
+        entry = self.entry
+        assert entry is not None
+        entry = self.entry = (order, entry[1], self)
         return entry
 
     def __lt__(self, other: _Share) -> bool:
@@ -86,7 +89,8 @@ class FairShare(Strategy):
         self._shares.extend([None] * (slot + 1 - len(self._shares)))
         share = self._shares[slot] = _Share(worker, task_time(self._options))
         self._count += 1
-        self._free.add(share.entry_at(0.0))
+        assert share.entry is not None
+        self._free.add(share.entry)
         self._compact(self._free)
         self._compact(self._taken)
 
@@ -102,7 +106,7 @@ class FairShare(Strategy):
         while taken is not None and taken.end <= now:
             self._taken.front.pop()
             taken.taken = False
-            self._free.add(taken.entry_at(-taken.mean))
+            self._free.add(taken.moved(-taken.mean))
             taken = self._top(self._taken)
         share = self._top(self._free)
         if share is not None and (taken is None or now + share.mean <= taken.end + taken.mean):
@@ -116,12 +120,14 @@ class FairShare(Strategy):
             share.end += share.mean
         else:
             return None
-        self._turn = share.turn = self._turn - 1
+        self._turn = turn = self._turn - 1
         if share.end > now:
             share.taken = True
-            self._taken.add(share.entry_at(-(share.end + share.mean)))
+            entry = share.entry = (-(share.end + share.mean), turn, share)
+            self._taken.add(entry)
         else:
-            self._free.add(share.entry_at(-share.mean))
+            entry = share.entry = (-share.mean, turn, share)
+            self._free.add(entry)
         return share.worker
 
     def task_ended(self, worker: WorkerCandidate, run_time: float, wait_time: float, active_time: float) -> None:
@@ -136,7 +142,7 @@ class FairShare(Strategy):
         order = -(share.end + mean) if share.taken else -mean
         if order > entry[0]:
             line = self._taken if share.taken else self._free
-            line.add(share.entry_at(order))
+            line.add(share.moved(order))
             self._compact(line)
 
     def _compact(self, line: Line[Entry]) -> None:
@@ -151,7 +157,7 @@ class FairShare(Strategy):
             if not front:
                 return None
             entry = front[-1]
-            share: _Share = entry[3]
+            share: _Share = entry[2]
             if share.entry is not entry:
                 front.pop()
                 continue
@@ -159,9 +165,9 @@ class FairShare(Strategy):
             if order == entry[0]:
                 return share
             front.pop()
-            line.add(share.entry_at(order))
+            line.add(share.moved(order))
 
 
 def _is_current(entry: Entry) -> bool:
-    share: _Share = entry[3]
+    share: _Share = entry[2]
     return share.entry is entry
