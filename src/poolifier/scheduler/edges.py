@@ -15,25 +15,16 @@ class Edges:
             are not reported.
     """
 
-    __slots__ = ("_emits", "_states", "changed")
+    __slots__ = ("_back_pressure", "_busy", "_emits", "_empty", "_full", "changed")
 
     def __init__(self) -> None:
         self.changed = False
-        self._states: dict[str, bool] = {}
+        self._busy = False
+        self._full = False
+        self._empty = False
+        self._back_pressure = False
         # In a pool that is just about busy every task is an edge, so these are made once.
         self._emits: dict[str, Emit] = {}
-
-    def report(self, effects: list[Effect], began: str, ended: str | None, *, active: bool) -> None:
-        """Emits `began` or `ended` where `active` is not what was last reported."""
-        if self._states.get(began, False) == active:
-            return
-        self._states[began] = active
-        event = began if active else ended
-        if event is not None:
-            emit = self._emits.get(event)
-            if emit is None:
-                emit = self._emits[event] = Emit(event)
-            effects.append(emit)
 
     def check(self, effects: list[Effect], sizing: Sizing, *, busy: bool, pressed: int) -> None:
         """Reports the states of a pool that have changed.
@@ -47,9 +38,26 @@ class Edges:
         self.changed = False
         count = len(sizing.by_slot)
         full = count >= sizing.maximum
-        self.report(effects, "busy", "busy_end", active=busy and full)
+        busy = busy and full
+        if busy != self._busy:
+            self._busy = busy
+            effects.append(self._emit("busy" if busy else "busy_end"))
         if sizing.dynamic:
-            self.report(effects, "full", "full_end", active=full)
-            if sizing.minimum == 0:
-                self.report(effects, "empty", None, active=count == 0 and sizing.vacated > 0)
-        self.report(effects, "back_pressure", "back_pressure_end", active=pressed > 0 and pressed == count)
+            if full != self._full:
+                self._full = full
+                effects.append(self._emit("full" if full else "full_end"))
+            empty = sizing.minimum == 0 and count == 0 and sizing.vacated > 0
+            if empty != self._empty:
+                self._empty = empty
+                if empty:
+                    effects.append(self._emit("empty"))
+        back_pressure = 0 < pressed == count
+        if back_pressure != self._back_pressure:
+            self._back_pressure = back_pressure
+            effects.append(self._emit("back_pressure" if back_pressure else "back_pressure_end"))
+
+    def _emit(self, event: str) -> Emit:
+        emit = self._emits.get(event)
+        if emit is None:
+            emit = self._emits[event] = Emit(event)
+        return emit

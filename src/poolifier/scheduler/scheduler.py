@@ -141,7 +141,8 @@ class Scheduler:
         if self.lobby.length:
             self._retry(node, now)
         if self.edges.changed:
-            self._turnover.hand_over(node, now)
+            if node.successor is not None:
+                self._turnover.hand_over(node, now)
             self.report()
         return task if wanted else None
 
