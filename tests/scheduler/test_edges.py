@@ -1,25 +1,52 @@
 from poolifier.scheduler.edges import Edges
-from poolifier.scheduler.effects import Emit
+from poolifier.scheduler.sizing import Sizing
 
 
-def reported(*states, ended="busy_end"):
-    edges, effects = Edges(), []
-    for active in states:
-        edges.report(effects, "busy", ended, active=active)
-    return [effect.event for effect in effects]
+class Pool:
+    """The states of a pool whose workers come and go by decree."""
+
+    def __init__(self, minimum=2, maximum=2, *, dynamic=False):
+        self.edges = Edges()
+        self.sizing = Sizing(minimum, maximum, dynamic=dynamic)
+        self.effects = []
+
+    def check(self, workers=2, *, busy=False, pressed=0):
+        """The events of a look at so many workers."""
+        self.effects.clear()
+        self.sizing.by_slot = {slot: None for slot in range(workers)}
+        self.edges.check(self.effects, self.sizing, busy=busy, pressed=pressed)
+        return [effect.event for effect in self.effects]
 
 
 def test_reports_changes_once():
-    assert reported(False, True, True, False, False, True) == ["busy", "busy_end", "busy"]
+    pool = Pool()
+    looks = [pool.check(busy=busy) for busy in (False, True, True, False, False, True)]
+    assert looks == [[], ["busy"], [], ["busy_end"], [], ["busy"]]
 
 
-def test_an_end_may_have_no_name():
-    assert reported(True, False, True, ended=None) == ["busy", "busy"]
+def test_only_a_pool_with_all_its_workers_is_busy():
+    pool = Pool(1, 2, dynamic=True)
+    assert pool.check(1, busy=True) == []
+    assert pool.check(2, busy=True) == ["busy", "full"]
+
+
+def test_empty_has_no_end():
+    pool = Pool(0, 2, dynamic=True)
+    assert pool.check(0) == []
+    pool.sizing.vacated = 1
+    looks = [pool.check(workers) for workers in (0, 1, 0)]
+    assert looks == [["empty"], [], ["empty"]]
 
 
 def test_states_are_apart():
-    edges, effects = Edges(), []
-    edges.report(effects, "busy", "busy_end", active=True)
-    edges.report(effects, "full", "full_end", active=True)
-    edges.report(effects, "busy", "busy_end", active=False)
-    assert effects == [Emit("busy"), Emit("full"), Emit("busy_end")]
+    pool = Pool()
+    assert pool.check(busy=True, pressed=2) == ["busy", "back_pressure"]
+    assert pool.check(busy=False, pressed=2) == ["busy_end"]
+    assert pool.check(busy=True, pressed=1) == ["busy", "back_pressure_end"]
+
+
+def test_looking_takes_the_change_as_seen():
+    pool = Pool()
+    pool.edges.changed = True
+    pool.check()
+    assert not pool.edges.changed
