@@ -13,7 +13,7 @@ class Pool:
     def check(self, workers=2, *, busy=False, pressed=0):
         """The events of a look at so many workers."""
         self.effects.clear()
-        self.sizing.by_slot = {slot: None for slot in range(workers)}
+        self.sizing.by_slot = dict.fromkeys(range(workers))
         self.edges.check(self.effects, self.sizing, busy=busy, pressed=pressed)
         return [effect.event for effect in self.effects]
 
