@@ -15,13 +15,16 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled chaos lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo docs test test-compiled chaos lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.ready  ## the main example: measures Python's standard library on all CPUs
 	$(BIN)/python examples/analyse_source.py
+
+docs: $(VENV)/.ready-docs  ## the documentation as a site, in site/index.html; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 test: $(VENV)/.ready  ## every test; another Python: make test PYTHON=python3.13 VENV=.venv-3.13
 	$(BIN)/python -m pytest $(ARGS)
@@ -71,7 +74,7 @@ bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers;
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(VENV)-compiled .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-compiled site .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Built anew, not brought up to date: a dependency that pyproject.toml no longer names must be missing here too.
 define new_venv
@@ -105,6 +108,10 @@ $(VENV)-compiled/.ready: pyproject.toml $(SOURCE)
 
 $(VENV)/.ready-lint: $(VENV)/.ready
 	$(BIN)/python $(PIP) install --group lint
+	@touch $@
+
+$(VENV)/.ready-docs: $(VENV)/.ready
+	$(BIN)/python $(PIP) install --group docs
 	@touch $@
 
 # Apart from the main venv, so that no peer's dependency can stand in for one of ours.
