@@ -3,11 +3,20 @@
 A page's blocks run in order, each as a script of its own, in one directory that is empty at first. A block that
 begins with `# name.py` is that file: the blocks after it find it there. A `text` block right after a Python block is
 what it prints.
+
+An `sh` block that begins with `uvicorn` is a server. It runs for the blocks after it, until the next one, on a port
+that is free in the place of 8000. What a page tells its reader to install is there: tests need it.
 """
 
 import re
+import shlex
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import closing
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +24,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\w+\.py)\n")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
@@ -23,27 +32,94 @@ CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 def _pages():
     for page in PAGES:
         if blocks := BLOCK.findall(page.read_text()):
-            needs_ray = any("RayPool" in code for code, _ in blocks)
+            needs_ray = any("RayPool" in code for _, code, _ in blocks)
             marks = [pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")] if needs_ray else []
             yield pytest.param(blocks, id=str(page.relative_to(ROOT)), marks=marks)
 
 
 @pytest.mark.parametrize("blocks", list(_pages()))
-def test_blocks_run(blocks, tmp_path):
-    for code, printed in blocks:
+def test_blocks_run(blocks, tmp_path, server):
+    for language, code, printed in blocks:
+        if language == "sh":
+            if code.startswith("uvicorn "):
+                server.start(code, tmp_path)
+            continue
         if file := FILE.match(code):
             (tmp_path / file[1]).write_text(code)
             continue
         script = tmp_path / "block.py"
-        script.write_text(code)
+        script.write_text(server.at_its_port(code))
         command = [sys.executable, "-W", "error", script]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         if "InterpreterPool" in code and sys.version_info < (3, 13):
             assert "UnsupportedError: interpreter workers need" in done.stderr
             continue
-        assert done.returncode == 0, f"{code}\n{done.stderr}"
+        assert done.returncode == 0, f"{code}\n{done.stderr}\n{server.stop()}"
         if printed:
             assert done.stdout == printed, code
+
+
+class Server:
+    """The server of a page, which runs until the next one or the end of the page."""
+
+    def __init__(self) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+            self.port = taken.getsockname()[1]
+        self.process = None
+
+    def at_its_port(self, code):
+        return code.replace("8000", str(self.port)) if self.process else code
+
+    def start(self, command, folder):
+        self.stop()
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", *shlex.split(command.replace("8000", str(self.port)))],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                break
+            except ConnectionRefusedError:
+                assert self.process.poll() is None, self.stop()
+                assert time.monotonic() < deadline, self.stop()
+                time.sleep(0.01)
+
+    def stop(self):
+        """Ends the server as Ctrl+C does; returns what it has said."""
+        process, self.process = self.process, None
+        if process is None:
+            return ""
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            said, _ = process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return said
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+def test_what_pages_install_is_there():
+    """So that what they show is run, and not skipped."""
+    lines = [line for page in PAGES for line in re.findall(r"^pip install (.*)$", page.read_text(), re.MULTILINE)]
+    packages = {word for line in lines for word in shlex.split(line, comments=True) if re.fullmatch(r"[\w-]+", word)}
+
+    assert {"fastapi", "pillow"} <= packages
+    for package in packages:
+        assert distribution(package).version
 
 
 def _prose(page):
