@@ -4,10 +4,14 @@ A page's blocks run in order, each as a script of its own, in one directory that
 begins with `# name.py` is that file: the blocks after it find it there. A `text` block right after a Python block is
 what it prints.
 
+A page whose blocks await is a notebook: the blocks are its cells, which a real kernel runs.
+
 An `sh` block that begins with `uvicorn` is a server. It runs for the blocks after it, until the next one, on a port
 that is free in the place of 8000. What a page tells its reader to install is there: tests need it.
 """
 
+import json
+import os
 import re
 import shlex
 import signal
@@ -25,6 +29,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+AWAITS = re.compile(r"^(?:\w+ = |print\()?await |^async (?:with|for) ", re.MULTILINE)
 FILE = re.compile(r"# (\w+\.py)\n")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
@@ -39,6 +44,9 @@ def _pages():
 
 @pytest.mark.parametrize("blocks", list(_pages()))
 def test_blocks_run(blocks, tmp_path, server):
+    if any(AWAITS.search(code) for language, code, _ in blocks if language == "python"):
+        run_notebook(blocks, tmp_path)
+        return
     for language, code, printed in blocks:
         if language == "sh":
             if code.startswith("uvicorn "):
@@ -57,6 +65,22 @@ def test_blocks_run(blocks, tmp_path, server):
         assert done.returncode == 0, f"{code}\n{done.stderr}\n{server.stop()}"
         if printed:
             assert done.stdout == printed, code
+
+
+def run_notebook(blocks, tmp_path):
+    cells = [
+        {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": code}
+        for _, code, _ in blocks
+    ]
+    notebook = tmp_path / "notebook.ipynb"
+    notebook.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    command = [sys.executable, "-c", "from nbclient.cli import main; main()", notebook, "--inplace"]
+    environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    for (_, code, printed), cell in zip(blocks, json.loads(notebook.read_text())["cells"], strict=True):
+        outputs = [(output.get("name"), "".join(output.get("text", ""))) for output in cell["outputs"]]
+        assert outputs == ([("stdout", printed)] if printed else []), code
 
 
 class Server:
