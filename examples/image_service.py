@@ -53,7 +53,8 @@ def resize(job: Job) -> bytes:
         on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
         ratio = image.width / image.height if on_its_side else image.height / image.width
         size = (job.width, max(1, round(job.width * ratio)))
-        image.draft("RGB", size[::-1] if on_its_side else size)  # JPEG: read no more of it than that takes
+        # JPEG: reads no more of it than that takes.
+        image.draft("RGB", (size[1], size[0]) if on_its_side else size)
         smaller = ImageOps.exif_transpose(image).convert("RGB").resize(size, Image.Resampling.LANCZOS)
     result = BytesIO()
     smaller.save(result, job.format)
@@ -87,12 +88,12 @@ def service(workers: int, *, most_waiting: int = 64, timeout: float = 10.0) -> F
         try:
             # Resizing twice does no harm, so it may be tried again where its worker dies.
             resized = await while_connected(request, pool.execute(Job(picture, width, format.value), retries=1))
-        except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, OSError) as error:
-            raise HTTPException(422, f"this picture cannot be read: {error}") from error
-        except TaskTimeoutError as error:
+        except TaskTimeoutError as error:  # first, for every TimeoutError is an OSError
             raise HTTPException(422, f"this picture takes longer than {timeout} s") from error
         except WorkerCrashedError as error:
             raise HTTPException(422, "this picture ends every worker it is given to") from error
+        except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, OSError) as error:
+            raise HTTPException(422, f"this picture cannot be read: {error}") from error
         return Response(resized, media_type=f"image/{format.value}")
 
     @app.get("/health")
@@ -144,8 +145,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Resize pictures over HTTP.")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--timeout", type=float, default=10.0, help="seconds for a picture (default: 10)")
     arguments = parser.parse_args()
-    uvicorn.run(service(arguments.workers), port=arguments.port, log_level="warning")
+    uvicorn.run(service(arguments.workers, timeout=arguments.timeout), port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

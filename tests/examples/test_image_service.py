@@ -87,3 +87,14 @@ def test_goes_on_when_workers_die_and_clients_leave(client):
     while not client.get("/health").json()["aborted"]:
         assert time.monotonic() < deadline, "nobody waits for it, and it is not aborted"
         time.sleep(0.01)
+
+
+def test_a_picture_that_takes_too_long(serving):
+    with (
+        serving("image_service.py", "--workers", 1, "--timeout", 0.05) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        large = client.post("/resize", params={"width": 6_000}, content=picture((6_000, 6_000), "PNG"))
+
+        assert large.status_code == 422
+        assert large.json()["detail"] == "this picture takes longer than 0.05 s"
