@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         WorkerChoiceStrategy,
         WorkerChoiceStrategyOptions,
     )
+    from poolifier.parallelism import available_parallelism
     from poolifier.pool.base import Pool
     from poolifier.pool.future import TaskFuture
     from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterpreterPool
@@ -102,6 +103,7 @@ __all__ = [
     "WorkerStartError",
     "WorkerUsage",
     "__version__",
+    "available_parallelism",
     "compiled",
     "current_task",
     "send_message",
@@ -131,6 +133,7 @@ _ROOMS: Final = {
         "WorkerChoiceStrategy",
         "WorkerChoiceStrategyOptions",
     ),
+    "poolifier.parallelism": ("available_parallelism",),
     "poolifier.pool.base": ("Pool",),
     "poolifier.pool.future": ("TaskFuture",),
     "poolifier.pool.kinds.interpreter": ("DynamicInterpreterPool", "FixedInterpreterPool"),

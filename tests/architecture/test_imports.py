@@ -19,6 +19,7 @@ ROOMS = {
     "task_functions": {"errors", "records"},
     "exchange": {"records", "task_functions"},
     "options": {"task_functions"},
+    "parallelism": set(),
     "protocols": {"exchange", "options"},
     "scheduler": BASE,
     "wire": BASE,
@@ -26,7 +27,8 @@ ROOMS = {
     "backends": BASE | {"wire", "worker"},
     "observe": BASE | {"scheduler"},
     "pool": BASE | {"scheduler", "wire", "worker", "backends", "observe"},
-    "futures": BASE | {"scheduler", "wire", "worker", "backends", "observe", "pool"},
+    "futures": BASE | {"parallelism", "scheduler", "wire", "worker", "backends", "observe", "pool"},
+    "__main__": BASE | {"backends", "parallelism"},
     "testing": BASE | {"scheduler", "wire", "worker", "backends", "observe", "pool"},
 }
 

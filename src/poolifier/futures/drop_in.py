@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterable
 from concurrent import futures
@@ -14,6 +13,7 @@ from typing import Any, Final
 from poolifier.futures.executor import PoolExecutor
 from poolifier.futures.starts import RESTART_LIMIT, Starts
 from poolifier.options import check_count
+from poolifier.parallelism import available_parallelism
 from poolifier.pool.base import Pool
 from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterpreterPool
 from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
@@ -62,7 +62,7 @@ class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):  # type: i
         *,
         max_tasks_per_child: int | None = None,
     ) -> None:
-        size = _cpus() if max_workers is None else _check_max_workers(max_workers)
+        size = available_parallelism() if max_workers is None else _check_max_workers(max_workers)
         method = None
         if mp_context is not None:
             if not isinstance(mp_context, BaseContext):
@@ -123,7 +123,7 @@ class ThreadPoolExecutor(PoolExecutor, futures.ThreadPoolExecutor):  # type: ign
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
     ) -> None:
-        size = min(32, _cpus() + 4) if max_workers is None else _check_max_workers(max_workers)
+        size = min(32, available_parallelism() + 4) if max_workers is None else _check_max_workers(max_workers)
         starts = Starts()
         options = _options(starts)
         wanted = _checked(initializer, initargs)
@@ -160,7 +160,7 @@ class InterpreterPoolExecutor(PoolExecutor):
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
     ) -> None:
-        size = min(32, _cpus() + 4) if max_workers is None else _check_max_workers(max_workers)
+        size = min(32, available_parallelism() + 4) if max_workers is None else _check_max_workers(max_workers)
         starts = Starts()
         options = _options(starts)
         wanted = _checked(initializer, initargs)
@@ -174,12 +174,6 @@ class InterpreterPoolExecutor(PoolExecutor):
         )
         pool._thread_name = _names(thread_name_prefix or f"InterpreterPoolExecutor-{_number()}")
         starts.hopeless = self._use(pool, DEFAULT_TASK_NAME).give_up
-
-
-def _cpus() -> int:
-    """CPUs that this process may use."""
-    count_them: Callable[[], int | None] = getattr(os, "process_cpu_count", os.cpu_count)
-    return count_them() or 1
 
 
 def _check_max_workers(max_workers: object) -> int:
