@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs test test-compiled chaos lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo docs test test-compiled test-install chaos lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,9 +29,12 @@ docs: $(VENV)/.ready-docs  ## the documentation as a site, in site/index.html; a
 test: $(VENV)/.ready  ## every test; another Python: make test PYTHON=python3.13 VENV=.venv-3.13
 	$(BIN)/python -m pytest $(ARGS)
 
-test-compiled: $(VENV)-compiled/.ready  ## every test, on a scheduler compiled with mypyc (needs a C compiler)
+test-compiled: $(VENV)-compiled/.ready  ## every test, on the compiled build (needs a C compiler)
 	$(<D)/bin/python -c 'import poolifier; assert poolifier.compiled'
 	$(<D)/bin/python -m pytest $(ARGS)
+
+test-install: $(VENV)/.ready  ## wheels on fresh machines, pure and compiled (under a minute)
+	$(BIN)/python -m pytest -m '' tests/install $(ARGS)
 
 chaos: $(VENV)/.ready  ## a million tasks while workers are harmed at random, and other long tests of faults (minutes, 12 GB)
 	$(BIN)/python -m pytest -m long tests/faults $(ARGS)
@@ -86,24 +89,12 @@ endef
 
 $(VENV)/.ready: pyproject.toml
 	$(new_venv)
-	$(BIN)/python $(PIP) install --editable '.[progress,uvloop]' --group test
+	POOLIFIER_BUILD=pure $(BIN)/python $(PIP) install --editable '.[progress,uvloop]' --group test
 	@touch $@
 
-# Built from a copy, for the build leaves its modules beside the source, where they would take its place.
-define install_compiled
-	mkdir $(@D)/source && cp -R LICENSE README.md pyproject.toml src $(@D)/source
-	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
-endef
-
-# Where it cannot be compiled, the benchmarks take the Python source, and say so.
-define install_best
-	$(install_compiled) || $(@D)/bin/python $(PIP) install '$(@D)/source[progress,uvloop]'
-endef
-
-$(VENV)-compiled/.ready: pyproject.toml $(SOURCE)
+$(VENV)-compiled/.ready: pyproject.toml hatch_build.py $(SOURCE)
 	$(new_venv)
-	$(install_compiled)
-	$(@D)/bin/python $(PIP) install --group test
+	POOLIFIER_BUILD=compiled $(@D)/bin/python $(PIP) install '.[progress,uvloop]' --group test
 	@touch $@
 
 $(VENV)/.ready-lint: $(VENV)/.ready
@@ -115,10 +106,9 @@ $(VENV)/.ready-docs: $(VENV)/.ready
 	@touch $@
 
 # Apart from the main venv, so that no peer's dependency can stand in for one of ours.
-$(BENCH)/.ready: pyproject.toml $(SOURCE) benchmarks/versus/peers.txt
+$(BENCH)/.ready: pyproject.toml hatch_build.py $(SOURCE) benchmarks/versus/peers.txt
 	$(new_venv)
-	$(install_best)
-	$(@D)/bin/python $(PIP) install --requirement benchmarks/versus/peers.txt
+	$(@D)/bin/python $(PIP) install '.[progress,uvloop]' --requirement benchmarks/versus/peers.txt
 	@touch $@
 
 # The pools of Node.js, and a Node.js to run them. Without npm they are reported as missing, and the rest runs.
@@ -129,17 +119,14 @@ $(BENCH)/.ready: pyproject.toml $(SOURCE) benchmarks/versus/peers.txt
 	@touch $@
 
 # Pools of interpreters need Python 3.13, whichever Python the rest runs on. Without one they are reported as missing.
-.bench/interpreters/.ready: pyproject.toml $(SOURCE) benchmarks/versus/interpreters.txt
+.bench/interpreters/.ready: pyproject.toml hatch_build.py $(SOURCE) benchmarks/versus/interpreters.txt
 	python=$$(sh benchmarks/versus/find_python.sh "$(PYTHON)"); if [ -n "$$python" ]; then \
 		"$$python" -m venv --clear $(@D) && \
-		$(@D)/bin/python $(PIP) install --requirement benchmarks/versus/interpreters.txt && \
-		mkdir $(@D)/source && cp -R LICENSE README.md pyproject.toml src $(@D)/source && \
-		{ HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(@D)/bin/python $(PIP) install '$(@D)/source' || \
-		  $(@D)/bin/python $(PIP) install '$(@D)/source'; }; \
+		$(@D)/bin/python $(PIP) install . --requirement benchmarks/versus/interpreters.txt; \
 	else mkdir -p $(@D) && echo "make: no Python 3.13 or later here: the benchmarks do without interpreters" >&2; fi
 	@touch $@
 
 .bench/payloads/.ready: pyproject.toml benchmarks/payloads/peers.txt
 	$(new_venv)
-	$(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/payloads/peers.txt
+	POOLIFIER_BUILD=pure $(@D)/bin/python $(PIP) install --editable . --requirement benchmarks/payloads/peers.txt
 	@touch $@

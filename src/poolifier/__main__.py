@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import get_args
+from pathlib import Path
+from typing import Final, get_args
 
 from poolifier import __version__, compiled
 from poolifier.backends.interpreter.support import interpreters_module
@@ -17,6 +18,8 @@ from poolifier.backends.ray.backend import check_installed
 from poolifier.errors import UnsupportedError
 from poolifier.options import StartMethod
 from poolifier.parallelism import available_parallelism, cpu_limit, usable_cpus
+
+_BUILD: Final = Path(__file__).with_name("build.txt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"poolifier {__version__}")
     parser.parse_args(arguments)
-    for name, text in _facts():
-        print(f"{name:<12}  {text}")  # noqa: T201 - a command
+    print("\n".join(f"{name:<12}  {text}" for name, text in _facts()))  # noqa: T201 - a command
     return 0
 
 
@@ -36,13 +38,22 @@ def _facts() -> Iterator[tuple[str, str]]:
     yield "poolifier", __version__
     yield "Python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"
     yield "platform", f"{platform.platform()}, {platform.machine()}"
-    yield "build", "compiled: the scheduler is machine code" if compiled else "pure Python"
+    yield "build", _build()
     yield "CPUs", _cpus()
     yield "event loop", _event_loop()
     yield "threads", "yes"
     yield "processes", f"yes; start methods: {', '.join(get_args(StartMethod))}"
     yield "interpreters", _available(interpreters_module)
     yield "Ray", _available(check_installed, "ray")
+
+
+def _build() -> str:
+    name = "compiled" if compiled else "pure Python"
+    try:
+        # Left by the build of a wheel.
+        return f"{name}, {_BUILD.read_text(encoding='utf-8').strip()}"
+    except OSError:
+        return f"{name}, straight from the source"
 
 
 def _available(check: Callable[[], object], distribution: str | None = None) -> str:

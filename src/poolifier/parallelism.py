@@ -4,8 +4,8 @@ A container that is given two CPUs of a machine with 64 mostly still sees 64: th
 whenever they have used up what two CPUs would have been in a period. With a worker for each of the 64 every task then
 takes 32 times as long, in fits and starts.
 
-The limit of a control group holds for all groups below it, so the least of those on the way up is what counts. Version 1
-and version 2 may both be mounted, each with groups of its own.
+The limit of a control group holds for all groups below it, so the least of those on the way up is what counts.
+Version 1 and version 2 may both be mounted, each with groups of its own.
 """
 
 from __future__ import annotations

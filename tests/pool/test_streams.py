@@ -478,12 +478,35 @@ def numbers(stop):
     yield from range(stop)
 
 
+class Counting:
+    """A `WorkerListener` that counts the replies of each batch and passes them on."""
+
+    def __init__(self, listener, batches):
+        self._listener = listener
+        self._batches = batches
+
+    def __getattr__(self, name):
+        return getattr(self._listener, name)
+
+    def replies(self, worker_id, replies, active, idle):
+        self._batches.append(len(replies))
+        self._listener.replies(worker_id, replies, active, idle)
+
+
 def test_small_items_travel_together(run):
     async def main():
-        async with FixedProcessPool(1, numbers) as pool:
-            batches = []
-            replies = pool._driver.replies
-            pool._driver.replies = lambda *arguments: (batches.append(len(arguments[1])), replies(*arguments))
+        pool = FixedProcessPool(1, numbers)
+        batches = []
+        create = pool._create_backend
+
+        def create_counted():
+            backend = create()
+            start = backend.start
+            backend.start = lambda listener: start(Counting(listener, batches))
+            return backend
+
+        pool._create_backend = create_counted
+        async with pool:
             assert [item async for item in pool.stream(5000, buffer=500)] == list(range(5000))
             assert sum(batches) == 5001
             assert len(batches) < 1000

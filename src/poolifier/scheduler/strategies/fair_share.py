@@ -49,9 +49,9 @@ class _Share:
 
     def moved(self, order: float) -> Entry:
         """Its entry for another order, which makes all others stale."""
-        entry = self.entry
-        assert entry is not None
-        entry = self.entry = (order, entry[1], self)
+        assert self.entry is not None
+        entry: Entry = (order, self.entry[1], self)
+        self.entry = entry
         return entry
 
     def __lt__(self, other: _Share) -> bool:
@@ -121,13 +121,11 @@ class FairShare(Strategy):
         else:
             return None
         self._turn = turn = self._turn - 1
-        if share.end > now:
-            share.taken = True
-            entry = share.entry = (-(share.end + share.mean), turn, share)
-            self._taken.add(entry)
-        else:
-            entry = share.entry = (-share.mean, turn, share)
-            self._free.add(entry)
+        share.taken = share.end > now
+        # Declared, or compiled code makes a tuple of its own for each of its two places.
+        entry: Entry = (-(share.end + share.mean) if share.taken else -share.mean, turn, share)
+        share.entry = entry
+        (self._taken if share.taken else self._free).add(entry)
         return share.worker
 
     def task_ended(self, worker: WorkerCandidate, run_time: float, wait_time: float, active_time: float) -> None:
