@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs test test-compiled test-install chaos lint format bench bench-quick bench-core bench-futures bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo docs test test-compiled test-install chaos lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ bench-core: $(VENV)/.ready  ## nanoseconds that the scheduler takes per task, an
 
 bench-futures: $(VENV)/.ready  ## our executors beside those of concurrent.futures, in one run; a minute or two
 	$(BIN)/python -m benchmarks.futures $(ARGS)
+
+bench-imports: $(VENV)/.ready  ## milliseconds that importing takes beyond import asyncio; half a minute
+	$(BIN)/python -m benchmarks.imports $(ARGS)
 
 bench-kinds: $(VENV)/.ready  ## what each kind of worker costs: start, memory, latency, throughput, payload
 	$(BIN)/python -m benchmarks.kinds $(ARGS)

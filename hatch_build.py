@@ -43,7 +43,7 @@ PROBE: Final = "#include <Python.h>\nPyObject *probe(void) { return PyList_New(0
 LONGEST_REASON: Final = 300
 
 
-class CompilingBuildHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
+class CompilingBuildHook(BuildHookInterface):
     """Adds the compiled modules to the wheel, and a line that says how it was built."""
 
     def dependencies(self) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path, PurePosixPath
@@ -35,7 +36,7 @@ def available_parallelism() -> int:
 
 def usable_cpus() -> int:
     """The number of CPUs that this process may run on, at least 1, whatever time it gets there."""
-    if hasattr(os, "process_cpu_count"):  # since Python 3.13
+    if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -79,9 +80,10 @@ def _directories(
         else:
             continue
         top = root / mount_point.lstrip("/")
-        group = PurePosixPath(path)
+        below = PurePosixPath()
         # Of a group that is not below what is mounted here, as often in containers, only the latter can be seen.
-        below = group.relative_to(mount_root) if group.is_relative_to(mount_root) else PurePosixPath()
+        if PurePosixPath(path).is_relative_to(mount_root):
+            below = PurePosixPath(path).relative_to(mount_root)
         if ".." in below.parts:
             below = PurePosixPath()
         yield from ((top / step, read) for step in (below, *below.parents))

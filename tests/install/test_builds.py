@@ -1,5 +1,6 @@
 """An installation compiles where that can be done, is pure Python where not, and says which it is."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from hatch_build import DRIVER, SCHEDULER
 
 ROOT = Path(__file__).parents[2]
 NO_COMPILER = "the C compiler '/bin/false' does not work: exit code 1"
@@ -22,7 +25,15 @@ async def main():
 asyncio.run(main())
 """
 
+COMPILED = sorted({*(ROOT / "src" / SCHEDULER).rglob("*.py"), ROOT / "src" / DRIVER})
+
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+
+
+@pytest.mark.parametrize("path", COMPILED, ids=lambda path: path.name)
+def test_what_is_compiled_has_no_coroutines(path):
+    """An error at an `await` of a compiled one gives way to a warning that mypyc causes, where warnings are errors."""
+    assert not [node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.AsyncFunctionDef)]
 
 
 def names_in(wheel):

@@ -1,6 +1,7 @@
 """A wrong argument raises the type that the reference names, and the message names argument and value."""
 
 import re
+from typing import get_type_hints
 
 import pytest
 
@@ -14,6 +15,10 @@ from poolifier import (
     Worker,
     WorkerChoiceStrategyOptions,
 )
+from poolifier.options import PoolOptions, ProcessOptions
+from poolifier.pool.kinds.keywords import PoolKeywords, ProcessPoolKeywords
+
+NOT_OPTIONS = {"sizes", "dynamic", "return"}
 
 SIZES = [
     ((-1,), ValueError, "n must be at least 1, not -1"),
@@ -189,3 +194,16 @@ def test_the_constructor_does_no_io(no_leaks):
     for _ in range(100):
         FixedProcessPool(2, len)
         DynamicProcessPool(0, 2, "package.that.does.not.exist")
+
+
+@pytest.mark.parametrize(
+    ("declared", "checked"),
+    [(PoolKeywords, PoolOptions.checked), (ProcessPoolKeywords, ProcessOptions)],
+    ids=["every pool", "process pools"],
+)
+def test_options_are_declared_as_they_are_checked(declared, checked):
+    """By name and by type, for type checkers."""
+    inherited = set() if declared is PoolKeywords else get_type_hints(PoolKeywords)
+    own = {name: hint for name, hint in get_type_hints(declared).items() if name not in inherited}
+
+    assert own == {name: hint for name, hint in get_type_hints(checked).items() if name not in NOT_OPTIONS}

@@ -12,8 +12,14 @@ from typing import Any, assert_type
 
 from poolifier import (
     CurrentTask,
+    DynamicInterpreterPool,
     DynamicProcessPool,
+    DynamicRayPool,
+    DynamicThreadPool,
+    FixedInterpreterPool,
     FixedProcessPool,
+    FixedRayPool,
+    FixedThreadPool,
     KillBehavior,
     Measurement,
     MeasurementOptions,
@@ -233,6 +239,22 @@ def executors(pool: Pool[bytes, int], broken: BrokenWorkerError) -> None:
     interpreters: Executor = InterpreterPoolExecutor(2)
     error: BrokenProcessPool = broken
     print(any_, interpreters, error)
+
+
+def options() -> None:
+    """Options are known by name and type, those of each kind."""
+    FixedProcessPool(2, length, timeout=1, env={"A": "1", "B": None}, start_method="spawn", cpu_affinity=[[0], [1]])
+    DynamicRayPool(0, 2, length, ray_options={"num_cpus": 1}, initializer=print, initargs=["ready"])
+    FixedThreadPool(2, length, tasks_queue_options={"size": 3}, worker_choice_strategy="round_robin")
+    anything: dict[str, Any] = {"timeout": 1}
+    FixedInterpreterPool(2, length, **anything)
+    FixedProcessPool(2, length, size=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    FixedProcessPool(2, length, timeout="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    FixedProcessPool(2, length, start_method="fork")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    FixedProcessPool(2, length, ray_options={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    DynamicThreadPool(1, 2, length, nice=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    DynamicInterpreterPool(1, 2, length, env={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    FixedRayPool(2, length, preload=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def strategies() -> None:

@@ -35,6 +35,7 @@ from poolifier.pool.handlers import Handlers
 from poolifier.pool.map_run import MapRun
 from poolifier.pool.maps import Mapper, in_batches, one_by_one
 from poolifier.pool.progress import open_bar
+from poolifier.pool.start_and_end import close, finish, start, stop
 from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
 from poolifier.pool.weights import with_weights
 from poolifier.pool.worker_node import WorkerNode
@@ -171,7 +172,7 @@ class Pool(Generic[DataT, ResponseT]):
         self._set_strategy(self._scheduler.choosers.strategy, self._scheduler.choosers.options)
         self._started_at = monotonic()
         try:
-            await driver.start()
+            await start(driver)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised by `start`
@@ -202,10 +203,10 @@ class Pool(Generic[DataT, ResponseT]):
             patience = options.tasks_queue_options.tasks_finished_timeout
         try:
             if patience > 0.0 and self._scheduler.failure is None:
-                await driver.finish(min(patience, options.destroy_timeout))
-            await driver.stop(max(0.1, left - monotonic()), options.abort_grace)
+                await finish(driver, min(patience, options.destroy_timeout))
+            await stop(driver, max(0.1, left - monotonic()), options.abort_grace)
         finally:
-            await driver.close()
+            await close(driver)
             forget(self._watched)
             self._ended_at = monotonic()
             self._handlers.event(PoolEvent.DESTROY, None, None)

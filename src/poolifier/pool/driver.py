@@ -50,14 +50,16 @@ _logger = logging.getLogger("poolifier")
 
 
 class Driver:
-    """Drives one pool on one event loop. Implements `WorkerListener`.
+    """Drives one pool on one event loop. Implements `WorkerListener`. Nothing here waits; see `start_and_end`.
 
     Attributes:
+        backend: What starts the workers.
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
         thread: The thread that it runs in.
         room: Who waits to submit.
-        ready: What `start` waits for, while it does.
+        ready: What the pool's start waits for, while it does.
+        stir: Set whenever something has changed, while the pool's end waits for that.
         functions: Changes of the task functions.
         next_task_id: A number for a new task, at every call.
     """
@@ -67,7 +69,7 @@ class Driver:
         self.channels: dict[int, Channel] = {}
         self.loop = asyncio.get_running_loop()
         self.thread = get_ident()
-        self._backend = backend
+        self.backend = backend
         self._observer = observer
         self._nodes = scheduler.sizing.nodes
         self._flushing = False
@@ -75,7 +77,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self.ready: asyncio.Future[None] | None = None
-        self._changed: asyncio.Event | None = None
+        self.stir: asyncio.Event | None = None
         self.next_task_id = count(1).__next__
         self.room = Room(scheduler, scheduler.options.max_queued)
         self.functions = FunctionChanges(scheduler, backend, self.channels, self.changed)
@@ -83,16 +85,13 @@ class Driver:
 
     # ---- what the pool asks -----------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Starts the minimum of workers and waits until they are ready, or raises what kept one from it."""
-        await self._backend.start(self)
-        self.ready = self.loop.create_future()
-        try:
-            self.scheduler.start(monotonic())
-            self._carry_out()
-            await self.ready
-        finally:
-            self.ready = None
+    def begin(self) -> asyncio.Future[None]:
+        """Starts the minimum of workers. The future is done when they are ready; or it has what kept one from it."""
+        ready: asyncio.Future[None] = self.loop.create_future()
+        self.ready = ready
+        self.scheduler.start(monotonic())
+        self._carry_out()
+        return ready
 
     def call(self, function: Function, data: Any, priority: int, extra: TaskExtra | None) -> TaskFuture[Any]:
         """Makes a task of a call, places it, and returns its future."""
@@ -159,12 +158,8 @@ class Driver:
                 channel.configure(WorkerSettings(concurrency=node.capacity))
         self._flush()
 
-    async def finish(self, seconds: float) -> bool:
-        """Waits until no task is left, for so long at the most. True where none is."""
-        return await self._wait_until(lambda: self.scheduler.unfinished == 0, seconds)
-
-    async def stop(self, seconds: float, grace: float) -> None:
-        """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
+    def end(self) -> None:
+        """Ends all tasks, and asks the workers to leave."""
         now = monotonic()
         self.scheduler.close()
         self.room.close()
@@ -180,19 +175,12 @@ class Driver:
             elif node.state == PLANNED:
                 self.scheduler.worker_lost(node.id, WorkerExit(), now)
         self._flush()
-        # However long the grace, some of the time is left to see off those that have to be killed.
-        grace = min(grace, seconds / 2)
-        if not await self._wait_until(lambda: not self.channels, grace):
-            for channel in list(self.channels.values()):
-                channel.kill()
-            await self._wait_until(lambda: not self.channels, seconds - grace)
 
-    async def close(self) -> None:
-        """Lets go of the backend and of the timer."""
+    def rest(self) -> None:
+        """Lets go of the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        await self._backend.close()
 
     # ---- what the backend tells -------------------------------------------------------------------
 
@@ -283,8 +271,8 @@ class Driver:
         self._flush()
         self.channels.pop(worker_id, None)
         self.functions.worker_exited(worker_id, exited, started=started)
-        if self._changed is not None:
-            self._changed.set()
+        if self.stir is not None:
+            self.stir.set()
 
     # ---- what the performer needs ------------------------------------------------------------------
 
@@ -421,8 +409,8 @@ class Driver:
             self.loop.call_soon(self._flush)
         self._set_timer()
         self.room.grew()
-        if self._changed is not None:
-            self._changed.set()
+        if self.stir is not None:
+            self.stir.set()
 
     def _channel_of(self, task: Task) -> Channel | None:
         """The way to the worker that a task was sent to, or None where it is not at one."""
@@ -443,21 +431,6 @@ class Driver:
         self._timer_at = inf
         self.scheduler.tick(monotonic())
         self._flush()
-
-    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        deadline = monotonic() + seconds
-        self._changed = changed = asyncio.Event()
-        try:
-            while not condition():
-                changed.clear()
-                try:
-                    async with asyncio.timeout(max(0.0, deadline - monotonic())):
-                        await changed.wait()
-                except TimeoutError:
-                    return condition()
-            return True
-        finally:
-            self._changed = None
 
 
 def _with_terms(task: Task) -> WireTask:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
 from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_options
+from poolifier.pool.kinds.keywords import PoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
 from poolifier.worker.source import WorkerSource
@@ -62,7 +63,7 @@ class FixedInterpreterPool(_InterpreterPool[DataT, ResponseT]):
         UnsupportedError: There are no sub-interpreters here, or they cannot do that.
     """
 
-    def __init__(self, n: int, worker: WorkerArgument, **options: Any) -> None:
+    def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[PoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
 
@@ -81,5 +82,11 @@ class DynamicInterpreterPool(_InterpreterPool[DataT, ResponseT]):
         UnsupportedError: There are no sub-interpreters here, or they cannot do that.
     """
 
-    def __init__(self, min: int, max: int, worker: WorkerArgument, **options: Any) -> None:  # noqa: A002
+    def __init__(
+        self,
+        min: int,  # noqa: A002
+        max: int,  # noqa: A002
+        worker: WorkerArgument,
+        **options: Unpack[PoolKeywords],
+    ) -> None:
         super().__init__(check_range(min, max), worker, options, dynamic=True)

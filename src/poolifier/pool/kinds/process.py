@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from poolifier.options import PoolOptions, ProcessOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
 from poolifier.pool.kinds.arguments import OF_PROCESSES, WorkerArgument, check_range, split_options
+from poolifier.pool.kinds.keywords import ProcessPoolKeywords
 from poolifier.protocols import Backend
 from poolifier.wire.shared_buffer import SharedBuffer, Transferred
 from poolifier.worker.source import WorkerSource
@@ -54,7 +55,7 @@ class FixedProcessPool(_ProcessPool[DataT, ResponseT]):
         ValueError: An argument has a wrong value.
     """
 
-    def __init__(self, n: int, worker: WorkerArgument, **options: Any) -> None:
+    def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[ProcessPoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
 
@@ -72,5 +73,11 @@ class DynamicProcessPool(_ProcessPool[DataT, ResponseT]):
         ValueError: An argument has a wrong value.
     """
 
-    def __init__(self, min: int, max: int, worker: WorkerArgument, **options: Any) -> None:  # noqa: A002
+    def __init__(
+        self,
+        min: int,  # noqa: A002
+        max: int,  # noqa: A002
+        worker: WorkerArgument,
+        **options: Unpack[ProcessPoolKeywords],
+    ) -> None:
         super().__init__(check_range(min, max), worker, options, dynamic=True)

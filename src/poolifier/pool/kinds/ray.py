@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from poolifier.backends.ray.options import RayOptions
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
 from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_options
+from poolifier.pool.kinds.keywords import RayPoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
 from poolifier.worker.source import WorkerSource
@@ -63,7 +64,7 @@ class FixedRayPool(_RayPool[DataT, ResponseT]):
         UnsupportedError: On start: Ray is not installed.
     """
 
-    def __init__(self, n: int, worker: WorkerArgument, **options: Any) -> None:
+    def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[RayPoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
 
@@ -82,5 +83,11 @@ class DynamicRayPool(_RayPool[DataT, ResponseT]):
         UnsupportedError: On start: Ray is not installed.
     """
 
-    def __init__(self, min: int, max: int, worker: WorkerArgument, **options: Any) -> None:  # noqa: A002
+    def __init__(
+        self,
+        min: int,  # noqa: A002
+        max: int,  # noqa: A002
+        worker: WorkerArgument,
+        **options: Unpack[RayPoolKeywords],
+    ) -> None:
         super().__init__(check_range(min, max), worker, options, dynamic=True)

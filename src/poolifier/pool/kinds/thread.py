@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from typing import Any
+from typing import Any, Unpack
 
 from poolifier.exchange import InContext
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
 from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_options
+from poolifier.pool.kinds.keywords import PoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
 from poolifier.wire.shared_buffer import SharedBuffer, handed_over
@@ -71,7 +72,7 @@ class FixedThreadPool(_ThreadPool[DataT, ResponseT]):
         UnsupportedError: Threads cannot do that.
     """
 
-    def __init__(self, n: int, worker: WorkerArgument, **options: Any) -> None:
+    def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[PoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
 
@@ -90,7 +91,13 @@ class DynamicThreadPool(_ThreadPool[DataT, ResponseT]):
         UnsupportedError: Threads cannot do that.
     """
 
-    def __init__(self, min: int, max: int, worker: WorkerArgument, **options: Any) -> None:  # noqa: A002
+    def __init__(
+        self,
+        min: int,  # noqa: A002
+        max: int,  # noqa: A002
+        worker: WorkerArgument,
+        **options: Unpack[PoolKeywords],
+    ) -> None:
         super().__init__(check_range(min, max), worker, options, dynamic=True)
 
 
