@@ -14,6 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.logs import handler, levels, logged
+
+__all__ = ["handler", "levels", "logged"]
+
 
 def pytest_configure() -> None:
     """Scripts have what they start in the background ignore Ctrl-C, and children inherit that: tests send it."""

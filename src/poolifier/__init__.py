@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from poolifier.task_functions import KillBehavior, TaskFunction, TaskFunctionProperties, Worker
     from poolifier.wire.shared_buffer import SharedBuffer
     from poolifier.worker.current_task import CurrentTask, current_task
+    from poolifier.worker.log_filter import TaskLogFilter
     from poolifier.worker.say import send_message
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "TaskFunction",
     "TaskFunctionProperties",
     "TaskFuture",
+    "TaskLogFilter",
     "TaskStream",
     "TaskTimeoutError",
     "TasksQueueOptions",
@@ -149,6 +151,7 @@ _ROOMS: Final = {
     "poolifier.task_functions": ("KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"),
     "poolifier.wire.shared_buffer": ("SharedBuffer",),
     "poolifier.worker.current_task": ("CurrentTask", "current_task"),
+    "poolifier.worker.log_filter": ("TaskLogFilter",),
     "poolifier.worker.say": ("send_message",),
 }
 _ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}

@@ -108,10 +108,14 @@ class WorkerSettings(Record):
         concurrency: Tasks that it may run at once.
         functions: Task functions that were added at run time, each with its key and in the form that
             `Backend.carry_function` gave it. It has them before it is ready. Of no account later on.
+        log_levels: The levels of the pool's loggers, by name; the root's is that of `""`. Of no account later on.
+        log_disabled: The level up to which logging is disabled in the pool. Of no account later on.
     """
 
     concurrency: int = 1
     functions: tuple[tuple[str, Any], ...] = ()
+    log_levels: tuple[tuple[str, int], ...] = ()
+    log_disabled: int = 0
 
 
 class WorkerReady(Record):

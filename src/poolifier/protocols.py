@@ -34,6 +34,9 @@ class WorkerListener(Protocol):
     def worker_message(self, worker_id: int, message: Any) -> None:
         """A task function sent a message. Those of one thread of the worker come in the order they were sent."""
 
+    def worker_logged(self, worker_id: int, attributes: dict[str, Any]) -> None:
+        """A worker has logged a record, which has these attributes."""
+
     def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """The answer to `Channel.add_function`: the worker has the function, or this is why it has not."""
 

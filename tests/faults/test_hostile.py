@@ -37,6 +37,8 @@ def sabotage(way):
         "unknown": messages.message(77, None),
         "ready, of nothing": messages.message(messages.READY, None),
         "a function that nobody asked for": messages.message(messages.FUNCTION_ADDED, 5),
+        "a log record that is none": messages.message(messages.LOG, "garbage"),
+        "a log record of wrong types": messages.message(messages.LOG, ([0] * 17, {}, {})),
     }[way]
     link.send(said)
     threading.Event().wait(60)
@@ -57,6 +59,8 @@ WAYS = [
     "unknown",
     "ready, of nothing",
     "a function that nobody asked for",
+    "a log record that is none",
+    "a log record of wrong types",
 ]
 
 

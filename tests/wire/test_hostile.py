@@ -13,6 +13,7 @@ from poolifier.exchange import WorkerReady
 from poolifier.task_functions import KillBehavior
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder, FrameError, frame
+from poolifier.wire.log_records import pack_record, unpack_record
 from poolifier.wire.remote_errors import decode_error, encode_error
 
 
@@ -39,11 +40,21 @@ ANYTHING = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=5) | st.li
 GOOD = st.tuples(st.integers(0, 2**62), st.integers(0, 8), ATOMS, st.floats(0, 1e6)) | st.tuples(
     st.integers(0, 2**62), st.integers(0, 8), st.none(), st.floats(0, 1e6), st.binary(max_size=20)
 )
+RECORD = {
+    "name": "app",
+    "levelno": 20,
+    "levelname": "INFO",
+    "msg": "text",
+    "pathname": "/a/b.py",
+    "lineno": 3,
+    "created": 1.5,
+}
 READY = WorkerReady((), 60.0, KillBehavior.SOFT, 1)
 MESSAGES = [
     messages.message(messages.READY, READY)[8:],
     messages.message(messages.BULK, (1, 0.0, 0.0, [(1, 0, None, 0.1, b"pickle")]))[8:],
     messages.message(messages.FUNCTION_ADDED, ("key", None))[8:],
+    messages.message(messages.LOG, pack_record(RECORD, {"a": 1, "b": [2]}))[8:],
     replies_payload([(1, 0, "text", 0.5), (2, 1, None, 0.1, b"pickle")]),
 ]
 
@@ -65,7 +76,8 @@ def read_any(payload):
     """As a channel does."""
     if payload and payload[0] == messages.REPLIES_TAG:
         return messages.read_replies(memoryview(payload))
-    return messages.read(memoryview(payload))
+    opcode, body = messages.read(memoryview(payload))
+    return unpack_record(body) if opcode == messages.LOG else (opcode, body)
 
 
 @settings(max_examples=400, deadline=None)

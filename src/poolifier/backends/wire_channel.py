@@ -33,6 +33,7 @@ from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
 from poolifier.wire.items import encode_items
+from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
@@ -385,6 +386,8 @@ class WireChannel:
             except BaseException as error:  # noqa: BLE001 - whoever listens is told instead
                 said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
             self._owner.listener.worker_message(self._worker_id, said)
+        elif opcode == messages.LOG:
+            self._owner.listener.worker_logged(self._worker_id, unpack_record(body))
         else:
             raise FrameError(f"a worker said {opcode!r}")
 

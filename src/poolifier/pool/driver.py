@@ -31,6 +31,7 @@ from poolifier.exchange import (
     WorkerReady,
     WorkerSettings,
 )
+from poolifier.observe.logs import log_for
 from poolifier.options import TasksQueueOptions, check_affinities
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.function_changes import FunctionChanges, destroyed
@@ -254,6 +255,13 @@ class Driver:
         node = self._nodes.get(worker_id)
         if node is not None:
             self._observer.message(node, message)
+
+    def worker_logged(self, worker_id: int, attributes: dict[str, Any]) -> None:
+        """See `WorkerListener`."""
+        try:
+            log_for(worker_id, attributes)
+        except Exception as error:  # noqa: BLE001 - a filter's own, and the worker is not to end for it
+            self.loop.call_exception_handler({"message": "a worker's log record was not handled", "exception": error})
 
     def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """See `WorkerListener`."""

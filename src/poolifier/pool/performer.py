@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from poolifier.errors import PoolifierError
 from poolifier.exchange import WorkerExit, WorkerSettings
+from poolifier.observe.logs import disabled, levels
 from poolifier.protocols import Backend
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.node import Node
@@ -95,7 +96,7 @@ class Performer:
 
     def _start_worker(self, node: Node) -> None:
         driver = self._driver
-        settings = WorkerSettings(concurrency=node.capacity, functions=driver.functions.carried)
+        settings = WorkerSettings(node.capacity, driver.functions.carried, levels(), disabled())
         try:
             driver.channels[node.id] = self._backend.start_worker(node.id, node.slot, settings)
         except (OSError, PoolifierError) as error:

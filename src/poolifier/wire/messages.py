@@ -24,6 +24,7 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | BULK | to the pool | (generation, active, idle, list of replies): what is too large for REPLIES |
 | MESSAGE | to the pool | pickle of a task function's own message |
 | FUNCTION_ADDED | to the pool | (key, None or encoded error) |
+| LOG | to the pool | a log record, see `log_records` |
 
 A task is `(sequence, name, atom, task id)`, where its terms are not the usual ones `(sequence, name,
 atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
@@ -62,6 +63,7 @@ __all__ = [
     "FLUSH",
     "FUNCTION_ADDED",
     "GIVE_AGAIN",
+    "LOG",
     "MESSAGE",
     "PARCELS",
     "READY",
@@ -101,6 +103,7 @@ BULK: Final = 18
 MESSAGE: Final = 19
 REPLIES: Final = 20
 FUNCTION_ADDED: Final = 21
+LOG: Final = 22
 
 REPLIES_TAG: Final = ord("R")
 """First byte of a REPLIES payload; a pickle's first byte is 0x80."""

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     class TaskHost(Protocol):
         """A worker that is a thread of this process, of which there may be many; or one of its asynchronous tasks."""
 
+        @property
+        def worker_id(self) -> int:
+            """Its number in its pool."""
+            ...
+
         def find(self) -> Found | None:
             """The task that runs there now, or None."""
 

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+from collections import deque
 from time import perf_counter
 
 from poolifier.wire import messages
@@ -36,12 +37,15 @@ class Link:
     whatever it was doing.
     """
 
-    __slots__ = ("_brisk", "_buffer", "_decoder", "_lock", "_sock")
+    __slots__ = ("_behind", "_brisk", "_buffer", "_decoder", "_lock", "_sending", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._brisk = False
-        self._lock = threading.Lock()
+        # What a finalizer or a signal handler logs may have to be sent in the middle of `send`, by the same thread.
+        self._lock = threading.RLock()
+        self._sending = False
+        self._behind: deque[bytes] = deque()
         self._decoder = FrameDecoder()
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
 
@@ -105,10 +109,21 @@ class Link:
     def send(self, frame: bytes | memoryview) -> None:
         """Writes a whole frame, from any thread; from the main one only where no poke is served meanwhile."""
         with self._lock:
-            try:
-                self._sock.sendall(frame)
-            except OSError as error:
-                self.lose(_why(error))
+            if self._sending:
+                self._behind.append(bytes(frame))
+                return
+            self._write(frame)
+            while self._behind:
+                self._write(self._behind.popleft())
+
+    def _write(self, frame: bytes | memoryview) -> None:
+        self._sending = True
+        try:
+            self._sock.sendall(frame)
+        except OSError as error:
+            self.lose(_why(error))
+        finally:
+            self._sending = False
 
 
 def _why(error: OSError) -> str:

@@ -269,6 +269,18 @@ class Session:
         if self.current and self.poked:
             self.serve()
 
+    def tell(self, frame: bytes) -> None:
+        """Sends a frame that need not keep its order among replies; from any thread.
+
+        Raises:
+            TaskAborted: The pool wanted the calling task to stop meanwhile.
+        """
+        if threading.current_thread() is threading.main_thread():
+            # No poke may come between two parts of a frame.
+            self._guarded(lambda: self.link.send(frame))
+        else:
+            self.link.send(frame)
+
     def pack(self, value: Any) -> Payload | None:
         """Makes a result or an item ready to be sent, or returns None where it is to be sent as it is.
 

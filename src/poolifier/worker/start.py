@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from poolifier.exchange import WorkerReady, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
-from poolifier.worker import current_task
+from poolifier.worker import current_task, relay
 from poolifier.worker.ledger import Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
@@ -35,6 +36,7 @@ def run_worker(
     while not received:
         received = link.receive()
     _, (launch, settings) = received[0]
+    relay.connect(partial(_tell, link), settings.log_levels, settings.log_disabled)
     try:
         prepare()
         source, initializer, initargs = codec.decode(launch)
@@ -64,6 +66,14 @@ def run_worker(
         except BaseException as error:  # noqa: BLE001 - the worker leaves all the same
             sys.excepthook(type(error), error, error.__traceback__)
     return _leave(0)
+
+
+def _tell(link: Link, frame: bytes) -> None:
+    session = current_task.current_session()
+    if session is None:
+        link.send(frame)
+    else:
+        session.tell(frame)
 
 
 def _leave(code: int) -> int:

@@ -20,6 +20,7 @@ class Recorder:
         self.exits = {}
         self.answers = {}
         self.messages = []
+        self.records = []
         self.times = {}
         self.changed = asyncio.Event()
 
@@ -40,6 +41,10 @@ class Recorder:
 
     def worker_message(self, worker_id, message):
         self.messages.append((worker_id, message))
+        self.changed.set()
+
+    def worker_logged(self, worker_id, attributes):
+        self.records.append((worker_id, attributes))
         self.changed.set()
 
     def worker_exited(self, worker_id, exited):

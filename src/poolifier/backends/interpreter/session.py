@@ -218,6 +218,13 @@ class InterpreterSession(Session):
         if self.poked:
             self.serve()
 
+    def tell(self, frame: bytes) -> None:
+        """Sends a frame that need not keep its order among replies; from any thread.
+
+        An abort may be raised right before or after the one call that sends it, and never within.
+        """
+        self.link.send(frame)
+
     def unheard(self, error: type[BaseException]) -> bool:
         """Whether an error that could not be raised is an abort; the next poke then raises it anew."""
         sequence = self._current

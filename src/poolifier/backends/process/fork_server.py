@@ -27,6 +27,7 @@ from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_wo
 from poolifier.backends.process.death import die_with_parent
 from poolifier.records import Record
 from poolifier.wire import codec
+from poolifier.worker import relay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class _Server:
         sys.argv = setup.argv
         if setup.spawn is not None:
             return
+        # Before anything else: what imports `logging` here is not to configure it for the workers.
+        relay.look_out()
         if setup.by_value:
             import cloudpickle  # type: ignore[import-untyped]  # noqa: F401
         if setup.launch is not None:

@@ -67,6 +67,10 @@ class _Running:
         self.aborted = False
         self.task: asyncio.Task[None] | None = None
 
+    @property
+    def worker_id(self) -> int:
+        return self._worker.worker_id
+
     def find(self) -> Found:
         return self.wire, self.deadline, self._abort_requested
 

@@ -77,6 +77,7 @@ class ThreadChannel:
         self._worker_id = worker_id
         self._loop = asyncio.get_running_loop()
         self._worker = ThreadWorker(self._loop, self._fetch, settings)
+        self._worker.worker_id = worker_id
         self._additions = list(settings.functions)
         self._sequence = 0
         self._ready = False

@@ -88,6 +88,7 @@ class ThreadWorker:
         cancel: Cancels a task in the worker's event loop, from any thread; None where there is none.
         ident: The thread's identifier.
         times: Seconds with and without work when replies were last sent.
+        worker_id: Its number in its pool. (Loop.)
     """
 
     __slots__ = (
@@ -118,6 +119,7 @@ class ThreadWorker:
         "wake",
         "wanted",
         "window",
+        "worker_id",
     )
 
     registry: Registry
@@ -149,6 +151,7 @@ class ThreadWorker:
         self.cancel: Callable[[int], object] | None = None
         self.ident = 0
         self.times = (0.0, 0.0)
+        self.worker_id = 0
 
     # ---- the event loop's side --------------------------------------------------------------------
 
