@@ -59,6 +59,7 @@ class Engine:
         owns: The pool is the engine's own.
         broken: Why no more calls are taken, or None.
         forked: This is a process that was forked from the one that the engine works in.
+        driver: That of the pool, once it is started.
     """
 
     def __init__(self, pool: Pool[Any, Any], name: str | None = None) -> None:
@@ -81,7 +82,7 @@ class Engine:
         self._closing = False
         self._outstanding: set[CallFuture[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._driver: Driver | None = None
+        self.driver: Driver | None = None
         self._thread: threading.Thread | None = None
         self._finished: asyncio.Event | None = None
         self._over = threading.Event()
@@ -237,7 +238,7 @@ class Engine:
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by an initializer, say. They are to end the worker, not this thread.
             raise BrokenPoolError(f"no worker gets ready: {error!r}") from error
-        self._driver = pool._driver
+        self.driver = pool._driver
 
     async def _leave(self) -> None:
         if self.owns:
@@ -329,7 +330,7 @@ class Engine:
         self._refuses = True
         # As the standard library does, for the calls may be none that anybody waits for.
         _logger.critical("no worker gets ready:", exc_info=error)
-        driver = self._driver
+        driver = self.driver
         if driver is not None:
             driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))
 
@@ -339,8 +340,8 @@ class Engine:
             return
         task = future._task
         self.ended(future)
-        if task is not None and self._driver is not None:
-            self._driver.abort(task)
+        if task is not None and self.driver is not None:
+            self.driver.abort(task)
 
     def _close(self) -> None:
         self._closing = True
@@ -355,7 +356,7 @@ class Engine:
 
     def _end_workers(self, signal: int) -> None:
         self._closing = True
-        driver = self._driver
+        driver = self.driver
         for future in list(self._outstanding):
             task = future._task
             future.set_exception(BrokenWorkerError(f"the executor's workers were ended by signal {signal}"))

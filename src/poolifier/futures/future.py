@@ -12,6 +12,7 @@ from poolifier.scheduler.task import SENT
 
 if TYPE_CHECKING:
     from poolifier.futures.engine import Engine
+    from poolifier.pool.driver import Driver
     from poolifier.scheduler.task import Task
 
 __all__ = ["CallFuture"]
@@ -34,6 +35,10 @@ class CallFuture(Future[ResultT]):
         self._engine = engine
         self._task: Task | None = None
         self._told = False
+
+    @property
+    def _driver(self) -> Driver | None:
+        return self._engine.driver
 
     def cancel(self) -> bool:
         """Cancels the call: drops it where it waits, aborts it where it runs. False where it is done already."""

@@ -21,14 +21,15 @@ class Chunk:
         items: The items, first to last.
         outcomes: Of a map in order: what has arrived and was not taken.
         ended: No further outcome will come of it.
+        task: The task that runs them, once there is one.
     """
 
-    __slots__ = ("_done", "_driver", "_run", "_task", "ended", "in_order", "items", "outcomes")
+    __slots__ = ("_done", "_driver", "_run", "ended", "in_order", "items", "outcomes", "task")
 
     def __init__(self, run: MapRun, items: list[Any], *, in_order: bool) -> None:
         self._run = run
         self._driver: Driver | None = None
-        self._task: Task | None = None
+        self.task: Task | None = None
         self._done = 0
         self.items = items
         self.in_order = in_order
@@ -38,7 +39,7 @@ class Chunk:
     def attach(self, driver: Driver, task: Task) -> None:
         """Tells it which task it is, so that it can be cancelled."""
         self._driver = driver
-        self._task = task
+        self.task = task
 
     def left(self) -> list[Any]:
         """The items that have not ended."""
@@ -88,7 +89,7 @@ class Chunk:
 
     def _is_lost(self) -> bool:
         """Whether any of its items may have run."""
-        task = self._task
+        task = self.task
         return task is not None and task.extra is not None and task.extra.lost
 
     def cancel(self) -> bool:
@@ -98,6 +99,6 @@ class Chunk:
         self.ended = True
         self._run.outcomes_of(self, [(False, asyncio.CancelledError()) for _ in self.left()])
         self._done = len(self.items)
-        if self._driver is not None and self._task is not None:
-            self._driver.abort(self._task)
+        if self._driver is not None and self.task is not None:
+            self._driver.abort(self.task)
         return True

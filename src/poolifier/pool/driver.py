@@ -63,6 +63,7 @@ class Driver:
         stir: Set whenever something has changed, while the pool's end waits for that.
         functions: Changes of the task functions.
         next_task_id: A number for a new task, at every call.
+        closed: The pool has ended.
     """
 
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
@@ -79,8 +80,9 @@ class Driver:
         self._timer_at = inf
         self.ready: asyncio.Future[None] | None = None
         self.stir: asyncio.Event | None = None
+        self.closed = False
         self.next_task_id = count(1).__next__
-        self.room = Room(scheduler, scheduler.options.max_queued)
+        self.room = Room(self, scheduler.options.max_queued)
         self.functions = FunctionChanges(scheduler, backend, self.channels, self.changed)
         self._performer = Performer(self, backend, observer)
 
@@ -179,6 +181,7 @@ class Driver:
 
     def rest(self) -> None:
         """Lets go of the timer."""
+        self.closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from poolifier.errors import SerializationError
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
 
 ResultT = TypeVar("ResultT")
+
+
+class Waiter(asyncio.Future[None]):
+    """What whoever uses a pool waits for where it is not the future of a task: room, an item, a map's next result.
+
+    Attributes:
+        tasks: Called to learn the tasks that may bring it about, where they are known.
+    """
+
+    __slots__ = ("_driver", "tasks")
+
+    def __init__(self, driver: Driver, tasks: Callable[[], list[Task]] = list) -> None:
+        super().__init__(loop=driver.loop)
+        self._driver = driver
+        self.tasks = tasks
 
 
 class TaskFuture(asyncio.Future[ResultT]):

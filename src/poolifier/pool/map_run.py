@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from itertools import islice
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from poolifier.options import check_count
 from poolifier.pool.chunk import Chunk
+
+if TYPE_CHECKING:
+    from poolifier.scheduler.task import Task
 
 CHUNK_SECONDS: Final = 0.004
 """Run time that a chunk is meant to have."""
@@ -51,6 +54,10 @@ class ChunkSubmitter(Protocol):
 
     def must_wait(self) -> bool:
         """Whether others wait for room, who were here before the next chunk."""
+        ...
+
+    def waiter(self, tasks: Callable[[], list[Task]]) -> asyncio.Future[None]:
+        """Something to wait for until it is set, which `tasks` will lead to."""
         ...
 
 
@@ -182,8 +189,11 @@ class MapRun:
             self._chunks.popleft()
         return batch
 
+    def _tasks(self) -> list[Task]:
+        return [chunk.task for chunk in self._under_way if chunk.task is not None]
+
     async def _wait(self) -> None:
-        self._wake = asyncio.get_running_loop().create_future()
+        self._wake = self._submitter.waiter(self._tasks)
         try:
             await self._wake
         finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolifier.exchange import Items
 from poolifier.pool.chunk import Chunk
+from poolifier.pool.future import Waiter
 from poolifier.pool.map_run import CHUNK_SECONDS, LARGEST_CHUNK, MapRun
 from poolifier.pool.progress import Bar
 from poolifier.scheduler.task import Task, TaskExtra
@@ -71,6 +72,10 @@ class Mapper:
     def must_wait(self) -> bool:
         """Whether others wait for room, who were here before the next chunk."""
         return self._driver.room.awaited
+
+    def waiter(self, tasks: Callable[[], list[Task]]) -> Waiter:
+        """Something to wait for until it is set, which `tasks` will lead to."""
+        return Waiter(self._driver, tasks)
 
     def workers(self) -> int:
         """The most workers there may be."""

@@ -6,8 +6,10 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from poolifier.pool.future import Waiter
+
 if TYPE_CHECKING:
-    from poolifier.scheduler.scheduler import Scheduler
+    from poolifier.pool.driver import Driver
 
 
 class Room:
@@ -17,10 +19,11 @@ class Room:
     sizes), or while a worker has nothing to do.
     """
 
-    __slots__ = ("_most", "_promised", "_scheduler", "_waiters")
+    __slots__ = ("_driver", "_most", "_promised", "_scheduler", "_waiters")
 
-    def __init__(self, scheduler: Scheduler, max_queued: int | None) -> None:
-        self._scheduler = scheduler
+    def __init__(self, driver: Driver, max_queued: int | None) -> None:
+        self._driver = driver
+        self._scheduler = driver.scheduler
         self._most = max_queued
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._promised = 0
@@ -44,7 +47,7 @@ class Room:
         """Returns when there is room for one task, which the caller then submits in the same turn of the loop."""
         if not self._waiters and self.free() > 0:
             return
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = Waiter(self._driver)
         self._waiters.append(waiter)
         try:
             await waiter

@@ -11,6 +11,8 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
+from poolifier.pool.future import Waiter
+
 if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
     from poolifier.scheduler.task import Task
@@ -134,7 +136,7 @@ class Feed:
         self._waits += 1
         if self._timer is None:
             self._timer = loop.call_later(_PATIENCE, self._ask, self._waits)
-        waiter = self._waiter = loop.create_future()
+        waiter = self._waiter = Waiter(self.driver, lambda: [self.task])
         try:
             await waiter
         finally:

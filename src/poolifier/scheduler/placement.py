@@ -237,6 +237,11 @@ class Placement:
         if node.load < node.quota and self.stealing.enabled:
             self._steal(node, now, invited=True)
 
+    def welcome_hungry(self, now: float) -> None:
+        """Has those who have nothing to do take what waits, however many steal already: it waits for nothing else."""
+        for node in list(self.stealing.hungry):
+            self.welcome(node, now)
+
     def _steal(self, thief: Node, now: float, *, invited: bool = False) -> bool:
         """Fills a hungry worker from the fullest queues. False where it still is hungry then."""
         permitted = self.stealing.may_steal(thief)

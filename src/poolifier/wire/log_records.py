@@ -72,6 +72,9 @@ def unpack_record(body: Any) -> dict[str, Any]:
     Raises:
         FrameError: There is none.
     """
+    attributes: dict[str, Any] = {}
+    plain: Any = None
+    pickled: Any = None
     try:
         values, plain, pickled = body
         attributes = dict(zip(_FIELDS, values, strict=True))

@@ -85,6 +85,7 @@ class _Runtime:
     def __init__(self, worker: ThreadWorker) -> None:
         self._worker = worker
         self._running: dict[int, _Running] = {}
+        worker.running = self._running
         self._starved: dict[int, asyncio.Event] = {}
         self._flush_due = False
         self._pump_due = False

@@ -96,6 +96,11 @@ class ThreadChannel:
             raise OSError(f"no room for a thread: {error}") from error
 
     @property
+    def worker(self) -> ThreadWorker:
+        """The worker's state."""
+        return self._worker
+
+    @property
     def pid(self) -> None:
         """None: a thread has no process of its own."""
         return None

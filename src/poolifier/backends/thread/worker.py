@@ -78,6 +78,7 @@ class ThreadWorker:
         began: Sequence of the last task that has more than one step and has done one.
         started: Sequence of the last task that was started: the started mark.
         task: The plain task whose code runs now, or None.
+        running: The tasks in the worker's event loop, by sequence.
         deadline: When its running time is over, if its terms have a limit.
         registry: The task functions. (Loop, once the worker is ready.)
         settings: What the pool wants of the worker. (Loop.)
@@ -109,6 +110,7 @@ class ThreadWorker:
         "notified",
         "outgoing",
         "registry",
+        "running",
         "settings",
         "spoke",
         "started",
@@ -143,6 +145,7 @@ class ThreadWorker:
         self.began = 0
         self.started = 0
         self.task: WireTask | None = None
+        self.running: dict[int, Any] = {}
         self.deadline: float | None = None
         self.streams: dict[int, Stream] = {}
         self.cut = 0

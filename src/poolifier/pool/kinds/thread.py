@@ -41,6 +41,14 @@ class _ThreadPool(Pool[DataT, ResponseT]):
 
         super().__init__(source, checked, create_backend, _with_context)
 
+    async def _start(self) -> BaseException | None:
+        error = await super()._start()
+        if error is None and self._driver is not None:
+            from poolifier.pool.own_waits import watch_own_waits
+
+            watch_own_waits(self._driver)
+        return error
+
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
         return handed_over(data, shared)
 
