@@ -180,7 +180,7 @@ class Driver:
         self._flush()
 
     def rest(self) -> None:
-        """Lets go of the timer."""
+        """Lets go of the timer: the pool has ended."""
         self.closed = True
         if self._timer is not None:
             self._timer.cancel()
