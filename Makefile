@@ -44,6 +44,7 @@ lint: $(VENV)/.ready-lint  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	PATH="$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python --verifytypes poolifier --ignoreexternal
 
 format: $(VENV)/.ready-lint  ## put the source in shape
 	$(BIN)/ruff format .

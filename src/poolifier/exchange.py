@@ -97,8 +97,8 @@ class InContext:
     __slots__ = ("context", "data")
 
     def __init__(self, context: Context, data: Any) -> None:
-        self.context = context
-        self.data = data
+        self.context: Context = context
+        self.data: Any = data
 
 
 class WorkerSettings(Record):

@@ -163,8 +163,8 @@ class Worker:
             raise ValueError(f"kill_behavior must be 'soft' or 'hard', not {kill_behavior!r}")
         if kill_handler is not None and not callable(kill_handler):
             raise TypeError(f"kill_handler must be callable or None, not {kill_handler!r}")
-        self.max_inactive_time = float(max_inactive_time)
-        self.kill_behavior = KillBehavior(kill_behavior)
+        self.max_inactive_time: float = float(max_inactive_time)
+        self.kill_behavior: KillBehavior = KillBehavior(kill_behavior)
         self.kill_handler = kill_handler
         self._functions: dict[str, TaskFunction] = {}
         self._default: str | None = None

@@ -63,9 +63,9 @@ class Engine:
     """
 
     def __init__(self, pool: Pool[Any, Any], name: str | None = None) -> None:
-        self.owns = True
+        self.owns: bool = True
         self.broken: BaseException | None = None
-        self.forked = False
+        self.forked: bool = False
         self._pool = pool
         self._name = f"poolifier.futures-{_number()}" if name is None else name
         self._adds = name is None

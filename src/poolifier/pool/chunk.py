@@ -31,10 +31,10 @@ class Chunk:
         self._driver: Driver | None = None
         self.task: Task | None = None
         self._done = 0
-        self.items = items
-        self.in_order = in_order
+        self.items: list[Any] = items
+        self.in_order: bool = in_order
         self.outcomes: deque[tuple[bool, Any]] = deque()
-        self.ended = False
+        self.ended: bool = False
 
     def attach(self, driver: Driver, task: Task) -> None:
         """Tells it which task it is, so that it can be cancelled."""

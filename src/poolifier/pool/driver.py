@@ -69,8 +69,8 @@ class Driver:
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
         self.scheduler = scheduler
         self.channels: dict[int, Channel] = {}
-        self.loop = asyncio.get_running_loop()
-        self.thread = get_ident()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.thread: int = get_ident()
         self.backend = backend
         self._observer = observer
         self._nodes = scheduler.sizing.nodes
@@ -80,10 +80,10 @@ class Driver:
         self._timer_at = inf
         self.ready: asyncio.Future[None] | None = None
         self.stir: asyncio.Event | None = None
-        self.closed = False
-        self.next_task_id = count(1).__next__
-        self.room = Room(self, scheduler.options.max_queued)
-        self.functions = FunctionChanges(scheduler, backend, self.channels, self.changed)
+        self.closed: bool = False
+        self.next_task_id: Callable[[], int] = count(1).__next__
+        self.room: Room = Room(self, scheduler.options.max_queued)
+        self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
         self._performer = Performer(self, backend, observer)
 
     # ---- what the pool asks -----------------------------------------------------------------------

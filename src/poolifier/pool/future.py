@@ -27,7 +27,7 @@ class Waiter(asyncio.Future[None]):
     def __init__(self, driver: Driver, tasks: Callable[[], list[Task]] = list) -> None:
         super().__init__(loop=driver.loop)
         self._driver = driver
-        self.tasks = tasks
+        self.tasks: Callable[[], list[Task]] = tasks
 
 
 class TaskFuture(asyncio.Future[ResultT]):

@@ -37,7 +37,7 @@ class Mapper:
         retries: int,
         carry: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.name = function.name
+        self.name: str = function.name
         self._scheduler = scheduler
         self._driver = driver
         self._function = function

@@ -26,6 +26,7 @@ from poolifier.scheduler.task import ENDED, QUEUED, SENT, Task
 if TYPE_CHECKING:
     from types import FrameType
 
+    from poolifier.pool.base import Pool
     from poolifier.pool.driver import Driver
 
 __all__ = ["PERIOD", "watch_own_waits"]
@@ -46,15 +47,16 @@ _ONE: Final = frozenset({ThreadFuture.result.__code__, ThreadFuture.exception.__
 _MANY: Final = frozenset({wait.__code__, as_completed.__code__})
 
 
-def watch_own_waits(driver: Driver) -> None:
-    """Looks at the pool of this driver, now and then, until that is closed or forgotten."""
-    _Watch(driver).look_later(PERIOD)
+def watch_own_waits(pool: Pool[Any, Any], driver: Driver) -> None:
+    """Looks at a pool that has this driver, now and then, until it is closed or forgotten."""
+    _Watch(pool, driver).look_later(PERIOD)
 
 
 class _Watch:
-    def __init__(self, driver: Driver) -> None:
-        # The event loop has this, and is not to keep the pool.
-        self._driver = ref(driver)
+    def __init__(self, pool: Pool[Any, Any], driver: Driver) -> None:
+        # The event loop has this, and is not to keep the pool. (For drivers weak references fail where they
+        # are compiled.)
+        self._pool = ref(pool)
         self._loop = driver.loop
         self._before: list[object] = []
 
@@ -62,7 +64,8 @@ class _Watch:
         self._loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        driver = self._driver()
+        pool = self._pool()
+        driver = None if pool is None else pool._driver
         if driver is None or driver.closed:
             return
         seconds = PERIOD

@@ -106,10 +106,10 @@ class Feed:
     task: Task
 
     def __init__(self, driver: Driver, buffer: int) -> None:
-        self.driver = driver
+        self.driver: Driver = driver
         self.items: deque[Any] = deque()
-        self.ended = False
-        self.active = 0.0
+        self.ended: bool = False
+        self.active: float = 0.0
         self._error: BaseException | None = None
         # Credit is given back in halves of the buffer: seldom, and in time for the worker never to run out.
         self._granting = (buffer + 1) // 2

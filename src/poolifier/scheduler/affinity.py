@@ -75,10 +75,10 @@ class Affinity:
     __slots__ = ("backlog", "slots", "taken_at", "waiting")
 
     def __init__(self, slots: frozenset[int] | None) -> None:
-        self.slots = slots
-        self.backlog = BacklogIndex()
-        self.waiting = 0
-        self.taken_at = -1
+        self.slots: frozenset[int] | None = slots
+        self.backlog: BacklogIndex = BacklogIndex()
+        self.waiting: int = 0
+        self.taken_at: int = -1
 
     def allows(self, slot: int) -> bool:
         """Whether a task of this affinity may run in that slot."""

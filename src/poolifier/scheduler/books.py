@@ -32,11 +32,11 @@ class Books:
     def __init__(self, effects: list[Effect], limits: Limits) -> None:
         self._effects = effects
         self._limits = limits
-        self.submitted = 0
-        self.surplus = 0
-        self.retired = NodeUsage()
-        self.active = 0.0
-        self.idle = 0.0
+        self.submitted: int = 0
+        self.surplus: int = 0
+        self.retired: NodeUsage = NodeUsage()
+        self.active: float = 0.0
+        self.idle: float = 0.0
 
     def add_surplus(self, items: int) -> None:
         """Counts what a task that is new stands for beside its first item."""

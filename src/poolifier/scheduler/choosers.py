@@ -44,7 +44,7 @@ class Choosers:
 
     def __init__(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
         self.strategy = strategy
-        self.options = options
+        self.options: WorkerChoiceStrategyOptions = options
         self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
         self._nodes: dict[int, Node] = {}
         self._observers: list[tuple[LoadWatcher | None, EndWatcher | None]] = []

@@ -18,7 +18,7 @@ class Edges:
     __slots__ = ("_back_pressure", "_busy", "_emits", "_empty", "_full", "changed")
 
     def __init__(self) -> None:
-        self.changed = False
+        self.changed: bool = False
         self._busy = False
         self._full = False
         self._empty = False

@@ -33,15 +33,15 @@ class Function:
     def __init__(
         self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy, key: str | None = None
     ) -> None:
-        self.name = properties.name
-        self.key = properties.name if key is None else key
-        self.properties = properties
-        self.priority = properties.priority
-        self.strategy = properties.strategy
-        self.timeout = properties.timeout
-        self.affinity = affinity
-        self.chooser = chooser
-        self.estimate = UNKNOWN_RUN_TIME
+        self.name: str = properties.name
+        self.key: str = properties.name if key is None else key
+        self.properties: TaskFunctionProperties = properties
+        self.priority: int = properties.priority
+        self.strategy: str | None = properties.strategy
+        self.timeout: float | None = properties.timeout
+        self.affinity: Affinity = affinity
+        self.chooser: Strategy = chooser
+        self.estimate: float = UNKNOWN_RUN_TIME
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}>"
@@ -62,7 +62,7 @@ class Functions:
         self._removed: list[Function] = []
         self._heirs: dict[str, Function] = {}
         self.default: str | None = None
-        self.learned = False
+        self.learned: bool = False
 
     def find(self, name: str) -> Function:
         """The function of that name; `"default"` is the default one.

@@ -84,39 +84,39 @@ class Node:
     )
 
     def __init__(self, node_id: int, slot: int, *, dynamic: bool, options: TasksQueueOptions, now: float) -> None:
-        self.id = node_id
-        self.slot = slot
-        self.dynamic = dynamic
-        self.state = PLANNED
-        self.ready = False
-        self.eligible = False
-        self.quota = options.concurrency
-        self.capacity = options.concurrency
-        self.queue = TaskQueue(self, options)
+        self.id: int = node_id
+        self.slot: int = slot
+        self.dynamic: bool = dynamic
+        self.state: int = PLANNED
+        self.ready: bool = False
+        self.eligible: bool = False
+        self.quota: int = options.concurrency
+        self.capacity: int = options.concurrency
+        self.queue: TaskQueue = TaskQueue(self, options)
         self.sent: dict[int, Task] = {}
-        self.sequence = 0
+        self.sequence: int = 0
         self.outbox: list[Task] = []
-        self.in_outbox = False
-        self.load = 0
-        self.ahead = 0.0
-        self.pressed = False
-        self.condemned = False
-        self.limited = 0
-        self.ran = 0
-        self.task_limit = UNLIMITED
-        self.memory_limit = UNLIMITED
+        self.in_outbox: bool = False
+        self.load: int = 0
+        self.ahead: float = 0.0
+        self.pressed: bool = False
+        self.condemned: bool = False
+        self.limited: int = 0
+        self.ran: int = 0
+        self.task_limit: int = UNLIMITED
+        self.memory_limit: int = UNLIMITED
         self.successor: Node | None = None
         self.predecessor: Node | None = None
-        self.stealing = False
-        self.watched = False
-        self.hungry_position = -1
-        self.heard_at = now
-        self.active_since = now
-        self.max_inactive_time = 60.0
-        self.kill_behavior = KillBehavior.SOFT
-        self.active = 0.0
-        self.idle = 0.0
-        self.usage = NodeUsage()
+        self.stealing: bool = False
+        self.watched: bool = False
+        self.hungry_position: int = -1
+        self.heard_at: float = now
+        self.active_since: float = now
+        self.max_inactive_time: float = 60.0
+        self.kill_behavior: KillBehavior = KillBehavior.SOFT
+        self.active: float = 0.0
+        self.idle: float = 0.0
+        self.usage: NodeUsage = NodeUsage()
 
     @property
     def executing(self) -> int:

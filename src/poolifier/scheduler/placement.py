@@ -66,22 +66,22 @@ class Placement:
         queue_enabled: bool,
         ahead: float = AHEAD,
     ) -> None:
-        self.ahead = ahead
-        self.choosers = choosers
-        self.sizing = sizing
-        self.edges = edges
-        self.limits = limits
-        self.stealing = Stealing(options)
+        self.ahead: float = ahead
+        self.choosers: Choosers = choosers
+        self.sizing: Sizing = sizing
+        self.edges: Edges = edges
+        self.limits: Limits = limits
+        self.stealing: Stealing = Stealing(options)
         self.dirty: list[Node] = []
-        self.pressed = 0
-        self.watch_at = inf
+        self.pressed: int = 0
+        self.watch_at: float = inf
         self._watched: list[Node] = []
         self.configure(options, queue_enabled=queue_enabled)
 
     def configure(self, options: TasksQueueOptions, *, queue_enabled: bool) -> None:
         """Takes over other tasks queue options."""
-        self.options = options
-        self.queue_enabled = queue_enabled
+        self.options: TasksQueueOptions = options
+        self.queue_enabled: bool = queue_enabled
         self._size = options.size or 1
         self.stealing.configure(options)
         self.stealing.resize(len(self.sizing.by_slot))

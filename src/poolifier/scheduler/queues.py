@@ -35,14 +35,14 @@ class Lane:
     __slots__ = ("dead", "priority", "tasks", "unsorted")
 
     def __init__(self, priority: int) -> None:
-        self.priority = priority
+        self.priority: int = priority
         self.tasks: deque[Task] = deque()
         # An aborted task stays in the deque, marked as ended, until it reaches the head: removing it
         # there and then would cost O(n). Heads are always alive.
-        self.dead = 0
+        self.dead: int = 0
         # A task that comes back (reclaimed, or from a worker that died) is older than the tail.
         # Sorting once before the next removal beats inserting each in its place.
-        self.unsorted = False
+        self.unsorted: bool = False
 
     def drop_dead_heads(self) -> None:
         """Restores the rule that the head is alive."""
@@ -70,13 +70,13 @@ class Shelf:
     __slots__ = ("affinity", "bucket", "lanes", "lanes_by_priority", "length", "node", "position")
 
     def __init__(self, node: Node | None, affinity: Affinity) -> None:
-        self.node = node
-        self.affinity = affinity
-        self.length = 0
+        self.node: Node | None = node
+        self.affinity: Affinity = affinity
+        self.length: int = 0
         self.lanes: list[Lane] = []
         self.lanes_by_priority: dict[int, Lane] = {}
-        self.bucket = -1
-        self.position = 0
+        self.bucket: int = -1
+        self.position: int = 0
 
 
 class TaskQueue:
@@ -85,8 +85,8 @@ class TaskQueue:
     __slots__ = ("_options", "length", "node", "shelves")
 
     def __init__(self, node: Node | None, options: TasksQueueOptions) -> None:
-        self.node = node
-        self.length = 0
+        self.node: Node | None = node
+        self.length: int = 0
         self.shelves: list[Shelf] = []
         self._options = options
 

@@ -56,7 +56,7 @@ class Recycling:
         self._standing_by: dict[int, WorkerReady] = {}
         self._touched: dict[int, Node] = {}
         self._measured_at = -inf
-        self.measure_at = inf
+        self.measure_at: float = inf
         if self._tasks is not None:
             choosers.observe(self._load_changed)
         if self._tasks is not None or self._memory is not None:

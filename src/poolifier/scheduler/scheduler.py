@@ -57,13 +57,13 @@ class Scheduler:
         queue = options.tasks_queue_options
         self.options = options
         self.effects: list[Effect] = []
-        self.edges = Edges()
-        self.choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
-        self.functions = Functions(self.choosers)
-        self.sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
-        self.limits = Limits(options.abort_grace, options.destroy_timeout)
-        self.books = Books(self.effects, self.limits)
-        self.placement = Placement(
+        self.edges: Edges = Edges()
+        self.choosers: Choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
+        self.functions: Functions = Functions(self.choosers)
+        self.sizing: Sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
+        self.limits: Limits = Limits(options.abort_grace, options.destroy_timeout)
+        self.books: Books = Books(self.effects, self.limits)
+        self.placement: Placement = Placement(
             self.choosers,
             self.sizing,
             self.edges,
@@ -72,15 +72,15 @@ class Scheduler:
             queue_enabled=options.enable_tasks_queue,
             ahead=ahead,
         )
-        self.workforce = Workforce(options, self.sizing, self.placement, self.effects)
-        self.recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
-        self.dirty = self.placement.dirty
-        self.lobby = TaskQueue(None, queue)
+        self.workforce: Workforce = Workforce(options, self.sizing, self.placement, self.effects)
+        self.recycling: Recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
+        self.dirty: list[Node] = self.placement.dirty
+        self.lobby: TaskQueue = TaskQueue(None, queue)
         self.failure: BaseException | None = None
-        self.closing = False
-        self.was_ready = False
+        self.closing: bool = False
+        self.was_ready: bool = False
         self.ready_count = 0
-        self.strategy_retries = 0
+        self.strategy_retries: int = 0
         self._turnover = Turnover(self)
         self._timetable = Timetable(self)
         self._changes = Changes(self)

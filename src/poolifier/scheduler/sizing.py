@@ -41,16 +41,16 @@ class Sizing:
     )
 
     def __init__(self, minimum: int, maximum: int, *, dynamic: bool) -> None:
-        self.minimum = minimum
-        self.maximum = maximum
-        self.dynamic = dynamic
+        self.minimum: int = minimum
+        self.maximum: int = maximum
+        self.dynamic: bool = dynamic
         self.nodes: dict[int, Node] = {}
         self.by_slot: dict[int, Node] = {}
         self.spares: dict[int, Node] = {}
-        self.retire_at = inf
-        self.growable = dynamic
-        self.coming = 0
-        self.vacated = 0
+        self.retire_at: float = inf
+        self.growable: bool = dynamic
+        self.coming: int = 0
+        self.vacated: int = 0
         self._free = list(range(maximum))
         self._planned: list[tuple[float, int]] = []
 

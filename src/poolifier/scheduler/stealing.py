@@ -33,8 +33,8 @@ class Stealing:
 
     def __init__(self, options: TasksQueueOptions) -> None:
         self.hungry: list[Node] = []
-        self.thieves = 0
-        self.limit = 0
+        self.thieves: int = 0
+        self.limit: int = 0
         # The hungry by affinity, for those that do not allow every slot: made when first asked for.
         self._restricted: dict[Affinity, HungryNodes] = {}
         self.configure(options)
@@ -42,8 +42,8 @@ class Stealing:
     def configure(self, options: TasksQueueOptions) -> None:
         """Takes over other options; `resize` has to follow."""
         self._ratio = options.tasks_stealing_ratio
-        self.enabled = options.task_stealing
-        self.on_back_pressure = options.tasks_stealing_on_back_pressure and self._ratio > 0
+        self.enabled: bool = options.task_stealing
+        self.on_back_pressure: bool = options.tasks_stealing_on_back_pressure and self._ratio > 0
 
     def resize(self, workers: int) -> None:
         """Works out anew how many may steal at a time."""

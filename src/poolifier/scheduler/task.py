@@ -40,16 +40,16 @@ class Task:
     )
 
     def __init__(self, task_id: int, function: Function, data: Any, priority: int, future: Any) -> None:
-        self.id = task_id
-        self.function = function
-        self.data = data
-        self.priority = priority
-        self.future = future
+        self.id: int = task_id
+        self.function: Function = function
+        self.data: Any = data
+        self.priority: int = priority
+        self.future: Any = future
         self.node: Node | None = None
-        self.sequence = 0
-        self.state = QUEUED
-        self.submitted_at = 0.0
-        self.estimate = 0.0
+        self.sequence: int = 0
+        self.state: int = QUEUED
+        self.submitted_at: float = 0.0
+        self.estimate: float = 0.0
         self.extra: TaskExtra | None = None
 
     def __repr__(self) -> str:
@@ -75,13 +75,13 @@ class TaskExtra:
     __slots__ = ("buffer", "history", "items", "lost", "retries", "started_at", "timed_out", "timeout")
 
     def __init__(self, retries: int = 0, timeout: float | None = None, buffer: int = 0) -> None:
-        self.retries = retries
-        self.timeout = timeout
-        self.buffer = buffer
-        self.started_at = -1.0
-        self.timed_out = False
-        self.items = 1
-        self.lost = False
+        self.retries: int = retries
+        self.timeout: float | None = timeout
+        self.buffer: int = buffer
+        self.started_at: float = -1.0
+        self.timed_out: bool = False
+        self.items: int = 1
+        self.lost: bool = False
         self.history: list[WorkerCrashedError] = []
 
 

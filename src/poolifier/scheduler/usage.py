@@ -45,10 +45,10 @@ class Times:
     __slots__ = ("count", "maximum", "minimum", "recent", "total")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.total = 0.0
-        self.minimum = 0.0
-        self.maximum = 0.0
+        self.count: int = 0
+        self.total: float = 0.0
+        self.minimum: float = 0.0
+        self.maximum: float = 0.0
         # An array, not a list: eight bytes a time.
         self.recent: array[float] = array("d")
 
@@ -109,10 +109,10 @@ class FunctionUsage:
     __slots__ = ("_run_time", "_wait_time", "aborted", "executed", "failed", "pending", "stolen")
 
     def __init__(self) -> None:
-        self.executed = 0
-        self.failed = 0
-        self.aborted = 0
-        self.stolen = 0
+        self.executed: int = 0
+        self.failed: int = 0
+        self.aborted: int = 0
+        self.stolen: int = 0
         self.pending: array[float] = array("d")
         self._run_time = Times()
         self._wait_time = Times()
@@ -158,8 +158,8 @@ class NodeUsage:
 
     def __init__(self) -> None:
         self.by_function: dict[Function, FunctionUsage] = {}
-        self.max_queued = 0
-        self.sequentially_stolen = 0
+        self.max_queued: int = 0
+        self.sequentially_stolen: int = 0
 
     def of(self, function: Function) -> FunctionUsage:
         """The part of one task function."""

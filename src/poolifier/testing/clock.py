@@ -20,7 +20,7 @@ class VirtualClock:
     __slots__ = ("_planned", "_timetable", "now")
 
     def __init__(self, now: float = 0.0) -> None:
-        self.now = now
+        self.now: float = now
         self._planned = 0
         self._timetable: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
 

@@ -97,7 +97,7 @@ class StartLog:
     __slots__ = ("_fd", "_owner", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path: str = os.fspath(path)
         self._fd = -1
         self._owner = 0
 

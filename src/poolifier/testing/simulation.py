@@ -158,8 +158,10 @@ class Simulation:
         **options: Any,
     ) -> None:
         checked = check_sizes(sizes) if isinstance(sizes, int) else check_sizes(*sizes)
-        self.clock = VirtualClock()
-        self.scheduler = Scheduler(PoolOptions.checked(sizes=checked, dynamic=checked[0] < checked[1], **options))
+        self.clock: VirtualClock = VirtualClock()
+        self.scheduler: Scheduler = Scheduler(
+            PoolOptions.checked(sizes=checked, dynamic=checked[0] < checked[1], **options)
+        )
         self.events: list[tuple[float, str]] = []
         self.starts: dict[int, int] | None = {} if record_starts else None
         self._run_time = run_time

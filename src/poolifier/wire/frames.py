@@ -68,8 +68,8 @@ class FrameDecoder:
         return self._large is not None or bool(self._partial)
 
     def __init__(self) -> None:
-        self.more = False
-        self.received = 0
+        self.more: bool = False
+        self.received: int = 0
         self._partial = b""
         self._large: bytearray | None = None
         self._filled = 0

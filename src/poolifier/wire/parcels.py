@@ -263,7 +263,7 @@ class Unpacker:
     def __init__(self, passing: Passing) -> None:
         self._passing = passing
         self._inbound: Inbound | None = None
-        self.lost = False
+        self.lost: bool = False
 
     def bind(self, payload: tuple[Any, ...]) -> Parcel:
         """Takes over what a parcel refers to. Never raises: where that fails, opening the parcel does."""

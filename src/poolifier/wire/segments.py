@@ -79,12 +79,12 @@ class Slot:
     __slots__ = ("capacity", "dirty", "number", "offset", "start", "window")
 
     def __init__(self, number: int, capacity: int, window: mmap.mmap, start: int, offset: int) -> None:
-        self.number = number
-        self.capacity = capacity
-        self.window = window
-        self.start = start
-        self.offset = offset
-        self.dirty = False
+        self.number: int = number
+        self.capacity: int = capacity
+        self.window: mmap.mmap = window
+        self.start: int = start
+        self.offset: int = offset
+        self.dirty: bool = False
 
     def ref(self, length: int, *, readonly: bool) -> Ref:
         """What to send, once so many bytes are in it."""
@@ -106,7 +106,7 @@ class Outbound:
     """
 
     def __init__(self) -> None:
-        self.fd = anonymous_file(_FILE_SIZE)
+        self.fd: int = anonymous_file(_FILE_SIZE)
         try:
             self._states = memoryview(_mapped(self.fd, 0, _MOST_SLOTS))
         except BaseException:
@@ -220,8 +220,8 @@ class Inbound:
         self._lock = threading.RLock()
         self._cold = False
         self._kept: dict[int, int] = {}
-        self.held = 0
-        self.idle = 0
+        self.held: int = 0
+        self.idle: int = 0
 
     def cool(self) -> None:
         """Nothing has been leased for a while: until something is, slots that are given back lose their pages."""

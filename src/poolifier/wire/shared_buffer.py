@@ -45,9 +45,10 @@ class Memory:
     __slots__ = ("__weakref__", "fd", "map", "number", "size")
 
     def __init__(self, number: int, fd: int, size: int) -> None:
-        self.number = number
-        self.fd = fd
-        self.size = size
+        self.number: int = number
+        self.fd: int = fd
+        self.size: int = size
+        self.map: mmap.mmap
         try:
             if sys.version_info >= (3, 13):
                 self.map = mmap.mmap(fd, size, trackfd=False)
@@ -214,8 +215,8 @@ class Transferred:
     __slots__ = ("__weakref__", "_shared", "data", "memories")
 
     def __init__(self, data: Any, shared: list[SharedBuffer]) -> None:
-        self.data = data
-        self.memories = {id(one): one._usable() for one in shared}
+        self.data: Any = data
+        self.memories: dict[int, Memory] = {id(one): one._usable() for one in shared}
         # Identities are theirs for as long as they live.
         self._shared = shared
         for one in shared:

@@ -87,10 +87,10 @@ class CurrentTask:
     def __init__(
         self, task_id: int, name: str, attempt: int, deadline: float | None, abort_requested: Callable[[], bool] | bool
     ) -> None:
-        self.id = task_id
-        self.name = name
-        self.attempt = attempt
-        self.deadline = deadline
+        self.id: int = task_id
+        self.name: str = name
+        self.attempt: int = attempt
+        self.deadline: float | None = deadline
         self._abort_requested = abort_requested
 
     @property

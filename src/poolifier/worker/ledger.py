@@ -84,8 +84,8 @@ class Ledger:
     def __init__(self, fd: int) -> None:
         self._map = _mapped(fd)
         self._whole = memoryview(self._map)
-        self.slots = self._whole[:OUTBOX_START].cast("Q")
-        self.outbox = self._whole[OUTBOX_START:]
+        self.slots: memoryview[int] = self._whole[:OUTBOX_START].cast("Q")
+        self.outbox: memoryview[int] = self._whole[OUTBOX_START:]
 
     def close(self) -> None:
         """Unmaps it; the views are of no use any more."""

@@ -44,7 +44,7 @@ class Outbox:
         self._room = len(ledger.outbox)
         self._end = REPLIES_START
         self._pickles = False
-        self.count = 0
+        self.count: int = 0
         self._generation = self._slots[GENERATION] = 1
 
     def add(self, reply: WireReply) -> bool:

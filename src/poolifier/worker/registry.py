@@ -33,11 +33,11 @@ class Entry:
     __slots__ = ("bare", "function", "kind", "mean", "name")
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.name = name
-        self.kind = function_kind(function)
-        self.function = function
-        self.bare = _can_be_bare(function)
-        self.mean = NEVER_RUN
+        self.name: str = name
+        self.kind: str = function_kind(function)
+        self.function: Callable[..., Any] = function
+        self.bare: bool = _can_be_bare(function)
+        self.mean: float = NEVER_RUN
 
 
 class Registry:
@@ -52,11 +52,13 @@ class Registry:
     __slots__ = ("entries", "plain", "worker")
 
     def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.entries = {name: Entry(name, declared.function) for name, declared in worker.task_functions.items()}
+        self.worker: Worker = worker
+        self.entries: dict[str, Entry] = {
+            name: Entry(name, declared.function) for name, declared in worker.task_functions.items()
+        }
         if worker.default_task_function is not None:
             self.entries[DEFAULT_TASK_NAME] = self.entries[worker.default_task_function]
-        self.plain = {key: entry for key, entry in self.entries.items() if entry.kind == "plain"}
+        self.plain: dict[str, Entry] = {key: entry for key, entry in self.entries.items() if entry.kind == "plain"}
 
     @property
     def has_async(self) -> bool:

@@ -34,8 +34,8 @@ class Target:
     def __init__(self, tell: Callable[[bytes], object], levels: Sequence[tuple[str, int]], disabled: int) -> None:
         self._tell = tell
         self._pid = os.getpid()
-        self.levels = dict(levels)
-        self.disabled = disabled
+        self.levels: dict[str, int] = dict(levels)
+        self.disabled: int = disabled
 
     @property
     def here(self) -> bool:

@@ -12,7 +12,7 @@ from poolifier.worker.relay import Target, target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final
 
 __all__ = ["RelayHandler", "attach"]
 
@@ -34,7 +34,7 @@ class RelayHandler(logging.Handler):
 
     def createLock(self) -> None:  # noqa: N802 - the standard library's name
         """There is none: an abort that is raised while it is held would leave it locked for all other threads."""
-        self.lock = None
+        self.lock: Any = None
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Sends the record, unless a filter of this handler is against it."""

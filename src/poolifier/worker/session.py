@@ -112,30 +112,30 @@ class Session:
         settings: WorkerSettings,
         passing: Passing | None = None,
     ) -> None:
-        self.link = link
-        self.ledger = ledger
-        self.registry = registry
-        self.settings = settings
-        self.outbox = Outbox(ledger)
+        self.link: Link = link
+        self.ledger: Ledger = ledger
+        self.registry: Registry = registry
+        self.settings: WorkerSettings = settings
+        self.outbox: Outbox = Outbox(ledger)
         self.inbox: deque[tuple[Any, ...]] = deque()
-        self.current = 0
+        self.current: int = 0
         self.task: tuple[Any, ...] = ()
         self.deadline: float | None = None
         self.streams: dict[int, Stream] = {}
-        self.wanted = 0
-        self.aborted = 0
-        self.poked = False
-        self.cut = False
-        self.forked = False
-        self.stopping = False
-        self.started_at = perf_counter()
-        self.idle = 0.0
+        self.wanted: int = 0
+        self.aborted: int = 0
+        self.poked: bool = False
+        self.cut: bool = False
+        self.forked: bool = False
+        self.stopping: bool = False
+        self.started_at: float = perf_counter()
+        self.idle: float = 0.0
         self.cancel: Callable[[int], None] | None = None
         self._listens = False
         self._serving = False
         self._raised_limit = 0
         self._unpacker = None if passing is None else Unpacker(passing)
-        self.packer = Packer(None if passing is None else passing.give, self._guarded)
+        self.packer: Packer = Packer(None if passing is None else passing.give, self._guarded)
 
     def listen(self) -> None:
         """Installs the handler of the poke, and what keeps forked children from acting as the worker."""
@@ -242,11 +242,15 @@ class Session:
             self._serving = True
             self.flush()
             if not stream.credit:
-                began = perf_counter()
-                self.link.wait()
-                self.idle += perf_counter() - began
+                self.wait()
             self._serving = False
             self.serve()
+
+    def wait(self) -> None:
+        """Waits for a message, and counts that as idle time."""
+        began = perf_counter()
+        self.link.wait()
+        self.idle += perf_counter() - began
 
     def say(self, payload: bytes) -> None:
         """Sends a message of a task function, which stands pickled in `payload`; from any thread.

@@ -36,7 +36,7 @@ class WorkerSource:
     def __init__(
         self, worker: Worker | None = None, *, module: str = "", file: str = "", attribute: str = _DEFAULT_ATTRIBUTE
     ) -> None:
-        self.worker = worker
+        self.worker: Worker | None = worker
         self._module = module
         self._file = file
         self._attribute = attribute

@@ -61,10 +61,10 @@ class Stream:
     def __init__(self, session: Session, task: tuple[Any, ...], entry: Entry) -> None:
         terms = terms_of(task)
         self.sequence: int = task[0]
-        self.credit = terms[2] if terms is not None else 0
+        self.credit: int = terms[2] if terms is not None else 0
         self.granted: Callable[[], object] | None = None
-        self.ended = False
-        self.taken = False
+        self.ended: bool = False
+        self.taken: bool = False
         self._session = session
         self._task = task
         self._entry = entry

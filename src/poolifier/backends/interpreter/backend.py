@@ -57,7 +57,7 @@ class InterpreterBackend:
         thread_name: Callable[[int], str] = "poolifier-{}".format,
     ) -> None:
         self.listener: WorkerListener
-        self.buffer = memoryview(b"")
+        self.buffer: memoryview = memoryview(b"")
         self.grace = grace
         self._source = source
         self._initializer = initializer

@@ -70,7 +70,7 @@ class InterpreterHost:
         self._control.setblocking(False)
         self._fds = (*fds, theirs.detach())
         # A daemon, for one that is stuck must not keep the process from ending.
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread: threading.Thread = threading.Thread(target=self._run, name=name, daemon=True)
         if not _hosts:
             atexit.unregister(_leave_all)
             atexit.register(_leave_all)

@@ -34,7 +34,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from time import perf_counter, sleep
+from functools import partial
+from time import sleep
 
 from poolifier.backends import interrupt
 from poolifier.errors import TaskAborted
@@ -105,12 +106,12 @@ class InterpreterSession(Session):
         super().__init__(link, ledger, registry, settings)
 
     @property
-    def current(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def current(self) -> int:
         """Sequence of the plain task whose code runs now, or 0. To set it opens or closes the window."""
         return self._current
 
     @current.setter
-    def current(self, sequence: int) -> None:
+    def current(self, sequence: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         if not sequence:
             sequence = self._current
             if sequence:
@@ -134,7 +135,7 @@ class InterpreterSession(Session):
         """Tasks run in an event loop from now on, which is told from whatever thread."""
         self._loop = loop
         self._running = running
-        self.cancel = lambda sequence: self._in_loop(cancel, sequence)
+        super().use_loop(loop, partial(self._in_loop, cancel), running)
 
     def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """As ever, but a worker that was told to leave says nothing of what it stops for that."""
@@ -185,9 +186,7 @@ class InterpreterSession(Session):
             try:
                 self.flush()
                 if not stream.credit:
-                    began = perf_counter()
-                    self.link.wait()
-                    self.idle += perf_counter() - began
+                    self.wait()
             finally:
                 self._window[sequence] = True
             self.serve()
@@ -285,7 +284,7 @@ class InterpreterSession(Session):
 
     def _attend(self, sequence: int) -> bool:
         """Serves the pool; returns whether that task is to be stopped."""
-        self.poked = False
+        self.poked: bool = False
         try:
             received = self.link.receive_now()
             if self._loop is not None:
@@ -326,7 +325,7 @@ class InterpreterSession(Session):
 
     def _cancel_all(self) -> None:
         self.inbox.clear()
-        self.stopping = True
+        self.stopping: bool = True
         if self.cancel is not None:
             for sequence in self._running:
                 self.cancel(sequence)

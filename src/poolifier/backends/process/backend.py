@@ -50,7 +50,7 @@ class ProcessBackend:
         initargs: Sequence[Any] = (),
     ) -> None:
         self.listener: WorkerListener
-        self.buffer = memoryview(b"")
+        self.buffer: memoryview = memoryview(b"")
         self.copier: Copier
         self._source = source
         self._options = options

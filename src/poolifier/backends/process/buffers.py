@@ -45,9 +45,9 @@ class Delivery:
     __slots__ = ("missing", "replies", "times")
 
     def __init__(self, replies: list[Any], times: tuple[float, float]) -> None:
-        self.replies = replies
-        self.times = times
-        self.missing = 0
+        self.replies: list[Any] = replies
+        self.times: tuple[float, float] = times
+        self.missing: int = 0
 
 
 class Buffers:
@@ -85,7 +85,7 @@ class Buffers:
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = 0.0
         self._jobs: list[Job] = []
-        self.sent = False
+        self.sent: bool = False
         self.waiting: deque[Delivery] = deque()
         # A worker that passes many may have to wait until they are taken.
         loop.add_reader(beside.fileno(), self._readable)

@@ -28,7 +28,7 @@ class Job:
         self._copies = copies[::-1]
         self._at = 0
         self._then: Callable[[], object] | None = then
-        self.done = False
+        self.done: bool = False
 
     def drop(self) -> None:
         """Nobody wants them any more."""

@@ -47,10 +47,10 @@ class ServerReports:
         refused: Callable[[int, OSError], None],
         lost: Callable[[], None],
     ) -> None:
-        self.started = started
-        self.exited = exited
-        self.refused = refused
-        self.lost = lost
+        self.started: Callable[[int, int, int], None] = started
+        self.exited: Callable[[int, int], None] = exited
+        self.refused: Callable[[int, OSError], None] = refused
+        self.lost: Callable[[], None] = lost
 
 
 class ServerClient:
@@ -70,7 +70,7 @@ class ServerClient:
         self._pidfds: deque[int] = deque()
         self._retry: asyncio.TimerHandle | None = None
         self._ended = self._loop.create_future()
-        self.alive = True
+        self.alive: bool = True
         self._sock, theirs = socket.socketpair()
         self._death = death = -1
         try:

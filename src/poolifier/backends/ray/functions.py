@@ -41,8 +41,8 @@ class Outcome:
     __slots__ = ("carried", "refs")
 
     def __init__(self, carried: Carried, refs: list[Any]) -> None:
-        self.carried = carried
-        self.refs = refs
+        self.carried: Carried = carried
+        self.refs: list[Any] = refs
 
     def within(self, refs: list[Any]) -> Carried:
         """As a part of a batch with these references, to which its own are added."""

@@ -59,10 +59,12 @@ class Parcel:
     __slots__ = ("buffers", "by_value", "error", "payload", "refs", "status", "value")
 
     def __init__(self, carried: Carried, refs: Sequence[Any]) -> None:
+        self.status: int
+        self.payload: bytes
         self.status, self.payload, first, count = carried
-        self.refs = list(refs[first : first + count])
+        self.refs: list[Any] = list(refs[first : first + count])
         self.buffers: Sequence[Any] = ()
-        self.by_value = b"cloudpickle" in self.payload
+        self.by_value: bool = b"cloudpickle" in self.payload
         self.value: Any = None
         self.error: BaseException | None = None
 

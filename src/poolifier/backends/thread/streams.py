@@ -6,7 +6,7 @@ Items travel like replies: one goes at once unless another went less than `HOLD`
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.backends.thread.invoke import guarded, own_traceback
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
@@ -15,6 +15,9 @@ from poolifier.exchange import EXHAUSTED, FAILED, ITEM, WireTask
 from poolifier.worker.invoke import deadline_of, terms_of
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.registry import Entry
+
+if TYPE_CHECKING:
+    from contextvars import Context
 
 __all__ = ["Stream", "run_stream"]
 
@@ -48,10 +51,11 @@ class Stream:
 
     def __init__(self, worker: ThreadWorker, task: WireTask, entry: Entry) -> None:
         terms = terms_of(task)
-        self.sequence = task[0]
+        self.sequence: int = task[0]
+        self.context: Context
         self.context, self._data = worker.unpack(task)
-        self.ended = False
-        self.taken = False
+        self.ended: bool = False
+        self.taken: bool = False
         self._worker = worker
         self._entry = entry
         self._generator: Any = None

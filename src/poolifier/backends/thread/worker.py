@@ -132,29 +132,29 @@ class ThreadWorker:
         self._tokens: SimpleQueue[None] = SimpleQueue()
         self._started_at = perf_counter()
         self._idle = 0.0
-        self.settings = settings
-        self.context = Context()
+        self.settings: WorkerSettings = settings
+        self.context: Context = Context()
         self.inbox: deque[WireTask] = deque()
         self.outgoing: deque[Reply] = deque()
-        self.notified = False
-        self.spoke = False
+        self.notified: bool = False
+        self.spoke: bool = False
         self.window: dict[int, bool] = {}
         self.wanted: set[int] = set()
-        self.fired = 0
-        self.aborted = 0
-        self.began = 0
-        self.started = 0
+        self.fired: int = 0
+        self.aborted: int = 0
+        self.began: int = 0
+        self.started: int = 0
         self.task: WireTask | None = None
         self.running: dict[int, Any] = {}
         self.deadline: float | None = None
         self.streams: dict[int, Stream] = {}
-        self.cut = 0
-        self.stopping = False
+        self.cut: int = 0
+        self.stopping: bool = False
         self.wake: Callable[[], object] = self.wake_thread
         self.cancel: Callable[[int], object] | None = None
-        self.ident = 0
-        self.times = (0.0, 0.0)
-        self.worker_id = 0
+        self.ident: int = 0
+        self.times: tuple[float, float] = (0.0, 0.0)
+        self.worker_id: int = 0
 
     # ---- the event loop's side --------------------------------------------------------------------
 

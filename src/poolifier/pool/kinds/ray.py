@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Unpack
+from typing import Any, ClassVar, Final, Unpack
 
 from poolifier.backends.ray.options import RayOptions
 from poolifier.options import PoolOptions, check_sizes
@@ -24,7 +24,7 @@ class _RayPool(Pool[DataT, ResponseT]):
 
     kind = "ray"
     # A call of an actor there and back takes about so long.
-    ahead = 0.002
+    ahead: ClassVar[float] = 0.002
 
     def __init__(
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool

@@ -46,7 +46,7 @@ class _ThreadPool(Pool[DataT, ResponseT]):
         if error is None and self._driver is not None:
             from poolifier.pool.own_waits import watch_own_waits
 
-            watch_own_waits(self._driver)
+            watch_own_waits(self, self._driver)
         return error
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:

@@ -73,7 +73,7 @@ class FairShare(Strategy):
     otherwise one that is stuck in a long first task would look like the fastest of all.
     """
 
-    policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._options = options

@@ -19,7 +19,7 @@ class InterleavedWeightedRoundRobin(Strategy):
     when the round is first used, and again after workers came or went.
     """
 
-    policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._workers = Weighted(options)

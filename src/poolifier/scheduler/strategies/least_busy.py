@@ -10,7 +10,7 @@ from poolifier.scheduler.strategies.least import Least
 class LeastBusy(Strategy):
     """Takes the worker whose tasks have so far waited and run for the least time. O(log workers)."""
 
-    policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:  # noqa: ARG002
         self._least = Least()

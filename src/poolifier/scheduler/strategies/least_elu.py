@@ -13,7 +13,7 @@ class LeastElu(Strategy):
     Unlike run time, that counts an `async def` only while it computes, not while it awaits.
     """
 
-    policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:  # noqa: ARG002
         self._least = Least()

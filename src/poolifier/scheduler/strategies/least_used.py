@@ -29,7 +29,7 @@ class LeastUsed(Strategy):
     that are not needed stay idle and retire.
     """
 
-    policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:  # noqa: ARG002
         self._entries: dict[int, _Entry] = {}

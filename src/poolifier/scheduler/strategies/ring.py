@@ -18,7 +18,7 @@ class Ring:
 
     def __init__(self) -> None:
         self.workers: list[WorkerCandidate] = []
-        self.cursor = 0
+        self.cursor: int = 0
         self._used = False
 
     def add(self, worker: WorkerCandidate) -> None:

@@ -10,7 +10,7 @@ from poolifier.scheduler.strategies.ring import Ring
 class RoundRobin(Strategy):
     """Takes the workers in turn, by slot. O(1)."""
 
-    policy = StrategyPolicy(dynamic_worker_usage=True, dynamic_worker_ready=True)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=True, dynamic_worker_ready=True)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:  # noqa: ARG002
         self._ring = Ring()

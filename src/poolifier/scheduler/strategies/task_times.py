@@ -20,7 +20,7 @@ class Mean:
     def __init__(self) -> None:
         self._count = 0
         self._total = 0.0
-        self.value = 0.0
+        self.value: float = 0.0
 
     def add(self, seconds: float) -> None:
         """Adds a time. O(1)."""
@@ -37,7 +37,7 @@ class Median:
     def __init__(self) -> None:
         self._ordered: list[float] = []
         self._recent: deque[float] = deque()
-        self.value = 0.0
+        self.value: float = 0.0
 
     def add(self, seconds: float) -> None:
         """Adds a time. O(window)."""
@@ -64,7 +64,7 @@ class TaskTime:
     __slots__ = ("value",)
 
     def __init__(self) -> None:
-        self.value = 0.0
+        self.value: float = 0.0
 
     def add(self, run_time: float, wait_time: float, active_time: float) -> float:
         """Takes in a task that ended; returns the value."""
@@ -80,14 +80,15 @@ class MeanTaskTime(TaskTime):
     __slots__ = ("_count",)
 
     def __init__(self) -> None:
-        self.value = 0.0
+        self.value: float = 0.0
         self._count = 0
 
     def add(self, run_time: float, wait_time: float, active_time: float) -> float:  # noqa: ARG002
         """Takes in a task that ended; returns the value. O(1)."""
         count = self._count = self._count + 1
         value = self.value
-        value = self.value = value + (run_time + wait_time - value) / count
+        value += (run_time + wait_time - value) / count
+        self.value = value
         return value
 
 
@@ -114,7 +115,7 @@ class MeasuredTaskTime(TaskTime):
             self.value = self._wait.value
         else:
             self._run.add(run_time)
-            self.value = self._run.value + self._wait.value
+            self.value: float = self._run.value + self._wait.value
         return self.value
 
 

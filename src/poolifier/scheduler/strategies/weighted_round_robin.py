@@ -24,10 +24,10 @@ class Weighted:
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._options = options
         self._workers: list[WorkerCandidate | None] = []
-        self.ring = Ring()
+        self.ring: Ring = Ring()
         self.times: list[TaskTime] = []
         self.weights: list[float] = []
-        self.virtual = 0.0
+        self.virtual: float = 0.0
 
     def add(self, worker: WorkerCandidate) -> None:
         """Adds a worker."""
@@ -65,7 +65,7 @@ class WeightedRoundRobin(Strategy):
     that nothing is known of keeps its turn until its first task has ended.
     """
 
-    policy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
+    policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:
         self._workers = Weighted(options)
