@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -218,6 +219,29 @@ def test_a_descriptor_that_does_not_arrive_fails_the_parcel_alone(ends):
     parcel = unpacker.bind(ends.pack(b"x" * 100_000))
     with pytest.raises(OSError, match="has not arrived"):
         parcel.open()
+    ours.close()
+    theirs.close()
+
+
+def test_a_parcel_that_fails_keeps_nothing_of_who_opened_it(ends):
+    class Thing:
+        pass
+
+    ours, theirs = socket.socketpair()
+    unpacker = Unpacker(Passing(ours, waits=False))
+
+    def open_one():
+        thing = Thing()
+        parcel = unpacker.bind(ends.pack(b"x" * 100_000))
+        with pytest.raises(OSError, match="has not arrived"):
+            parcel.open()
+        return weakref.ref(thing)
+
+    gc.disable()
+    try:
+        assert open_one()() is None
+    finally:
+        gc.enable()
     ours.close()
     theirs.close()
 

@@ -1,8 +1,10 @@
 """Descriptors pass beside the channel, and are fetched by number."""
 
+import gc
 import os
 import socket
 import threading
+import weakref
 
 import pytest
 
@@ -51,6 +53,24 @@ def test_a_side_that_waits_gets_what_comes_later(ends):
     thread.start()
     assert taken(theirs, 3) == b"late"
     thread.join()
+
+
+def test_one_that_is_gone_keeps_nothing_of_who_asked(ends):
+    class Thing:
+        pass
+
+    def ask():
+        thing = Thing()
+        with pytest.raises(OSError, match="gone"):
+            ends[0].take(1)
+        return weakref.ref(thing)
+
+    ends[1].close()
+    gc.disable()
+    try:
+        assert ask()() is None
+    finally:
+        gc.enable()
 
 
 def test_a_side_that_must_not_wait_is_told(ends):

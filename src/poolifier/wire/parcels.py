@@ -240,8 +240,13 @@ class Parcel:
             BaseException: Whatever reading the pickle raised, or what was wrong with the memory.
         """
         buffers, self._buffers = self._buffers, []
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # Its traceback has this frame: the two would keep each other.
+                del error
         if self._how >= _BYTES:
             return copied_out(buffers[0], self.kind)
         body: bytes | memoryview = self._body
@@ -275,7 +280,11 @@ class Unpacker:
                 buffers.append(self._memory(*ref) if len(ref) == 2 else self._leased(ref))
             except Exception as failure:  # noqa: BLE001 - where memory is short, even an import fails, and in its own way
                 error = failure
-        return Parcel(how, by_value, body, buffers, error)
+        try:
+            return Parcel(how, by_value, body, buffers, error)
+        finally:
+            # Its traceback has this frame: the two would keep each other, and all that has arrived.
+            del error
 
     def bind_tasks(self, tasks: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Wire tasks, with parcels in place of what stood for them."""

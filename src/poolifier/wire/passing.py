@@ -80,12 +80,12 @@ class Passing:
             DescriptorLostError: This process had no room for it.
         """
         while True:
-            gone: OSError | None = None
             try:
                 self.fetch()
-            except OSError as error:
+            except OSError:
                 # Also one that is gone has given what it named.
-                gone = error
+                if number not in self._arrived:
+                    raise
             arrived = self._arrived.get(number)
             if arrived:
                 fd = arrived.popleft()
@@ -94,8 +94,6 @@ class Passing:
                 if fd < 0:
                     raise DescriptorLostError("a descriptor was lost: this process has too many of them")
                 return fd
-            if gone is not None:
-                raise gone
             if not self._waits:
                 raise OSError("a descriptor has not arrived")
             self._wait(select.POLLIN)
