@@ -175,6 +175,7 @@ class _Runtime:
             session.leave_fork(failure)
         run_time = perf_counter() - running.begin
         del self._running[sequence]
+        running.task = None  # whose context leads back to it
         if running.aborted:
             session.aborted = sequence
         if stream is not None:
@@ -183,6 +184,7 @@ class _Runtime:
             session.reply_error(sequence, failure, run_time)
         else:
             session.reply_result(sequence, value, run_time, payload)
+        del failure  # its traceback leads back to this frame
         self._after()
 
     async def _run_stream(self, running: _Running, entry: Entry, stream: Stream) -> None:

@@ -64,7 +64,10 @@ async def run_generator(
     enter()
     failure = stream.close(failure)
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback has this frame
 
 
 async def _credit(stream: Stream) -> None:

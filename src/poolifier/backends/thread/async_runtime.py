@@ -59,7 +59,8 @@ class _Running:
 
     def __init__(self, worker: ThreadWorker, wire: WireTask) -> None:
         self._worker = worker
-        self.wire = wire
+        # Without the data, which has the context of the task, and that leads back here.
+        self.wire: WireTask = (wire[0], wire[1], None, *wire[3:])
         self.sequence: int = wire[0]
         self.begin = perf_counter()
         self.deadline = deadline_of(wire)
@@ -177,23 +178,19 @@ class _Runtime:
         """Runs one task; whatever it raises stays in here, for asyncio ends the loop on SystemExit."""
         running.entered = True
         host_here.set(running)
-        value, failure = None, None
+        value = None
         try:
             if not running.aborted:
                 value = await (entry.function() if data is None and entry.bare else entry.function(data))
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
-            failure = own_traceback(error)
-        run_time = self._ended(running)
-        if failure is None:
-            self._worker.reply_end(running.sequence, DONE, value, run_time)
+            self._worker.reply_end(running.sequence, FAILED, own_traceback(error), self._ended(running))
         else:
-            self._worker.reply_end(running.sequence, FAILED, failure, run_time)
+            self._worker.reply_end(running.sequence, DONE, value, self._ended(running))
         self._go_on()
 
     async def _run_async_generator(self, running: _Running, stream: Stream) -> None:
         running.entered = True
         host_here.set(running)
-        failure: BaseException | None = None
         generator = None
         try:
             try:
@@ -214,8 +211,9 @@ class _Runtime:
                 if generator is not None:
                     await generator.aclose()
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
-            failure = error
-        stream.reply(failure, self._ended(running))
+            stream.reply(error, self._ended(running))
+        else:
+            stream.reply(None, self._ended(running))
         self._go_on()
 
     async def _run_generator(self, running: _Running, stream: Stream) -> None:
@@ -241,6 +239,7 @@ class _Runtime:
         if worker.aborted == sequence:
             running.aborted = True
         stream.reply(failure, self._ended(running))
+        del failure  # its traceback leads back to this frame
         self._go_on()
 
     async def _send(self, stream: Stream) -> None:
@@ -263,6 +262,7 @@ class _Runtime:
 
     def _ended(self, running: _Running) -> float:
         del self._running[running.sequence]
+        running.task = None  # whose context leads back here
         if running.aborted:
             self._worker.aborted = running.sequence
         return perf_counter() - running.begin

@@ -31,7 +31,8 @@ def run_plain(worker: ThreadWorker, task: WireTask, entry: Entry, begin: float) 
 
 def guarded(worker: ThreadWorker, sequence: int, code: Callable[[], object]) -> BaseException | None:
     """Runs code of a task, which an abort may interrupt; returns what it raised."""
-    failure: BaseException | None
+    # An error is kept in no variable of its own here, nor below: its traceback leads back to this frame,
+    # and the two would keep each other, and the task's data, until the garbage is collected.
     window = worker.window
     try:
         try:
@@ -44,14 +45,12 @@ def guarded(worker: ThreadWorker, sequence: int, code: Callable[[], object]) -> 
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             if window.pop(sequence, None) is None:
                 worker.settle(sequence)
-            failure = error
-        else:
-            failure = None
+            return error
     except BaseException as error:  # noqa: BLE001 - the abort, delivered while the worker settled
         if window.pop(sequence, None) is None:
             worker.settle(sequence)
-        failure = error
-    return failure
+        return error
+    return None
 
 
 def own_traceback(error: BaseException) -> BaseException:
@@ -73,8 +72,6 @@ def _run(
     failed: int,
 ) -> float:
     """As `guarded`, without its cost, and books the reply."""
-    value: Any = None
-    failure: BaseException | None
     window = worker.window
     try:
         try:
@@ -87,21 +84,26 @@ def _run(
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             if window.pop(sequence, None) is None:
                 worker.settle(sequence)
-            failure = error
-        else:
-            failure = None
+            return _fail(worker, sequence, entry, error, begin, failed)
     except BaseException as error:  # noqa: BLE001 - the abort, delivered while the worker settled
         if window.pop(sequence, None) is None:
             worker.settle(sequence)
-        failure = error
+        return _fail(worker, sequence, entry, error, begin, failed)
     end = perf_counter()
     run_time = end - begin
     if worker.aborted == sequence:
         worker.reply_end(sequence, done, None, run_time)
-    elif failure is None:
-        worker.outgoing.append((sequence, done, value, run_time))
     else:
-        worker.outgoing.append((sequence, failed, own_traceback(failure), run_time))
+        worker.outgoing.append((sequence, done, value, run_time))
+    mean = entry.mean
+    entry.mean = run_time if mean == NEVER_RUN else mean + (run_time - mean) * SMOOTHING
+    return end
+
+
+def _fail(worker: ThreadWorker, sequence: int, entry: Entry, error: BaseException, begin: float, failed: int) -> float:
+    end = perf_counter()
+    run_time = end - begin
+    worker.reply_end(sequence, failed, own_traceback(error), run_time)
     mean = entry.mean
     entry.mean = run_time if mean == NEVER_RUN else mean + (run_time - mean) * SMOOTHING
     return end

@@ -32,7 +32,6 @@ def run_thread(
 ) -> None:
     """Runs a worker in the calling thread; `ready` and `ended` are called on the pool's event loop."""
     worker.enter()
-    failure: BaseException | None = None
     try:
         declared = source.load()
         worker.registry = registry = worker.hold(declared)
@@ -56,8 +55,9 @@ def run_thread(
             except BaseException as error:  # noqa: BLE001 - the worker leaves all the same
                 sys.excepthook(type(error), error, error.__traceback__)
     except BaseException as error:  # noqa: BLE001 - a fault of ours: the pool must hear that the worker is gone
-        failure = error
-    worker.call_loop(ended, failure)
+        worker.call_loop(ended, error)
+    else:
+        worker.call_loop(ended, None)
 
 
 def refuse(worker: ThreadWorker, task: WireTask, entry: Entry | None) -> bool:

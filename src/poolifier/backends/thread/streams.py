@@ -166,4 +166,5 @@ def run_stream(worker: ThreadWorker, task: WireTask, entry: Entry, begin: float)
     worker.task = None
     end = perf_counter()
     stream.reply(failure, end - begin)
+    del failure  # its traceback leads back to this frame
     return perf_counter()
