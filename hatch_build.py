@@ -31,7 +31,7 @@ SCHEDULER: Final = Path("poolifier/scheduler")
 AS_THEY_ARE: Final = frozenset(
     (
         *("__init__.py", "build.py"),
-        *("effects.py", "info.py", "usage.py"),  # dataclasses, which gain nothing
+        *("effects.py", "info.py", "time_summary.py"),  # dataclasses, which gain nothing
         "invariants.py",  # for tests
     )
 )

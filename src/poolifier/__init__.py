@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
     from poolifier.scheduler.build import compiled
     from poolifier.scheduler.info import EluSummary, PoolInfo, TaskCounts, WorkerUsage
-    from poolifier.scheduler.usage import TimeSummary
+    from poolifier.scheduler.time_summary import TimeSummary
     from poolifier.task_functions import KillBehavior, TaskFunction, TaskFunctionProperties, Worker
     from poolifier.wire.shared_buffer import SharedBuffer
     from poolifier.worker.current_task import CurrentTask, current_task
@@ -147,7 +147,7 @@ _ROOMS: Final = {
     "poolifier.protocols": ("Strategy", "StrategyPolicy", "WorkerCandidate"),
     "poolifier.scheduler.build": ("compiled",),
     "poolifier.scheduler.info": ("EluSummary", "PoolInfo", "TaskCounts", "WorkerUsage"),
-    "poolifier.scheduler.usage": ("TimeSummary",),
+    "poolifier.scheduler.time_summary": ("TimeSummary",),
     "poolifier.task_functions": ("KillBehavior", "TaskFunction", "TaskFunctionProperties", "Worker"),
     "poolifier.wire.shared_buffer": ("SharedBuffer",),
     "poolifier.worker.current_task": ("CurrentTask", "current_task"),

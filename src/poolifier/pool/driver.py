@@ -212,7 +212,6 @@ class Driver:
         share = (active - node.active) / len(replies) if replies else 0.0
         node.active = active
         node.idle = idle
-        task_done = scheduler.task_done
         returned: list[int] = []
         items = 0
         # Results of one chunk that follow each other.
@@ -225,7 +224,7 @@ class Driver:
                 results = []
                 run_times = []
             if status == DONE:
-                task = task_done(node, sequence, run_time, share, now)
+                task = scheduler.task_done(node, sequence, run_time, share, now)
                 if task is not None:
                     task.data = None
                     future = task.future

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poolifier.scheduler.node import READY
-from poolifier.scheduler.usage import FunctionUsage, NodeUsage, TimeSummary
+from poolifier.scheduler.time_summary import TimeSummary
+from poolifier.scheduler.usage import FunctionUsage, NodeUsage
 
 if TYPE_CHECKING:
     from poolifier.scheduler.node import Node

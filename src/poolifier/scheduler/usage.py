@@ -1,14 +1,15 @@
 """What workers have done: counts exactly, times cheaply.
 
-A task's end costs two appends. Sums, extremes and the window for percentiles are worked out for a
-thousand tasks at a time by built-in functions, or when somebody looks.
+A task's end costs two appends. Sums, extremes and the window for percentiles are worked out for some
+hundred tasks at a time by built-in functions, or when somebody looks.
 """
 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from poolifier.scheduler.time_summary import TimeSummary
 
 if TYPE_CHECKING:
     from poolifier.scheduler.functions import Function
@@ -16,27 +17,8 @@ if TYPE_CHECKING:
 WINDOW: Final = 1024
 """Median and percentiles are those of this many most recent times."""
 
-PENDING: Final = 2 * WINDOW
+PENDING: Final = WINDOW // 2
 """Times that are put off at the most before they are summed up; a task has two."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimeSummary:
-    """Times in seconds; all 0.0 while none has been measured.
-
-    Attributes:
-        total: The sum, which `average` is made of.
-        median: Like `p95` and `p99`, of the most recent 1,024 times.
-    """
-
-    count: int = 0
-    total: float = 0.0
-    minimum: float = 0.0
-    maximum: float = 0.0
-    average: float = 0.0
-    median: float = 0.0
-    p95: float = 0.0
-    p99: float = 0.0
 
 
 class Times:
@@ -52,7 +34,7 @@ class Times:
         # An array, not a list: eight bytes a time.
         self.recent: array[float] = array("d")
 
-    def add(self, times: array[float]) -> None:
+    def add(self, times: list[float]) -> None:
         """Sums up some more."""
         if not times:
             return
@@ -61,7 +43,7 @@ class Times:
         self.maximum = max(self.maximum, max(times))
         self.count += len(times)
         self.total += sum(times)
-        self.recent = (self.recent + times)[-WINDOW:]
+        self.recent = (self.recent + array("d", times))[-WINDOW:]
 
     def merge(self, other: Times) -> None:
         """Adds another's times to these."""
@@ -102,7 +84,7 @@ class FunctionUsage:
     """What one worker has done of one task function.
 
     Attributes:
-        pending: Run time and wait time in turn, of tasks that are not summed up yet: one array for both, for
+        pending: Run time and wait time in turn, of tasks that are not summed up yet: one list for both, for
             with thousands of workers each object that a task's end comes by is a cache miss.
     """
 
@@ -113,7 +95,7 @@ class FunctionUsage:
         self.failed: int = 0
         self.aborted: int = 0
         self.stolen: int = 0
-        self.pending: array[float] = array("d")
+        self.pending: list[float] = []
         self._run_time = Times()
         self._wait_time = Times()
 
@@ -122,7 +104,7 @@ class FunctionUsage:
         pending = self.pending
         self._run_time.add(pending[::2])
         self._wait_time.add(pending[1::2])
-        del pending[:]
+        pending.clear()
 
     @property
     def run_time(self) -> Times:

@@ -70,7 +70,8 @@ class LeastUsed(Strategy):
         buckets = self._buckets
         if entry.previous is entry.next and load not in buckets:
             # Alone before and after, so its list goes along. In small pools that is how it mostly is.
-            buckets[load] = buckets.pop(before)
+            buckets[load] = buckets[before]
+            del buckets[before]
             entry.load = load
             if load < self._lowest or before == self._lowest:
                 self._lowest = load
@@ -81,7 +82,8 @@ class LeastUsed(Strategy):
         following.previous = previous
         emptied = previous is following
         if emptied:
-            self._spare = buckets.pop(before)
+            self._spare = buckets[before]
+            del buckets[before]
         entry.load = load
         bucket = buckets.get(load)
         if bucket is None:
