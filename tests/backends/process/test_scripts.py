@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 PRELUDE = """
-import asyncio, os, sys, time
+import asyncio, os, signal, sys, time
 from poolifier.backends.process.backend import ProcessBackend
 from poolifier.options import ProcessOptions
 from poolifier.exchange import WorkerSettings
@@ -29,6 +29,8 @@ class Recorder:
     def worker_exited(self, worker_id, exited):
         self.exits[worker_id] = exited
         self.changed.set()
+    def worker_logged(self, worker_id, attributes):
+        print(attributes, file=sys.stderr)
     async def until(self, condition):
         async with asyncio.timeout(20):
             while not condition():
@@ -153,7 +155,7 @@ BUSY = {
     "python": "lambda data: [None for _ in iter(int, 1)]",
     "sleeping": "lambda data: time.sleep(60)",
     "c code": "lambda data: sum(range(10 ** 12))",
-    "deaf": "lambda data: (__import__('signal').pthread_sigmask(0, range(1, 64)), time.sleep(60))",
+    "deaf": "lambda data: (signal.pthread_sigmask(0, signal.valid_signals()), time.sleep(60))",
 }
 
 
