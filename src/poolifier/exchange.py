@@ -89,6 +89,8 @@ class Items(list["Any"]):
 class InContext:
     """Data with the context of its caller, in which the task is to run. Only for workers in this process.
 
+    Data without one is to run in an empty context.
+
     Attributes:
         context: A context that nothing else runs in.
         data: The data, `Items` included.

@@ -90,7 +90,7 @@ def site():
 
 def test_finds_what_is_broken(site):
     root = f"http://127.0.0.1:{site.server_address[1]}/docs/"
-    command = [sys.executable, "-W", "error", SCRIPT, root, "--workers", "2", "--timeout", "2"]
+    command = [sys.executable, "-W", "error", SCRIPT, root, "--workers", "2", "--timeout", "6"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.stderr == ""

@@ -291,7 +291,8 @@ class Engine:
             return
         data: Any
         if context is not None:
-            data = InContext(context, (called, arguments, keywords))
+            call = (called, arguments, keywords)
+            data = InContext(context, call) if context else call
         else:
             try:
                 data = self._packer.pack(called, arguments, keywords)

@@ -111,4 +111,6 @@ class DynamicThreadPool(_ThreadPool[DataT, ResponseT]):
 
 def _with_context(data: Any) -> InContext:
     """With the context of the caller: workers of other kinds could not run a task in that."""
-    return InContext(copy_context(), data)
+    context = copy_context()
+    # An empty one is what a worker makes by itself, and costs less.
+    return InContext(context, data) if context else data
