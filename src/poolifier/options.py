@@ -5,12 +5,21 @@ All durations are seconds, all sizes bytes.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from poolifier.option_checks import (
+    check_count,
+    check_duration,
+    check_flag,
+    checked_affinity,
+    checked_env,
+    checked_restart_limit,
+    checked_weights,
+    member,
+)
 from poolifier.task_functions import (
     HIGHEST_NICE,
     LOWEST_NICE,
@@ -30,7 +39,6 @@ __all__ = [
     "WorkerChoiceStrategyOptions",
 ]
 
-EnumT = TypeVar("EnumT", bound=StrEnum)
 StartMethod: TypeAlias = Literal["fork_server", "spawn"]
 
 
@@ -53,7 +61,7 @@ class MeasurementOptions:
     median: bool = False
 
     def __post_init__(self) -> None:
-        _check_flag("median", self.median)
+        check_flag("median", self.median)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ class WorkerChoiceStrategyOptions:
 
     def __post_init__(self) -> None:
         if self.measurement is not None:
-            object.__setattr__(self, "measurement", _member("measurement", Measurement, self.measurement))
+            object.__setattr__(self, "measurement", member("measurement", Measurement, self.measurement))
         for name in ("run_time", "wait_time", "elu"):
             given = getattr(self, name)
             if isinstance(given, Mapping):
@@ -87,7 +95,7 @@ class WorkerChoiceStrategyOptions:
             if not isinstance(given, MeasurementOptions):
                 raise TypeError(f"{name} must be MeasurementOptions, not {given!r}")
         if self.weights is not None:
-            object.__setattr__(self, "weights", _checked_weights(self.weights))
+            object.__setattr__(self, "weights", checked_weights(self.weights))
 
     def check_slots(self, max_size: int) -> None:
         """Raises `ValueError` where the weights do not match the slots `0 .. max_size - 1`."""
@@ -127,8 +135,8 @@ class TasksQueueOptions:
         if self.size is not None:
             check_count("size", self.size, 1)
         check_count("concurrency", self.concurrency, 1)
-        _check_flag("task_stealing", self.task_stealing)
-        _check_flag("tasks_stealing_on_back_pressure", self.tasks_stealing_on_back_pressure)
+        check_flag("task_stealing", self.task_stealing)
+        check_flag("tasks_stealing_on_back_pressure", self.tasks_stealing_on_back_pressure)
         ratio = check_number("tasks_stealing_ratio", self.tasks_stealing_ratio)
         if not 0 <= ratio <= 1:
             raise ValueError(f"tasks_stealing_ratio must be from 0 to 1, not {ratio!r}")
@@ -161,20 +169,20 @@ class ProcessOptions:
     preload: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "env", _checked_env(self.env))
+        object.__setattr__(self, "env", checked_env(self.env))
         if self.nice is not None:
             if isinstance(self.nice, bool) or not isinstance(self.nice, int):
                 raise TypeError(f"nice must be an integer or None, not {self.nice!r}")
             if not LOWEST_NICE <= self.nice <= HIGHEST_NICE:
                 raise ValueError(f"nice must be from {LOWEST_NICE} to {HIGHEST_NICE}, not {self.nice}")
-        object.__setattr__(self, "cpu_affinity", _checked_affinity(self.cpu_affinity))
+        object.__setattr__(self, "cpu_affinity", checked_affinity(self.cpu_affinity))
         if self.start_method not in ("fork_server", "spawn"):
             raise ValueError(f"start_method must be 'fork_server' or 'spawn', not {self.start_method!r}")
-        _check_flag("preload", self.preload)
+        check_flag("preload", self.preload)
 
     def cpus_of(self, slot: int) -> tuple[int, ...] | None:
         """The CPUs for the worker in `slot`, or None for all."""
-        per_slot = _checked_affinity(self.cpu_affinity)
+        per_slot = checked_affinity(self.cpu_affinity)
         return None if per_slot is None else per_slot[slot % len(per_slot)]
 
 
@@ -247,7 +255,7 @@ class PoolOptions:
             ("restart_worker_on_error", restart_worker_on_error),
             ("enable_events", enable_events),
         ):
-            _check_flag(name, flag)
+            check_flag(name, flag)
         for name, handler in (
             ("online_handler", online_handler),
             ("message_handler", message_handler),
@@ -276,7 +284,7 @@ class PoolOptions:
             tasks_queue_options=check_tasks_queue_options(tasks_queue_options, max_size),
             start_workers=start_workers,
             restart_worker_on_error=restart_worker_on_error,
-            restart_limit=_checked_restart_limit(restart_limit),
+            restart_limit=checked_restart_limit(restart_limit),
             enable_events=enable_events,
             online_handler=online_handler,
             message_handler=message_handler,
@@ -313,7 +321,7 @@ def check_strategy(strategy: object) -> WorkerChoiceStrategy | type[Any]:
         if not callable(getattr(strategy, "choose", None)):
             raise TypeError(f"worker_choice_strategy {strategy!r} must have a method choose; see poolifier.Strategy")
         return strategy
-    return _member("worker_choice_strategy", WorkerChoiceStrategy, strategy)
+    return member("worker_choice_strategy", WorkerChoiceStrategy, strategy)
 
 
 def check_strategy_options(
@@ -343,38 +351,6 @@ def check_affinities(functions: Iterable[TaskFunctionProperties], max_size: int)
                 )
 
 
-def check_duration(name: str, value: object) -> float:
-    """Returns `value` as a float, or raises where it is negative or no number."""
-    number = check_number(name, value)
-    if number < 0:
-        raise ValueError(f"{name} must not be negative, got {value!r}")
-    return number
-
-
-def check_count(name: str, value: object, least: int) -> int:
-    """Returns `value`, or raises where it is no integer of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer of at least {least}, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}")
-    return value
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-
-
-def _member(name: str, members: type[EnumT], value: object) -> EnumT:
-    allowed = ", ".join(repr(member.value) for member in members)
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {allowed}, not {value!r}")
-    try:
-        return members(value.lower())
-    except ValueError:
-        raise ValueError(f"{name} must be one of {allowed}, not {value!r}") from None
-
-
 OptionsT = TypeVar("OptionsT", MeasurementOptions, WorkerChoiceStrategyOptions, TasksQueueOptions)
 
 
@@ -394,60 +370,3 @@ def _from_mapping(name: str, cls: type[OptionsT], given: Mapping[str, Any]) -> O
     if unknown:
         raise ValueError(f"{name} has no option {unknown[0]!r}; it has {', '.join(known)}")
     return cls(**given)
-
-
-def _checked_weights(weights: object) -> dict[int, float]:
-    if not isinstance(weights, Mapping):
-        raise TypeError(f"weights must map slots to milliseconds, not {weights!r}")
-    checked = {}
-    for slot, weight in weights.items():
-        check_count("weights: a slot", slot, 0)
-        checked[slot] = check_number(f"weights[{slot}]", weight)
-        if not 0 < checked[slot] < math.inf:
-            raise ValueError(f"weights[{slot}] must be above 0 and finite, not {weight!r}")
-    return checked
-
-
-def _checked_restart_limit(limit: object) -> tuple[int, float]:
-    if not isinstance(limit, Sequence) or isinstance(limit, str) or len(limit) != 2:
-        raise TypeError(f"restart_limit must be a pair (restarts, seconds), not {limit!r}")
-    count = check_count("restart_limit: the number of restarts", limit[0], 0)
-    seconds = check_number("restart_limit: the seconds", limit[1])
-    if not seconds > 0:
-        raise ValueError(f"restart_limit: the seconds must be above 0, not {limit[1]!r}")
-    return count, seconds
-
-
-def _checked_env(env: object) -> dict[str, str | None] | None:
-    if env is None:
-        return None
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env must be a mapping of strings or None, not {env!r}")
-    for name, value in env.items():
-        if not isinstance(name, str) or not (value is None or isinstance(value, str)):
-            raise TypeError(f"env must map strings to strings (or None, to remove one), not {name!r}: {value!r}")
-        if not name or "=" in name or "\0" in name or "\0" in (value or ""):
-            raise ValueError(f"env must have proper variable names and values, not {name!r}: {value!r}")
-    return dict(env)
-
-
-def _checked_affinity(cpus: object) -> tuple[tuple[int, ...], ...] | None:
-    if cpus is None:
-        return None
-    if isinstance(cpus, str | bytes) or not isinstance(cpus, Iterable):
-        raise TypeError(f"cpu_affinity must be CPU numbers, or CPU numbers per slot, not {cpus!r}")
-    given = list(cpus)
-    if not given:
-        raise ValueError("cpu_affinity must name at least one CPU, got none; leave it out for all")
-    if any(isinstance(entry, Iterable) for entry in given):
-        return tuple(_checked_cpus(entry) for entry in given)
-    return (_checked_cpus(given),)
-
-
-def _checked_cpus(cpus: object) -> tuple[int, ...]:
-    if isinstance(cpus, str | bytes) or not isinstance(cpus, Iterable):
-        raise TypeError(f"cpu_affinity must be CPU numbers, or CPU numbers per slot, not {cpus!r}")
-    checked = tuple(check_count("cpu_affinity: a CPU", cpu, 0) for cpu in cpus)
-    if not checked:
-        raise ValueError("cpu_affinity must name at least one CPU for each slot")
-    return checked

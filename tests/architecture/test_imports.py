@@ -11,14 +11,15 @@ import poolifier
 
 ROOT = Path(poolifier.__file__).parent
 
-BASE = {"_version", "errors", "records", "exchange", "options", "task_functions", "protocols"}
+BASE = {"_version", "errors", "records", "exchange", "option_checks", "options", "task_functions", "protocols"}
 ROOMS = {
     "_version": set(),
     "errors": set(),
     "records": set(),
     "task_functions": {"errors", "records"},
     "exchange": {"records", "task_functions"},
-    "options": {"task_functions"},
+    "option_checks": {"task_functions"},
+    "options": {"option_checks", "task_functions"},
     "parallelism": set(),
     "protocols": {"exchange", "options"},
     "scheduler": BASE,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from poolifier.futures.executor import PoolExecutor
 from poolifier.futures.starts import RESTART_LIMIT, Starts
-from poolifier.options import check_count
+from poolifier.option_checks import check_count
 from poolifier.parallelism import available_parallelism
 from poolifier.pool.base import Pool
 from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterpreterPool

@@ -17,13 +17,13 @@ from poolifier._version import __version__
 from poolifier.errors import PoolNotStartedError, UnsupportedError
 from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEmitter, PoolEvent
+from poolifier.option_checks import check_count
 from poolifier.options import (
     PoolOptions,
     TasksQueueOptions,
     WorkerChoiceStrategy,
     WorkerChoiceStrategyOptions,
     check_affinities,
-    check_count,
     check_strategy,
     check_strategy_options,
     check_tasks_queue_options,

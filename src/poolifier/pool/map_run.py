@@ -14,7 +14,7 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from poolifier.options import check_count
+from poolifier.option_checks import check_count
 from poolifier.pool.chunk import Chunk
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from poolifier.options import check_count, check_duration
+from poolifier.option_checks import check_count, check_duration
 
 __all__ = ["RayOptions"]
 
