@@ -73,6 +73,18 @@ def test_many_slots_in_use_at_once_are_all_found_again(ends):
     assert outbound.busy() == 300
 
 
+def test_there_are_no_more_slots_than_were_in_use_at_once(ends):
+    outbound, _ = ends
+    numbers = set()
+    for _ in range(200):
+        # More than are looked at first, and others of another size in between.
+        taken = [outbound.take(length) for length in [65_536] * 24 + [100_000] * 20]
+        numbers |= {slot.number for slot in taken}
+        for slot in taken:
+            outbound.give_up(slot)
+    assert len(numbers) == 44
+
+
 def test_a_view_can_be_written_unless_it_is_read_only(ends):
     outbound, inbound = ends
     view = inbound.lease(put(outbound, bytes(70_000)))

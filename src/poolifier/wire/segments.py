@@ -167,10 +167,12 @@ class Outbound:
         for slot in slots[:_LOOKS]:
             if not states[slot.number]:
                 return slot
-        for _ in range(min(_LOOKS, len(slots) - _LOOKS)):
-            self._cursor = (self._cursor + 1) % len(slots)
-            if not states[slots[self._cursor].number]:
-                return slots[self._cursor]
+        later = len(slots) - _LOOKS
+        for _ in range(min(_LOOKS, later)):
+            self._cursor = (self._cursor + 1) % later
+            slot = slots[_LOOKS + self._cursor]
+            if not states[slot.number]:
+                return slot
         return None
 
     def _make(self, capacity: int) -> Slot | None:
