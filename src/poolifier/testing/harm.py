@@ -5,6 +5,7 @@ Workers import this, so it imports nothing heavy.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import struct
@@ -14,6 +15,7 @@ from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
 __all__ = ["EXIT_CODE", "SIGNALS", "Fault", "StartLog", "arm", "armed_signal", "probe", "suffer"]
@@ -87,41 +89,68 @@ def armed_signal(fault: Fault) -> int:
 class StartLog:
     """Counts how often each task has started, in a file that outlives the workers.
 
-    It travels to workers by its path. One write of eight bytes to a file that is opened for appending is
-    atomic, so a worker that dies leaves whole numbers only.
+    It travels to workers of any kind, by its path: with a task or once with the `initializer`. Each process and
+    each interpreter opens the file once. One write of eight bytes to a file that is opened for appending is atomic,
+    so a worker that dies leaves whole numbers only.
 
     Args:
         path: The file; made by the first number that is noted.
     """
 
-    __slots__ = ("_fd", "_owner", "path")
+    __slots__ = ("path",)
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.fspath(path)
-        self._fd = -1
-        self._owner = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (StartLog, (self.path,))
 
     def note(self, number: int) -> None:
         """Notes that a task has started."""
-        if self._fd < 0 or self._owner != os.getpid():
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
-            self._owner = os.getpid()
-        os.write(self._fd, NUMBER.pack(number))
+        opened = _opened.get(self.path)
+        if opened is None or opened.owner != os.getpid():
+            # Where several threads come here at once, the files of all but one are closed with what holds them.
+            opened = _opened[self.path] = _Appended(self.path)
+        os.write(opened.fd, NUMBER.pack(number))
 
     def close(self) -> None:
-        """Closes the file where this process has opened it."""
-        if self._fd >= 0 and self._owner == os.getpid():
-            os.close(self._fd)
-        self._fd = -1
+        """Closes the file where this process, or this interpreter, has opened it, once no task notes anything more."""
+        opened = _opened.pop(self.path, None)
+        if opened is not None:
+            opened.close()
 
     def counts(self) -> Counter[int]:
         """How often each number was noted."""
         path = Path(self.path)
         data = path.read_bytes() if path.exists() else b""
         return Counter(number for (number,) in NUMBER.iter_unpack(data))
+
+
+class _Appended:
+    """A file that is open for appending until nothing refers to this any more: an interpreter's end closes none."""
+
+    def __init__(self, path: str) -> None:
+        self.owner = os.getpid()
+        self.fd = -1
+        self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
+
+    def close(self, close: Callable[[int], None] = os.close, getpid: Callable[[], int] = os.getpid) -> None:
+        # In a process that was forked off since, the number may be another file's by now.
+        fd, self.fd = self.fd, -1
+        if fd >= 0 and self.owner == getpid():
+            close(fd)
+
+    __del__ = close
+
+
+_opened: dict[str, _Appended] = {}
+
+
+@atexit.register
+def _close_all() -> None:
+    # What an interpreter leaves behind it may never delete.
+    while _opened:
+        _opened.popitem()[1].close()
 
 
 def probe(slot: int) -> int:
