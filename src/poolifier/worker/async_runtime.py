@@ -36,7 +36,12 @@ def run_async(session: Session) -> None:
     """Serves until the pool says stop."""
     selector = _TimedSelector(session)
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
-        runner.run(_Runtime(session).serve())
+        runtime = _Runtime(session)
+        try:
+            runner.run(runtime.serve())
+        finally:
+            # Where the channel is lost the tasks are yet to be cancelled, which needs the loop; and nothing is read.
+            runner.get_loop().remove_reader(session.link.fileno())
 
 
 class _TimedSelector(selectors.DefaultSelector):
@@ -95,11 +100,7 @@ class _Runtime:
         current_task.use_lookup(self._lookup)
         self._loop.add_reader(session.link.fileno(), self._readable)
         self._pump()
-        try:
-            await self._done
-        finally:
-            # Where the channel is lost the tasks are yet to be cancelled, which needs the loop.
-            self._loop.remove_reader(session.link.fileno())
+        await self._done
         session.flush()
 
     def _readable(self) -> None:

@@ -59,7 +59,7 @@ def main(channel: int, ledger_fd: int, control_fd: int, poking_fd: int) -> None:
             run_worker(link, ledger, _nothing, None, control.new_session)
     finally:
         control.end()
-        sock.close()
+        link.close()
 
 
 def _nothing() -> None:

@@ -62,13 +62,31 @@ class ChannelLost(SystemExit):
 
 
 class InterpreterLink(Link):
-    """A `Link` whose worker is not the whole process."""
+    """A `Link` whose worker is not the whole process.
 
-    __slots__ = ()
+    Once it is lost, nothing is written to it any more: the worker's event loop has yet to cancel its tasks, and what
+    they answer would end that before all of them have cleaned up.
+    """
+
+    __slots__ = ("_lost",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._lost = False
 
     def lose(self, why: str = "") -> NoReturn:
         """Ends the worker, by an exception."""
+        self._lost = True
         raise ChannelLost(why)
+
+    def close(self) -> None:
+        """Closes the channel. What finalizers log from here on has nobody to go to."""
+        self._lost = True
+        self._sock.close()
+
+    def _write(self, frame: bytes | memoryview) -> None:
+        if not self._lost:
+            super()._write(frame)
 
     def hang_up(self) -> None:
         """Takes the channel for lost once all that has arrived is read: wakes a worker that waits for more."""
