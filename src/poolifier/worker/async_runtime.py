@@ -157,6 +157,9 @@ class _Runtime:
         session, sequence = self._session, running.sequence
         running.entered = True
         _running_here.set(running)
+        if session.ledger.slots[LEAVE]:
+            # The pool has given the worker up while another task had the loop, and this one with it.
+            running.aborted = True
         payload, value, failure = None, None, None
         stream = Stream(session, running.wire, entry) if entry.kind != "async" else None
         try:

@@ -176,8 +176,7 @@ class _Runtime:
 
     async def _run(self, running: _Running, entry: Entry, data: Any) -> None:
         """Runs one task; whatever it raises stays in here, for asyncio ends the loop on SystemExit."""
-        running.entered = True
-        host_here.set(running)
+        self._enter(running)
         value = None
         try:
             if not running.aborted:
@@ -189,8 +188,7 @@ class _Runtime:
         self._go_on()
 
     async def _run_async_generator(self, running: _Running, stream: Stream) -> None:
-        running.entered = True
-        host_here.set(running)
+        self._enter(running)
         generator = None
         try:
             try:
@@ -219,7 +217,7 @@ class _Runtime:
     async def _run_generator(self, running: _Running, stream: Stream) -> None:
         """Each step runs in the loop itself, like a plain function; between two of them others have their turn."""
         worker, sequence = self._worker, running.sequence
-        running.entered = True
+        self._enter(running)
         failure: BaseException | None = None
         try:
             while not running.aborted:
@@ -241,6 +239,14 @@ class _Runtime:
         stream.reply(failure, self._ended(running))
         del failure  # its traceback leads back to this frame
         self._go_on()
+
+    def _enter(self, running: _Running) -> None:
+        """The first step of a task."""
+        running.entered = True
+        host_here.set(running)
+        if self._worker.wanted and LEAVE in self._worker.wanted:
+            # The pool has given the worker up while another task had the loop, and this one with it.
+            running.aborted = True
 
     async def _send(self, stream: Stream) -> None:
         # One that never waits for anything must not keep the loop from its other work.
