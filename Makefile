@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 
+MINUTES ?= 30
+
 BIN   := $(VENV)/bin
 BENCH := .bench/venv
 PEERS := $(BENCH)/.ready .bench/interpreters/.ready .bench/node/.ready
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs test test-compiled test-install chaos lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo docs test test-compiled test-install chaos soak lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +38,11 @@ test-compiled: $(VENV)-compiled/.ready  ## every test, on the compiled build (ne
 test-install: $(VENV)/.ready  ## wheels on fresh machines, pure and compiled (under a minute)
 	$(BIN)/python -m pytest -m '' tests/install $(ARGS)
 
-chaos: $(VENV)/.ready  ## a million tasks while workers are harmed at random, and other long tests of faults (minutes, 12 GB)
+chaos: $(VENV)/.ready  ## a million tasks while workers are harmed, and other long tests of faults (many minutes, 12 GB)
 	$(BIN)/python -m pytest -m long tests/faults $(ARGS)
+
+soak: $(VENV)/.ready  ## half an hour of mixed work: does memory stay flat, do counts stay right? Otherwise: make soak MINUTES=10
+	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak tests/faults $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def no_leaks() -> Iterator[None]:
     while _thread_ids() - before.threads and time.monotonic() < deadline:
         time.sleep(0.001)
     after = Footprint()
-    assert len(after.descriptors) == len(before.descriptors), (before.descriptors, after.descriptors)
+    left = Counter(after.descriptors) - Counter(before.descriptors)
+    assert len(after.descriptors) == len(before.descriptors), f"left open: {dict(left)}"
     assert after.children == before.children
     assert after.threads <= before.threads  # sets: one that was about to end before may be gone
     assert after.shared_memory == before.shared_memory

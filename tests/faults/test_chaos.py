@@ -3,16 +3,20 @@
 import asyncio
 import os
 import random
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from poolifier import FixedProcessPool, SerializationError, WorkerCrashedError
+from poolifier import DynamicProcessPool, FixedProcessPool, SerializationError, Worker, WorkerCrashedError
 from poolifier.testing.faults import EXIT_CODE, Chaos, Fault, StartLog, arm
 
 TASKS = int(os.environ.get("CHAOS_TASKS", "0"))
 """How many tasks the long run has; `make chaos` says."""
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "20"))
+"""How long each of the other long runs takes."""
 
 WINDOW = 500
 KIBIBYTE = 1024
@@ -50,6 +54,19 @@ async def work_async(task):
     if way in ("nap", "spin"):
         await asyncio.sleep(0.002)
     return number, value
+
+
+def note(task):
+    number, log = task
+    log.note(number)
+    return number
+
+
+async def note_async(task):
+    number, log = task
+    log.note(number)
+    await asyncio.sleep(0)
+    return number
 
 
 def new_task(number, chance):
@@ -144,3 +161,61 @@ def test_a_million_tasks(endure, tmp_path, capfd, function, concurrency, share):
     with capfd.disabled():
         print(f"\n{function.__name__}: {tasks} tasks, {len(harms)} harms, {failed} failed, {seconds:.0f} s")
     Path(tmp_path / "started").unlink()
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_worker_that_stands_still_for_a_while(endure, until, tmp_path):
+    """What it has begun, or was sent ahead, waits for it; all else goes elsewhere. Nothing fails or runs twice."""
+    log = StartLog(tmp_path / "started")
+
+    async def main(guard):
+        async with FixedProcessPool(2, note, tasks_queue_options={"size": 10_000}) as pool:
+            futures = [guard.watch(pool.execute((number, log))) for number in range(3000)]
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            still = pool.worker_nodes[0]
+            os.kill(still.pid, signal.SIGSTOP)
+            try:
+                held = still.usage.tasks
+                await until(lambda: pool.info.executed_tasks >= 3000 - held.executing - held.queued)
+                moved = pool.execute((3000, log))
+                assert await guard.outcomes([moved]) == [3000]
+            finally:
+                os.kill(still.pid, signal.SIGCONT)
+            assert await guard.outcomes(futures) == list(range(3000))
+            await guard.healthy(pool)
+
+    endure(main)
+    assert log.counts() == dict.fromkeys(range(3001), 1)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("no_leaks")
+@pytest.mark.parametrize(("function", "concurrency"), [(note, 1), (note_async, 4)])
+@pytest.mark.parametrize("grows", [False, True])
+def test_workers_stand_still_again_and_again(endure, tmp_path, function, concurrency, grows):
+    """For up to three seconds, longer than any patience of the pool."""
+    log = StartLog(tmp_path / "started")
+    worker = Worker(function, max_inactive_time=0.1)
+    options = {"tasks_queue_options": {"size": 10_000, "concurrency": concurrency}}
+    number = 0
+
+    async def main(guard):
+        nonlocal number
+        end = time.monotonic() + SECONDS
+        make = DynamicProcessPool if grows else FixedProcessPool
+        sizes = (1, 4) if grows else (3,)
+        async with make(*sizes, worker, **options) as pool:
+            async with Chaos(pool, [Fault.PAUSE], every=(0.1, 0.5), pause=(0.1, 3)) as chaos:
+                while time.monotonic() < end:
+                    tasks = range(number, number + WINDOW)
+                    number += WINDOW
+                    assert await guard.outcomes([pool.execute((task, log)) for task in tasks]) == list(tasks)
+                    await asyncio.sleep(0)
+                    guard.check()
+                    guard.watched.clear()
+                    guard.settled.clear()
+            await guard.healthy(pool)
+        assert len(chaos.harms) > SECONDS / 4
+
+    endure(main, deadline=SECONDS + 120)
+    assert log.counts() == dict.fromkeys(range(number), 1)

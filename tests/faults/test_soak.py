@@ -1,98 +1,196 @@
-"""Mixed work on a pool that grows and shrinks, again and again: counts do not drift, and memory stays."""
+"""Mixed work on a pool that grows and shrinks, again and again: counts do not drift, and memory stays flat."""
 
 import asyncio
-import gc
+import os
 import time
+from array import array
 
 import psutil
 import pytest
 
-from poolifier import DynamicProcessPool, Worker
+from poolifier import DynamicProcessPool, Worker, WorkerCrashedError
+from tests.faults.chores import FUNCTIONS, descriptors, own_memory, weigh
+from tests.faults.flatness import growth
 
-MEBIBYTE = 1 << 20
+MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
+"""How long the long soak takes; `make soak` says."""
 
+LIMITS = {
+    "MiB here": 1,
+    "MiB in the worker that stays": 1,
+    "MiB in the fork server": 1,
+    "objects here": 500,
+    "objects in the worker that stays": 500,
+    "descriptors here": 5,
+    "descriptors in the worker that stays": 5,
+    "descriptors in the fork server": 5,
+}
+"""What may be added per million tasks."""
 
-def echo(data):
-    return data
-
-
-def fail(number):
-    raise ValueError(number)
-
-
-def nap(seconds):
-    time.sleep(seconds)
-
-
-def count_up(number):
-    yield from range(number)
+LEAKS = [name for name in LIMITS if not name.startswith("descriptors") and not name.endswith("fork server")]
 
 
 async def read(stream):
     return [item async for item in stream]
 
 
-async def wave(guard, pool, items):
-    """A bit of everything; returns how many tasks that were."""
-    tiny = [pool.execute(number, "echo") for number in range(1000)]
-    large = [pool.execute(bytes(200_000), "echo") for _ in range(10)]
-    failing = [pool.execute(number, "fail") for number in range(50)]
-    napping = [pool.execute(0.2, "nap") for _ in range(10)]
-    late = [pool.execute(60, "nap", timeout=0.01) for _ in range(2)]
-    # Each of them has a reader of its own, for one that nobody reads keeps its worker.
-    streams = [asyncio.ensure_future(read(pool.stream(100, "count_up"))) for _ in range(10)]
-    for future in napping:
-        future.cancel()
-    total = 0
-    async for number in pool.map_unordered(range(items), "echo"):
-        total += number
-    assert total == sum(range(items))
-    assert await guard.outcomes(streams) == [list(range(100))] * 10
-    assert await guard.outcomes(tiny) == list(range(1000))
-    assert all(len(result) == 200_000 for result in await guard.outcomes(large))
-    assert [error.args for error in await guard.outcomes(failing)] == [(number,) for number in range(50)]
-    assert all(isinstance(error, TimeoutError) for error in await guard.outcomes(late))
-    assert all(future.cancelled() for future in napping)
-    # What tells the guard that they were settled runs in the next turn of the loop.
-    await asyncio.sleep(0)
-    guard.check()
-    guard.watched.clear()
-    guard.settled.clear()
-    return len(tiny) + len(large) + len(failing) + len(napping) + len(late) + len(streams) + items
+class Soak:
+    """A pool that is sent waves of tasks, and measured after each of them.
+
+    Attributes:
+        tasks: How many tasks there have been.
+        kept: Futures that a leaking wave does not let go.
+    """
+
+    def __init__(self, guard, pool, items):
+        self.tasks = 0
+        self.kept = []
+        self._guard = guard
+        self._pool = pool
+        self._items = items
+        [self._stays] = pool.worker_nodes
+        children = {child.pid for child in psutil.Process().children()}
+        [self._server] = children - {self._stays.pid}
+        self._shrunk = asyncio.Event()
+        pool.emitter.on("worker_exit", lambda _: self._shrunk.set())
+
+    async def go_on(self, enough, leak=0):
+        """Waves until `enough(waves)`; returns the numbers of tasks so far, and what was measured then, by name.
+
+        With a `leak`, one of so many plain tasks leaves something behind, there and here.
+        """
+        # Arrays, for their numbers are no objects of their own.
+        tasks, measured = array("d"), {name: array("d") for name in LIMITS}
+        while not enough(len(tasks)):
+            await self._wave(leak)
+            await self._has_shrunk()
+            tasks.append(self.tasks)
+            for name, value in (await self._weights()).items():
+                measured[name].append(value)
+        return tasks, measured
+
+    async def _wave(self, leak):
+        """A bit of everything."""
+        pool, outcomes, items = self._pool, self._guard.outcomes, self._items
+        tiny = [pool.execute(number, "hoard" if leak and not number % leak else "echo") for number in range(items)]
+        large = [pool.execute(bytes(200_000), "echo") for _ in range(20)]
+        failing = [pool.execute(number, "fail") for number in range(100)]
+        napping = [pool.execute(0.2, "nap") for _ in range(20)]
+        late = [pool.execute(60, "nap", timeout=0.01) for _ in range(2)]
+        deadly = pool.execute(name="die")
+        # Each of them has a reader of its own, for one that nobody reads keeps its worker.
+        streams = [asyncio.ensure_future(read(pool.stream(100, "count_up"))) for _ in range(20)]
+        assert pool.info.worker_nodes == 3
+        for future in napping:
+            future.cancel()
+        total = 0
+        async for number in pool.map_unordered(range(items), "echo"):
+            total += number
+        assert total == sum(range(items))
+        await pool.add_task_function("passing", lambda number: -number)
+        passing = [pool.execute(number, "passing") for number in range(20)]
+        assert await outcomes(passing) == [-number for number in range(20)]
+        await pool.remove_task_function("passing")
+        assert await outcomes(streams) == [list(range(100))] * 20
+        assert await outcomes(tiny) == list(range(items))
+        assert all(len(result) == 200_000 for result in await outcomes(large))
+        assert [error.args for error in await outcomes(failing)] == [(number,) for number in range(100)]
+        assert all(isinstance(error, TimeoutError) for error in await outcomes(late))
+        assert [type(error) for error in await outcomes([deadly])] == [WorkerCrashedError]
+        assert all(future.cancelled() for future in napping)
+        if leak:
+            self.kept += tiny[::leak]
+        self.tasks += sum(map(len, (tiny, large, failing, napping, late, streams, passing, range(items)))) + 1
+        # What tells the guard that they were settled runs in the next turn of the loop.
+        await asyncio.sleep(0)
+        self._guard.check()
+        self._guard.watched.clear()
+        self._guard.settled.clear()
+
+    async def _has_shrunk(self):
+        """Waits until only one worker is left, and looks whether the counts are right."""
+        pool = self._pool
+        async with asyncio.timeout(30):
+            while pool.info.worker_nodes > 1 or pool.info.executing_tasks:
+                self._shrunk.clear()
+                await self._shrunk.wait()
+        assert [node.id for node in pool.worker_nodes] == [self._stays.id]
+        info = pool.info
+        assert info.submitted_tasks == self.tasks
+        assert info.submitted_tasks == info.executed_tasks + info.failed_tasks + info.aborted_tasks
+        assert (info.executing_tasks, info.queued_tasks) == (0, 0)
+
+    async def _weights(self):
+        self.tasks += 1
+        there, here = await self._pool.execute(name="weigh"), weigh()
+        return {
+            "MiB here": here.memory,
+            "MiB in the worker that stays": there.memory,
+            "MiB in the fork server": own_memory(self._server),
+            "objects here": here.objects,
+            "objects in the worker that stays": there.objects,
+            "descriptors here": here.descriptors,
+            "descriptors in the worker that stays": there.descriptors,
+            "descriptors in the fork server": descriptors(self._server),
+        }
 
 
-async def soak(guard, items, enough):
-    """Waves until `enough(waves)`; returns samples: tasks, bytes here and in a worker that stays."""
-    samples, tasks, grown = [], 0, 0
-    me = psutil.Process()
-    functions = {"echo": echo, "fail": fail, "nap": nap, "count_up": count_up}
-    async with DynamicProcessPool(1, 3, Worker(functions, max_inactive_time=0.1)) as pool:
-        shrunk = asyncio.Event()
-        pool.emitter.on("worker_exit", lambda _: shrunk.set())
-        while not enough(len(samples)):
-            tasks += await wave(guard, pool, items)
-            grown = max(grown, pool.info.worker_nodes)
-            async with asyncio.timeout(30):
-                while pool.info.worker_nodes > 1 or pool.info.executing_tasks:
-                    shrunk.clear()
-                    await shrunk.wait()
-            info = pool.info
-            assert info.submitted_tasks == tasks
-            assert info.submitted_tasks == info.executed_tasks + info.failed_tasks + info.aborted_tasks
-            assert (info.executing_tasks, info.queued_tasks) == (0, 0)
-            gc.collect()
-            samples.append((tasks, me.memory_info().rss, pool.worker_nodes[0].memory))
-        await guard.healthy(pool)
-    assert grown == 3
-    return samples
+def new_pool():
+    worker = Worker(FUNCTIONS, max_inactive_time=0.05)
+    # Told to a handler, for pytest would keep what is logged.
+    return DynamicProcessPool(1, 3, worker, restart_limit=(1000, 0.05), error_handler=lambda *_: None)
 
 
 @pytest.mark.usefixtures("no_leaks")
 def test_a_short_soak(endure):
-    async def main(guard):
-        return await soak(guard, 5000, lambda waves: waves >= 6)
+    """Of so few tasks only what grows with each of them shows. A leak is shown to show."""
 
-    samples = endure(main)
-    # Of so few tasks little can be said: only what grows with each of them would show.
-    for which in (1, 2):
-        assert samples[-1][which] - samples[2][which] < 8 * MEBIBYTE
+    async def main(guard):
+        async with new_pool() as pool:
+            soak = Soak(guard, pool, 500)
+            # Until the third wave caches and histories fill.
+            await soak.go_on(lambda waves: waves >= 3)
+            flat = await soak.go_on(lambda waves: waves >= 5)
+            leaking = await soak.go_on(lambda waves: waves >= 3, leak=1)
+            await guard.healthy(pool)
+        return flat, leaking
+
+    (tasks, flat), (more, leaking) = endure(main)
+    for where in ("here", "in the worker that stays"):
+        name = f"objects {where}"
+        assert added_per_task(tasks, flat[name]) < 0.4, (tasks, flat[name])
+        assert added_per_task(more, leaking[name]) > 0.6, (more, leaking[name])
+        assert flat[f"MiB {where}"][-1] - flat[f"MiB {where}"][0] < 2
+
+
+def added_per_task(tasks, values):
+    return (values[-1] - values[0]) / (tasks[-1] - tasks[0])
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("no_leaks")
+def test_a_long_soak(endure, capfd):
+    """Nine tenths of the time nothing may grow; in the last tenth the tasks leak, and that has to be seen."""
+    began = time.monotonic()
+
+    def until(minutes):
+        return lambda _: time.monotonic() - began > minutes * 60
+
+    async def main(guard):
+        async with new_pool() as pool:
+            soak = Soak(guard, pool, 3000)
+            flat = await soak.go_on(until(0.9 * MINUTES))
+            leaking = await soak.go_on(until(MINUTES), leak=20)
+            await guard.healthy(pool)
+        return flat, leaking
+
+    (tasks, _), _ = run = endure(main, deadline=MINUTES * 60 + 120)
+    flat, leaking = ({name: growth(at, values) for name, values in measured.items()} for at, measured in run)
+    with capfd.disabled():
+        print(f"\n{tasks[-1]:,.0f} tasks. Added per million of the later half, and while tasks leak:")
+        for name in LIMITS:
+            print(f"  {name:36} {flat[name]!s:>16} {leaking[name]!s:>20}")
+    for name, limit in LIMITS.items():
+        assert flat[name].is_below(limit), f"{name} may grow by more than {limit} per million tasks: {flat[name]}"
+    for name in LEAKS:
+        assert leaking[name].is_above(LIMITS[name]), f"{name}: a leak is not seen in so short a time: {leaking[name]}"
