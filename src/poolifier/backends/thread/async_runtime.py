@@ -60,7 +60,7 @@ class _Running:
     def __init__(self, worker: ThreadWorker, wire: WireTask) -> None:
         self._worker = worker
         # Without the data, which has the context of the task, and that leads back here.
-        self.wire: WireTask = (wire[0], wire[1], None, *wire[3:])
+        self.wire: WireTask = (*wire[:2], None, wire[3]) if len(wire) == 4 else (*wire[:2], None, wire[3], wire[4])
         self.sequence: int = wire[0]
         self.begin = perf_counter()
         self.deadline = deadline_of(wire)
