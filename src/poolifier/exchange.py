@@ -23,6 +23,7 @@ __all__ = [
     "ITEM",
     "KEY_MARK",
     "MAPPED",
+    "MAPPED_RUN",
     "MAP_FAILED",
     "RETURNED",
     "InContext",
@@ -53,8 +54,8 @@ and its terms if they are other than `(1, None, 0)`."""
 Reply: TypeAlias = "tuple[int, int, Any, float]"
 """What became of a task: (sequence, one of the following, result, item or error, run time in seconds).
 
-All but the last two are its end. A stream answers with any number of `ITEM`, in the order in which they
-were yielded, and then with `EXHAUSTED`, `FAILED` or `ABORTED`."""
+All but `ITEM` and those after it are its end. A stream answers with any number of `ITEM`, in the order in
+which they were yielded, and then with `EXHAUSTED`, `FAILED` or `ABORTED`."""
 
 DONE: Final = 0
 """The function returned; the value is its result."""
@@ -74,13 +75,17 @@ MAPPED: Final = 7
 """An item of `Items` other than the last has a result, which is the value. The task goes on."""
 MAP_FAILED: Final = 8
 """An item of `Items` other than the last has failed; the value is the error. The task goes on."""
+MAPPED_RUN: Final = 9
+"""Items of `Items` that follow each other, the last not among them, have results: as many `MAPPED` in one. The value
+is (results, counts, means), the run time that of all. What was timed together stands there as a group: how many items
+it had, and the mean of their run times. The task goes on."""
 
 
 class Items(list["Any"]):
     """Data that stands for many: the function is to run on each item, in order.
 
-    Every item is answered: all but the last with `MAPPED` or `MAP_FAILED`, the last as any task. A worker
-    that is asked to hand back may do so in between: `RETURNED` then stands for the items that are left.
+    Every item is answered: all but the last with `MAPPED`, `MAPPED_RUN` or `MAP_FAILED`, the last as any task. A
+    worker that is asked to hand back may do so in between: `RETURNED` then stands for the items that are left.
     """
 
     __slots__ = ()

@@ -9,6 +9,7 @@ reported twice: a frame of replies has a generation, and the outbox is the next 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from collections import deque
@@ -23,6 +24,7 @@ from poolifier.exchange import (
     ITEM,
     MAP_FAILED,
     MAPPED,
+    MAPPED_RUN,
     Items,
     Reply,
     WireTask,
@@ -32,11 +34,24 @@ from poolifier.exchange import (
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
-from poolifier.wire.items import encode_items
+from poolifier.wire.items import encode_items, marshalled_items
 from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
-from poolifier.worker.ledger import ABORT, COUNT, GENERATION, LENGTH, LOADING, STARTED, Ledger
+from poolifier.worker.ledger import (
+    ABORT,
+    COUNT,
+    GENERATION,
+    LENGTH,
+    LOADING,
+    RUN_AFTER,
+    RUN_END,
+    RUN_NANOSECONDS,
+    RUN_SEQUENCE,
+    RUN_START,
+    STARTED,
+    Ledger,
+)
 from poolifier.worker.outbox import REPLIES_START
 
 __all__ = ["READ_SIZE", "Awaited", "WireChannel", "WireOwner", "unpacked"]
@@ -141,7 +156,11 @@ class WireChannel:
             else:
                 sequence, name, data, task_id, terms = task
             if type(data) is Items:
-                batch.append((sequence, name, None, task_id, None, encode_items(name, data, pack)))
+                together = marshalled_items(data)
+                if together is None:
+                    batch.append((sequence, name, None, task_id, None, encode_items(name, data, pack)))
+                else:
+                    batch.append((sequence, name, None, task_id, None, None, together))
                 continue
             try:
                 batch.append((sequence, name, None, task_id, terms, codec.encode_data(name, data, pack)))
@@ -170,7 +189,8 @@ class WireChannel:
 
     def flush(self) -> None:
         """Asks for replies that are held back, if there are any."""
-        if not self._closed and self._ledger.slots[COUNT]:
+        slots = self._ledger.slots
+        if not self._closed and (slots[COUNT] or slots[RUN_END]):
             self._poke()
 
     def stop(self) -> None:
@@ -401,16 +421,30 @@ class WireChannel:
             if not self._read():
                 break
         slots = self._ledger.slots
-        if slots[COUNT] and slots[GENERATION] == self._generation + 1:
+        if slots[GENERATION] == self._generation + 1:
             self._take_outbox(slots[COUNT], slots[LENGTH])
 
     def _take_outbox(self, count: int, length: int) -> None:
-        data = bytes(self._ledger.outbox[REPLIES_START:length])
-        try:
-            replies = messages.marshalled_replies(count, data)
-        except FrameError:
-            return  # a task's code wrote where it should not; its worker's tasks count as started
-        self._deliver(replies, True, *self._times)
+        replies: list[WireReply] = []
+        # A task's code may have written where it should not; then its worker's tasks count as started.
+        with contextlib.suppress(FrameError):
+            if count:
+                replies += messages.marshalled_replies(count, bytes(self._ledger.outbox[REPLIES_START:length]))
+            replies += self._unfinished_run(count)
+        if replies:
+            self._deliver(replies, True, *self._times)
+
+    def _unfinished_run(self, count: int) -> list[WireReply]:
+        """The run of results that the worker was writing behind so many replies, if it was."""
+        slots = self._ledger.slots
+        start, end = slots[RUN_START], slots[RUN_END]
+        if slots[RUN_AFTER] != count or end <= start:
+            return []
+        values = messages.marshalled_values(self._ledger.memory[start:end])
+        run_time = slots[RUN_NANOSECONDS] / 1e9
+        run = (slots[RUN_SEQUENCE], MAPPED_RUN, (values, [len(values)], [run_time / len(values)]), run_time)
+        messages.check_replies([run], 0.0, 0.0)
+        return [run]
 
 
 _UNREADABLE: Final = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poolifier.errors import WorkerCrashedError
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
     from poolifier.pool.map_run import MapRun
     from poolifier.scheduler.task import Task
+
+Outcomes: TypeAlias = tuple[bool, list[Any]]
+"""Whether these are results, and not errors; and one for each of some items that follow each other."""
 
 
 class Chunk:
@@ -33,7 +36,7 @@ class Chunk:
         self._done = 0
         self.items: list[Any] = items
         self.in_order: bool = in_order
-        self.outcomes: deque[tuple[bool, Any]] = deque()
+        self.outcomes: deque[Outcomes] = deque()
         self.ended: bool = False
 
     def attach(self, driver: Driver, task: Task) -> None:
@@ -57,12 +60,12 @@ class Chunk:
     def item_results(self, values: list[Any]) -> None:
         """The next items have results, the last of all not among them."""
         self._done += len(values)
-        self._run.outcomes_of(self, [(True, value) for value in values])
+        self._run.outcomes_of(self, values, ok=True)
 
     def item_error(self, error: BaseException) -> None:
         """An item that is not the last one has failed."""
         self._done += 1
-        self._run.outcomes_of(self, [(False, error)])
+        self._run.outcomes_of(self, [error], ok=False)
 
     # ---- as the driver knows futures --------------------------------------------------------------
 
@@ -74,7 +77,7 @@ class Chunk:
         """The last item has a result."""
         self.ended = True
         self._done += 1
-        self._run.outcomes_of(self, [(True, value)])
+        self._run.outcomes_of(self, [value], ok=True)
 
     def set_exception(self, error: BaseException) -> None:
         """The item that was next has failed. Where its worker died, those after it run elsewhere if they surely can."""
@@ -85,7 +88,7 @@ class Chunk:
             return
         self.ended = True
         self._done += len(left)
-        self._run.outcomes_of(self, [(False, error)] * len(left))
+        self._run.outcomes_of(self, [error] * len(left), ok=False)
 
     def _is_lost(self) -> bool:
         """Whether any of its items may have run."""
@@ -97,7 +100,7 @@ class Chunk:
         if self.ended:
             return False
         self.ended = True
-        self._run.outcomes_of(self, [(False, asyncio.CancelledError()) for _ in self.left()])
+        self._run.outcomes_of(self, [asyncio.CancelledError() for _ in self.left()], ok=False)
         self._done = len(self.items)
         if self._driver is not None and self.task is not None:
             self._driver.abort(self.task)

@@ -24,6 +24,7 @@ from poolifier.exchange import (
     ITEM,
     MAP_FAILED,
     MAPPED,
+    MAPPED_RUN,
     RETURNED,
     Reply,
     WireTask,
@@ -236,6 +237,14 @@ class Driver:
                 chunk = sequence
                 results.append(value)
                 run_times.append(run_time)
+            elif status == MAPPED_RUN:
+                items += 1
+                values, counts, means = value
+                # A run is as many replies in one, so what comes after it gets as much less of the time.
+                share /= len(values)
+                task = scheduler.run_done(node, sequence, counts, means, run_time, now)
+                if task is not None:
+                    task.future.item_results(values)
             elif status == RETURNED:
                 returned.append(sequence)
             elif status >= ITEM:

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from poolifier.option_checks import check_count
-from poolifier.pool.chunk import Chunk
+from poolifier.pool.chunk import Chunk, Outcomes
 
 if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
@@ -64,8 +64,7 @@ class ChunkSubmitter(Protocol):
 class MapRun:
     """One map: pulls items, keeps chunks under way, collects outcomes.
 
-    Outcomes are `(ok, value or error)`. With `fail_fast` the first error is raised as soon as it is known,
-    whatever comes before it. Items that were pulled and whose outcome has not been taken
+    With `fail_fast` the first error is raised as soon as it is known, whatever comes before it. Items that were pulled and whose outcome has not been taken
     count as outstanding; there are never more of them than `limit`.
     """
 
@@ -100,21 +99,19 @@ class MapRun:
         # In order, the chunks whose outcomes are to be taken, first to last; else those under way.
         self._chunks: deque[Chunk] = deque()
         self._under_way: set[Chunk] = set()
-        self._arrived: deque[tuple[bool, Any]] = deque()
+        self._arrived: deque[Outcomes] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._wake_puller: asyncio.Future[None] | None = None
         self._pull_again = False
 
     # ---- what chunks tell -------------------------------------------------------------------------
 
-    def outcomes_of(self, chunk: Chunk, outcomes: list[tuple[bool, Any]]) -> None:
-        """Items of a chunk have ended, all with results or all without."""
-        if self._fail_fast and self._first_error is None and outcomes and not outcomes[0][0]:
-            self._first_error = outcomes[0][1]
-        if chunk.in_order:
-            chunk.outcomes.extend(outcomes)
-        else:
-            self._arrived.extend(outcomes)
+    def outcomes_of(self, chunk: Chunk, values: list[Any], *, ok: bool) -> None:
+        """Items of a chunk have ended, with these results, or errors where it is not `ok`."""
+        if self._fail_fast and self._first_error is None and values and not ok:
+            self._first_error = values[0]
+        if values:
+            (chunk.outcomes if chunk.in_order else self._arrived).append((ok, values))
         if chunk.ended:
             self._under_way.discard(chunk)
         self._notify()
@@ -143,8 +140,8 @@ class MapRun:
 
     # ---- what readers ask -------------------------------------------------------------------------
 
-    async def outcomes(self, *, in_order: bool) -> AsyncGenerator[list[tuple[bool, Any]], None]:
-        """The outcomes as they arrive, in lists; in the order of the items if asked for."""
+    async def outcomes(self, *, in_order: bool) -> AsyncGenerator[list[Outcomes], None]:
+        """The outcomes as they arrive; in the order of the items if asked for."""
         puller = None
         if self._async_source is not None:
             puller = asyncio.ensure_future(self._pull_async(self._async_source, in_order=in_order))
@@ -156,7 +153,7 @@ class MapRun:
                     raise self._first_error
                 batch = self._take(in_order=in_order)
                 if batch:
-                    self._outstanding -= len(batch)
+                    self._outstanding -= sum([len(values) for _, values in batch])
                     if self._wake_puller is not None and not self._wake_puller.done():
                         self._wake_puller.set_result(None)
                     yield batch
@@ -174,7 +171,7 @@ class MapRun:
                 puller.cancel()
                 await asyncio.wait([puller])
 
-    def _take(self, *, in_order: bool) -> list[tuple[bool, Any]]:
+    def _take(self, *, in_order: bool) -> list[Outcomes]:
         if not in_order:
             batch = list(self._arrived)
             self._arrived.clear()

@@ -90,15 +90,15 @@ async def in_batches(
         async with aclosing(run.outcomes(in_order=in_order)) as batches:
             async for batch in batches:
                 if bar is not None:
-                    bar.update(len(batch))
-                values: list[Any] = []
-                for ok, value in batch:
+                    bar.update(sum([len(values) for _, values in batch]))
+                results: list[Any] = []
+                for ok, values in batch:
                     if not ok and not return_exceptions:
-                        if values:
-                            yield values
-                        raise value
-                    values.append(value)
-                yield values
+                        if results:
+                            yield results
+                        raise values[0]
+                    results += values
+                yield results
     finally:
         if bar is not None:
             bar.close()

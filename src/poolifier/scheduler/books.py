@@ -46,20 +46,11 @@ class Books:
     def items_done(self, node: Node, task: Task, run_times: list[float], now: float, *, failed: bool) -> None:
         """Counts items of a chunk, the last not among them, that came one after another."""
         count = len(run_times)
-        extra = task.extra
-        assert extra is not None
-        extra.items -= count
-        self.surplus -= count
-        node.ran += count
-        function = task.function
-        usage = node.usage.of(function)
+        usage = self._items_done(node, task, count, sum(run_times) / count)
         if failed:
             usage.failed += count
         else:
             usage.executed += count
-        # As though each had been smoothed in by an eighth, with their mean in the place of each.
-        mean = sum(run_times) / count
-        function.estimate = mean + (function.estimate - mean) * 0.875**count
         pending = usage.pending
         age = now - task.submitted_at
         for run_time in run_times:
@@ -67,6 +58,30 @@ class Books:
             pending.append(max(0.0, age - run_time))
         if len(pending) >= PENDING:
             usage.fold()
+
+    def run_done(
+        self, node: Node, task: Task, counts: list[int], means: list[float], run_time: float, now: float
+    ) -> None:
+        """Counts items of a chunk, the last not among them, which were timed in groups.
+
+        Each is taken to have run as long as the mean of its group, and to have waited as long as the mean of all.
+        """
+        count = sum(counts)
+        mean = run_time / count
+        usage = self._items_done(node, task, count, mean)
+        usage.executed += count
+        usage.add_groups(counts, means, run_time, max(0.0, now - task.submitted_at - mean))
+
+    def _items_done(self, node: Node, task: Task, count: int, mean: float) -> FunctionUsage:
+        extra = task.extra
+        assert extra is not None
+        extra.items -= count
+        self.surplus -= count
+        node.ran += count
+        function = task.function
+        # As though each had been smoothed in by an eighth, with their mean in the place of each.
+        function.estimate = mean + (function.estimate - mean) * 0.875**count
+        return node.usage.of(function)
 
     def fail(self, task: Task, error: BaseException, node: Node | None = None) -> None:
         """Ends a task with an error, and all items that it stands for."""

@@ -154,6 +154,19 @@ class Scheduler:
         self.books.items_done(node, task, run_times, now, failed=failed)
         return task
 
+    def run_done(
+        self, node: Node, sequence: int, counts: list[int], means: list[float], run_time: float, now: float
+    ) -> Task | None:
+        """As `items_done`, for items that have results and were timed in groups of so many, with these means.
+
+        `run_time` is that of all. O(groups).
+        """
+        task = node.sent.get(sequence)
+        if task is None or task.extra is None or task.extra.items <= sum(counts) or task.state != SENT:
+            return None
+        self.books.run_done(node, task, counts, means, run_time, now)
+        return task
+
     def task_cut(self, node: Node, sequence: int, now: float) -> None:
         """A worker hands back what is left of a chunk that it has begun; it is submitted again, in new chunks."""
         task = node.sent.pop(sequence)

@@ -45,6 +45,18 @@ class Times:
         self.total += sum(times)
         self.recent = (self.recent + array("d", times))[-WINDOW:]
 
+    def add_groups(self, counts: list[int], means: list[float], total: float) -> None:
+        """Sums up groups of times: how many there are in each, their means, and the sum of all."""
+        lowest = min(means)
+        self.minimum = lowest if self.count == 0 else min(self.minimum, lowest)
+        self.maximum = max(self.maximum, max(means))
+        self.count += sum(counts)
+        self.total += total
+        recent: array[float] = array("d")
+        for count, mean in zip(counts, means, strict=True):
+            recent.extend(array("d", (mean,)) * count)
+        self.recent = (self.recent + recent)[-WINDOW:]
+
     def merge(self, other: Times) -> None:
         """Adds another's times to these."""
         if other.count == 0:
@@ -105,6 +117,13 @@ class FunctionUsage:
         self._run_time.add(pending[::2])
         self._wait_time.add(pending[1::2])
         pending.clear()
+
+    def add_groups(self, counts: list[int], means: list[float], total: float, waited: float) -> None:
+        """Takes the run times of many tasks, which are known in groups, and how long each of them waited."""
+        self.fold()
+        count = sum(counts)
+        self._run_time.add_groups(counts, means, total)
+        self._wait_time.add_groups([count], [waited], waited * count)
 
     @property
     def run_time(self) -> Times:

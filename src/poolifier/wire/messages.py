@@ -28,11 +28,12 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 
 A task is `(sequence, name, atom, task id)`, where its terms are not the usual ones `(sequence, name,
 atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
-pickle)`. Terms are as in `protocols.WireTerms`.
+pickle)`. Terms are as in `protocols.WireTerms`. The items of a map are a list in the place of the pickle, or
+`(sequence, name, None, task id, None, None, marshalled list)` (see `items`).
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
 pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an
-item may be a parcel.
+item may be a parcel. A run of results of a map is `(sequence, MAPPED_RUN, (results, counts, means), run time)`.
 
 Replies come in generations, 1, 2, 3 ..., one per REPLIES or BULK: a frame that comes twice, or that is
 missing, shows. What a worker says is checked for its form before anything is done about it, for a task
@@ -41,12 +42,13 @@ may have written where it should not.
 
 from __future__ import annotations
 
+import io
 import marshal
 import pickle
 import struct
 from operator import itemgetter
 
-from poolifier.exchange import MAP_FAILED
+from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import frames
 from poolifier.wire.frames import FrameError, Payload
 
@@ -79,9 +81,11 @@ __all__ = [
     "WireReply",
     "check_replies",
     "marshalled_replies",
+    "marshalled_values",
     "message",
     "read",
     "read_replies",
+    "run_head",
 ]
 
 START: Final = 0
@@ -115,14 +119,16 @@ marshalled list (its code and its length); the marshalled replies follow."""
 _LIST_CODE: Final = b"["
 _PAYLOAD_HEAD: Final = struct.Struct("<BQdd?")
 _LIST_HEAD: Final = struct.Struct("<cI")
+_TUPLE_CODE: Final = b"("
 
 _sequence, _status, _run_time = itemgetter(0), itemgetter(1), itemgetter(3)
 _TUPLES: Final = frozenset({tuple})
 _INTS: Final = frozenset({int})
 _FLOATS: Final = frozenset({float})
 _SHORT: Final = frozenset({4})
+_RUN_LENGTH: Final = 4
 _EITHER: Final = frozenset({4, 5})
-_STATUSES: Final = frozenset(range(MAP_FAILED + 1))
+_STATUSES: Final = frozenset(range(MAPPED_RUN + 1))
 _FOREVER: Final = 1e12
 
 WireReply: TypeAlias = "tuple[Any, ...]"
@@ -184,14 +190,15 @@ def check_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True)
             and set(map(type, replies)) <= _TUPLES
             and (lengths <= _EITHER if pickles else lengths <= _SHORT)
             and set(map(type, map(_sequence, replies))) <= _INTS
-            and set(map(_status, replies)) <= _STATUSES
+            and (statuses := set(map(_status, replies))) <= _STATUSES
             and set(map(type, seconds)) <= _FLOATS
             # In this order, which is false for what is no number.
             and 0.0 <= sum(seconds) < _FOREVER
             and 0.0 <= active < _FOREVER
             and 0.0 <= idle < _FOREVER
+            and (MAPPED_RUN not in statuses or all(_is_run(reply) for reply in replies if reply[1] == MAPPED_RUN))
         )
-    except (TypeError, LookupError):
+    except (TypeError, LookupError, ValueError):
         right = False
     if not right:
         raise FrameError(f"expected replies, got {repr(replies)[:80]}")
@@ -211,3 +218,49 @@ def marshalled_replies(count: int, data: bytes) -> list[WireReply]:
         raise FrameError(f"expected replies, got {data[:32]!r}") from error
     check_replies(replies, 0.0, 0.0)
     return replies
+
+
+def run_head(sequence: int, count: int) -> bytes:
+    """What stands before the marshalled results of a run: after them come its counts, its means and its run time."""
+    return b"".join(
+        (
+            _LIST_HEAD.pack(_TUPLE_CODE, 4),
+            marshal.dumps(sequence, 2),
+            marshal.dumps(MAPPED_RUN, 2),
+            _LIST_HEAD.pack(_TUPLE_CODE, 3),
+            _LIST_HEAD.pack(_LIST_CODE, count),
+        )
+    )
+
+
+def marshalled_values(data: bytes) -> list[Any]:
+    """All values that stand marshalled in `data`, however many there are.
+
+    Raises:
+        FrameError: There is anything else.
+    """
+    values: list[Any] = []
+    file = io.BytesIO(data)
+    try:
+        while file.tell() < len(data):
+            values.append(marshal.load(file))
+    except Exception as error:
+        raise FrameError(f"expected results, got {data[:32]!r}") from error
+    return values
+
+
+def _is_run(reply: WireReply) -> bool:
+    values, counts, means = reply[2]
+    return (
+        len(reply) == _RUN_LENGTH
+        and type(values) is list
+        and type(counts) is list
+        and type(means) is list
+        and len(counts) == len(means) > 0
+        and set(map(type, counts)) <= _INTS
+        and set(map(type, means)) <= _FLOATS
+        and min(counts) > 0
+        and sum(counts) == len(values)
+        and min(means) >= 0.0
+        and 0.0 <= sum(means) < _FOREVER
+    )

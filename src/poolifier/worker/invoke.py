@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["INLINE_TASK", "SMOOTHING", "data_of", "deadline_of", "is_stream", "refusal", "run_plain", "terms_of"]
+__all__ = ["INLINE_TASK", "SMOOTHING", "data_of", "deadline_of", "fail", "is_stream", "refusal", "run_plain", "terms_of"]
 
 INLINE_TASK = 4
 """Length of a wire task whose data is in it and whose terms are the usual ones."""
@@ -54,10 +54,10 @@ def run_plain(
             session.current = 0
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             session.current = 0
-            return _fail(session, sequence, entry, error, begin, failed)
+            return fail(session, sequence, entry, error, begin, failed)
     except BaseException as error:  # noqa: BLE001
         session.current = 0
-        return _fail(session, sequence, entry, error, begin, failed)
+        return fail(session, sequence, entry, error, begin, failed)
     end = perf_counter()
     run_time = end - begin
     if session.aborted == sequence or payload is not None:
@@ -126,7 +126,8 @@ def refusal(session: Session, task: tuple[Any, ...], entry: Entry | None) -> Exc
     return wrong_use(entry.name, entry.kind, stream=is_stream(task))
 
 
-def _fail(session: Session, sequence: int, entry: Entry, error: BaseException, begin: float, failed: int) -> float:
+def fail(session: Session, sequence: int, entry: Entry, error: BaseException, begin: float, failed: int) -> float:
+    """Answers a task that began at that time and has raised an error; returns when the next one may begin."""
     if session.forked:
         session.leave_fork(error)
     end = perf_counter()

@@ -24,6 +24,11 @@ __all__ = [
     "LENGTH",
     "LOADING",
     "OUTBOX_START",
+    "RUN_AFTER",
+    "RUN_END",
+    "RUN_NANOSECONDS",
+    "RUN_SEQUENCE",
+    "RUN_START",
     "SIZE",
     "STARTED",
     "Ledger",
@@ -46,6 +51,17 @@ LOADING: Final = 5
 
 LEAVE: Final = 6
 """Written by the pool, where it cannot end the worker from outside: 1 once that is to start nothing any more."""
+
+RUN_SEQUENCE: Final = 7
+"""Written by the worker: the chunk whose results are being written as a run (see `outbox`)."""
+RUN_AFTER: Final = 8
+"""Written by the worker: replies that stood in the outbox before the run. Once there are more the run is one of them."""
+RUN_START: Final = 9
+"""Written by the worker: where in the memory the first result of the run stands."""
+RUN_END: Final = 10
+"""Written by the worker: where the last one ends; less than the start where there is none."""
+RUN_NANOSECONDS: Final = 11
+"""Written by the worker: how long the items of the run took, as far as that has been measured."""
 
 OUTBOX_START: Final = 4096
 SIZE: Final = OUTBOX_START + 64 * 1024
@@ -77,13 +93,14 @@ class Ledger:
     Attributes:
         slots: The page of numbers; index it with the constants of this module.
         outbox: The bytes of the outbox.
+        memory: All of it. To write to this is faster than to write to a view.
     """
 
-    __slots__ = ("_map", "_whole", "outbox", "slots")
+    __slots__ = ("_whole", "memory", "outbox", "slots")
 
     def __init__(self, fd: int) -> None:
-        self._map = _mapped(fd)
-        self._whole = memoryview(self._map)
+        self.memory: mmap.mmap = _mapped(fd)
+        self._whole = memoryview(self.memory)
         self.slots: memoryview[int] = self._whole[:OUTBOX_START].cast("Q")
         self.outbox: memoryview[int] = self._whole[OUTBOX_START:]
 
@@ -92,7 +109,7 @@ class Ledger:
         self.slots.release()
         self.outbox.release()
         self._whole.release()
-        self._map.close()
+        self.memory.close()
 
 
 def _mapped(fd: int) -> mmap.mmap:

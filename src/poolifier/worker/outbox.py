@@ -3,26 +3,49 @@
 A worker with many tiny tasks answers them in batches. What it holds back stands in the shared
 memory, so a worker that is killed loses none of it: the pool takes it from there. It stands there in
 the very form in which it is sent, a frame, so holding back costs no second encoding.
+
+The items of a map are often so tiny that even a reply for each would cost more than they do. Their
+results are written one after another into a single reply, the *run*. While it is being written it is
+the last in the outbox. Each result counts from the moment at which the ledger says that it stands there,
+so that whenever a worker is killed, all items that have ended are known, and their results.
 """
 
 from __future__ import annotations
 
 import marshal
 
-from poolifier.wire.messages import REPLIES_HEAD, WireReply, replies_head
-from poolifier.worker.ledger import COUNT, GENERATION, LENGTH, Ledger
+from poolifier.exchange import MAPPED_RUN
+from poolifier.wire.messages import REPLIES_HEAD, WireReply, marshalled_values, replies_head, run_head
+from poolifier.worker.ledger import (
+    COUNT,
+    GENERATION,
+    LENGTH,
+    OUTBOX_START,
+    RUN_AFTER,
+    RUN_END,
+    RUN_NANOSECONDS,
+    RUN_SEQUENCE,
+    RUN_START,
+    Ledger,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["HOLD", "REPLIES_START", "Outbox"]
+__all__ = ["HOLD", "MOST_GROUPS", "REPLIES_START", "Outbox"]
 
 HOLD: Final = 0.0005
 """Seconds that a reply is held back at most while others follow."""
 
 REPLIES_START: Final = REPLIES_HEAD.size
 """Where the first reply stands in the outbox; the head of the frame comes before it."""
+
+MOST_GROUPS: Final = 512
+"""Groups of items that a run may have."""
+
+# What follows the results: for each group 5 bytes for its size and 9 for its mean, and a few around them.
+_TAIL_ROOM: Final = (MOST_GROUPS + 1) * 14 + 64
 
 # Version 2 has no references between values, so values that were written one by one can be read
 # together as one list.
@@ -33,22 +56,49 @@ class Outbox:
     """The worker's side.
 
     Attributes:
-        count: The replies in it.
+        count: The replies in it, without a run that is being written.
+        running: A run is being written: by `add_result`, or by whoever does the same in its place.
+        counts: How many items each group of the run has, as far as they are timed.
+        means: The mean run time of each of those groups.
+        typical: How long an item takes that ended and is not timed yet.
+        run_room: Where the last result of a run ends at the latest, counted from the start of the memory.
     """
 
-    __slots__ = ("_end", "_generation", "_pickles", "_room", "_slots", "_view", "count")
+    __slots__ = (
+        "_end",
+        "_generation",
+        "_ledger",
+        "_pickles",
+        "_room",
+        "_slots",
+        "_view",
+        "count",
+        "counts",
+        "means",
+        "run_room",
+        "running",
+        "typical",
+    )
 
     def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._slots = ledger.slots
         self._view = ledger.outbox
         self._room = len(ledger.outbox)
         self._end = REPLIES_START
         self._pickles = False
         self.count: int = 0
+        self.running: bool = False
+        self.counts: list[int] = []
+        self.means: list[float] = []
+        self.typical: float = 0.0
+        self.run_room: int = OUTBOX_START + self._room - _TAIL_ROOM
         self._generation = self._slots[GENERATION] = 1
 
     def add(self, reply: WireReply) -> bool:
-        """Puts a reply in; returns False where it does not fit."""
+        """Puts a reply in, behind a run that ends with that; returns False where it does not fit."""
+        if self.running:
+            self.end_run()
         try:
             data = marshal.dumps(reply, _MARSHAL_VERSION)
         except ValueError:  # more than marshal can hold
@@ -58,15 +108,71 @@ class Outbox:
         if end > self._room:
             return False
         self._view[start:end] = data
-        self._end = end
         if len(reply) > 4:
             self._pickles = True
-        slots = self._slots
-        slots[LENGTH] = end
-        self.count = count = self.count + 1
-        # Last, for it is what makes the reply count if the worker dies now.
-        slots[COUNT] = count
+        self._count_in(end)
         return True
+
+    def begin_run(self, sequence: int) -> int | None:
+        """Begins a run of results of that chunk's items.
+
+        Returns where the first goes, counted from the start of the memory, or None where there is no room.
+        """
+        head = run_head(sequence, 0)
+        start = OUTBOX_START + self._end + len(head)
+        if start > self.run_room:
+            return None
+        self._view[self._end : self._end + len(head)] = head
+        slots = self._slots
+        # First, so that what the other numbers say of results is not believed until there is one.
+        slots[RUN_END] = 0
+        slots[RUN_NANOSECONDS] = 0
+        slots[RUN_SEQUENCE] = sequence
+        slots[RUN_START] = start
+        slots[RUN_AFTER] = self.count
+        self.counts.clear()
+        self.means.clear()
+        self.running = True
+        return start
+
+    def add_group(self, count: int, seconds: float) -> None:
+        """Notes that the next items of the run have taken so many seconds together."""
+        self.counts.append(count)
+        self.means.append(seconds / count)
+        self._slots[RUN_NANOSECONDS] += int(seconds * 1e9)
+
+    def run_end(self) -> int | None:
+        """Where the next result of the run goes, counted from the start of the memory; None where there is no run."""
+        return max(self._slots[RUN_START], self._slots[RUN_END]) if self.running else None
+
+    def untimed(self, count: int, seconds: float) -> float:
+        """How much of that time goes to so many results, of which nothing is known but that they were part of it.
+
+        The rest was something else's, of which there was one.
+        """
+        if self.running and self.typical * (count + 1) > seconds:
+            self.typical = seconds / (count + 1)
+        return min(self.typical * count, seconds)
+
+    def end_run(self) -> None:
+        """Makes a reply of the run, if it has results. Those that have not been timed are taken to be `typical`."""
+        self.running = False
+        slots = self._slots
+        start, end = slots[RUN_START], slots[RUN_END]
+        if end <= start:
+            return
+        memory = self._ledger.memory
+        values = len(marshalled_values(memory[start:end]))
+        untimed = values - sum(self.counts)
+        if untimed:
+            self.counts.append(untimed)
+            self.means.append(self.typical)
+        seconds = sum([count * mean for count, mean in zip(self.counts, self.means, strict=True)])
+        head = run_head(slots[RUN_SEQUENCE], values)
+        tail = b"".join([marshal.dumps(part, _MARSHAL_VERSION) for part in (self.counts, self.means, seconds)])
+        memory[start - len(head) : start] = head
+        memory[end : end + len(tail)] = tail
+        self._count_in(end + len(tail) - OUTBOX_START)
 
     def seal(self, active: float, idle: float) -> memoryview:
         """The frame to send; call `clear` once it has been sent."""
@@ -84,9 +190,18 @@ class Outbox:
         """Empties it."""
         # In this order a death in between leaves an empty outbox, or one whose generation the pool
         # has already received.
+        self._slots[RUN_END] = 0
         self._slots[COUNT] = 0
         self._generation += 1
         self._slots[GENERATION] = self._generation
         self._end = REPLIES_START
         self._pickles = False
         self.count = 0
+
+    def _count_in(self, end: int) -> None:
+        self._end = end
+        slots = self._slots
+        slots[LENGTH] = end
+        self.count = count = self.count + 1
+        # Last, for it is what makes the reply count if the worker dies now.
+        slots[COUNT] = count

@@ -337,6 +337,8 @@ class Session:
     def flush(self) -> None:
         """Sends the replies that are held back."""
         outbox = self.outbox
+        if outbox.running:
+            outbox.end_run()
         if outbox.count:
             self.link.send(outbox.seal(*self.times()))
             outbox.clear()
@@ -412,4 +414,5 @@ class Session:
         self.forked = True
         # Takes the way past the task that checks for the unusual.
         self.aborted = self.current
+        self.outbox.running = False
         self.current = 0
