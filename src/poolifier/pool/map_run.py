@@ -231,6 +231,9 @@ class MapRun:
                 # A short input, or a small limit, is still to be shared by all workers: chunks begin small.
                 share = self._pulled if self._limit is None else min(self._pulled, self._limit)
                 size = max(1, min(size, share // (2 * self._submitter.workers())))
+            if room < size and self._limit is None and self._outstanding:
+                # Room for a whole chunk is soon there, and many small ones would cost more.
+                return
             try:
                 items = self._pull_some(self._source, min(size, room))
             except Exception as error:  # noqa: BLE001 - the input's own error, told once all before it is done

@@ -35,6 +35,7 @@ class Node:
         outbox: Sent tasks that the driver has yet to write.
         load: Executing and queued tasks.
         ahead: Estimated seconds until it has run all that was sent.
+        reach: While it is ahead for less than that, it is sent more. Of no account while it has been sent nothing.
         quota: Tasks that it runs at once; with fewer it is *hungry*.
         capacity: Tasks that it is sent at least: the quota, or no limit without tasks queues.
         eligible: Whether strategies may choose it.
@@ -71,6 +72,7 @@ class Node:
         "queue",
         "quota",
         "ran",
+        "reach",
         "ready",
         "sent",
         "sequence",
@@ -99,6 +101,7 @@ class Node:
         self.in_outbox: bool = False
         self.load: int = 0
         self.ahead: float = 0.0
+        self.reach: float = 0.0
         self.pressed: bool = False
         self.condemned: bool = False
         self.limited: int = 0

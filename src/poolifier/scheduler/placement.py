@@ -23,6 +23,9 @@ from poolifier.task_functions import WorkerChoiceStrategy
 AHEAD: Final = 0.0005
 """A worker is sent ahead what it will run within so many seconds, to hide the round trip."""
 
+BEHIND_CHUNKS: Final = 2.0
+"""Behind a chunk it is sent so many times as much: a chunk can be handed back in the middle, and takes long."""
+
 MOST_AHEAD: Final = 512
 """And never more tasks than this, so that a wrong estimate holds up few."""
 
@@ -110,7 +113,7 @@ class Placement:
             if load - node.capacity > node.usage.max_queued:
                 node.usage.max_queued = load - node.capacity
             if (
-                node.ahead < self.ahead
+                node.ahead < node.reach
                 and not node.queue.length
                 and not self.stealing.hungry
                 and len(node.sent) < node.capacity + MOST_AHEAD
@@ -146,6 +149,7 @@ class Placement:
                 estimate = self.ahead
         task.estimate = estimate
         node.ahead += estimate
+        node.reach = self.ahead if single else self.ahead * BEHIND_CHUNKS
         node.outbox.append(task)
         if not node.in_outbox:
             node.in_outbox = True
@@ -190,7 +194,7 @@ class Placement:
         sent = node.sent
         capacity = node.capacity
         while queue.length and (
-            len(sent) < capacity or (node.ahead < self.ahead and len(sent) < capacity + MOST_AHEAD)
+            len(sent) < capacity or (node.ahead < node.reach and len(sent) < capacity + MOST_AHEAD)
         ):
             task = queue.pop(now)
             if task.extra is not None and len(sent) >= capacity and _is_suspect(task):
@@ -248,7 +252,7 @@ class Placement:
         if not permitted and not invited:
             return False
         sent = thief.sent
-        while len(sent) < thief.quota or (thief.ahead < self.ahead and len(sent) < thief.quota + MOST_AHEAD):
+        while len(sent) < thief.quota or (thief.ahead < thief.reach and len(sent) < thief.quota + MOST_AHEAD):
             shelf = self.stealing.victim(thief, self.choosers.affinities)
             if shelf is None or shelf.node is None:
                 break

@@ -71,6 +71,7 @@ class Outbox:
         "_pickles",
         "_room",
         "_slots",
+        "_timed",
         "_view",
         "count",
         "counts",
@@ -92,6 +93,7 @@ class Outbox:
         self.counts: list[int] = []
         self.means: list[float] = []
         self.typical: float = 0.0
+        self._timed = 0
         self.run_room: int = OUTBOX_START + self._room - _TAIL_ROOM
         self._generation = self._slots[GENERATION] = 1
 
@@ -132,6 +134,7 @@ class Outbox:
         slots[RUN_AFTER] = self.count
         self.counts.clear()
         self.means.clear()
+        self._timed = start
         self.running = True
         return start
 
@@ -139,7 +142,9 @@ class Outbox:
         """Notes that the next items of the run have taken so many seconds together."""
         self.counts.append(count)
         self.means.append(seconds / count)
-        self._slots[RUN_NANOSECONDS] += int(seconds * 1e9)
+        slots = self._slots
+        slots[RUN_NANOSECONDS] += int(seconds * 1e9)
+        self._timed = slots[RUN_END]
 
     def run_end(self) -> int | None:
         """Where the next result of the run goes, counted from the start of the memory; None where there is no run."""
@@ -162,13 +167,11 @@ class Outbox:
         if end <= start:
             return
         memory = self._ledger.memory
-        values = len(marshalled_values(memory[start:end]))
-        untimed = values - sum(self.counts)
-        if untimed:
-            self.counts.append(untimed)
+        if end > self._timed:
+            self.counts.append(len(marshalled_values(memory[self._timed : end])))
             self.means.append(self.typical)
         seconds = sum([count * mean for count, mean in zip(self.counts, self.means, strict=True)])
-        head = run_head(slots[RUN_SEQUENCE], values)
+        head = run_head(slots[RUN_SEQUENCE], sum(self.counts))
         tail = b"".join([marshal.dumps(part, _MARSHAL_VERSION) for part in (self.counts, self.means, seconds)])
         memory[start - len(head) : start] = head
         memory[end : end + len(tail)] = tail
