@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import signal
 import time
 from itertools import count, islice
 
@@ -32,6 +33,12 @@ def deadly(n):
     return n
 
 
+def deadly_record(record):
+    if record["n"] == 700:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record
+
+
 def mutate(numbers):
     numbers.append(1)
     return numbers
@@ -42,7 +49,22 @@ async def slow_async(n):
     return n
 
 
-FUNCTIONS = [square, slow_square, picky, deadly, mutate]
+def wait_for_file(path):
+    end = time.monotonic() + 30
+    while path.startswith("/") and not os.path.exists(path):  # noqa: PTH110
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.001)
+    return path
+
+
+def make_file(n):
+    if isinstance(n, str):
+        return wait_for_file(n)
+    return n
+
+
+FUNCTIONS = [square, slow_square, picky, deadly, deadly_record, mutate, make_file]
 WORKER = {function.__name__: function for function in FUNCTIONS}
 
 
@@ -172,11 +194,58 @@ def test_a_crash_fails_one_item_and_the_rest_run(run, chunksize):
     run(main())
 
 
+def test_what_ended_before_a_crash_keeps_its_result(run):
+    async def main():
+        records = [{"n": n} for n in range(2_000)]
+        async with FixedProcessPool(2, WORKER) as pool:
+            await pool.map_execute(range(2_000))
+            results = await pool.map_execute(records, "deadly_record", return_exceptions=True, chunksize=1_000)
+            assert isinstance(results[700], WorkerCrashedError)
+            assert results[:700] + results[701:] == records[:700] + records[701:]
+            info = pool.info
+            assert (info.submitted_tasks, info.executed_tasks, info.failed_tasks) == (4_000, 3_999, 1)
+            assert info.run_time.count == 3_999
+
+    run(main())
+
+
+def test_one_slow_item_holds_up_no_other(run, tmp_path):
+    path = tmp_path / "go"
+
+    def items():
+        yield str(path)
+        yield from range(100_000)
+        # Pulled at last, although the first item has not ended.
+        path.touch()
+
+    async def main():
+        async with FixedProcessPool(2, WORKER) as pool:
+            await pool.map_execute(range(2_000), "make_file")
+            assert await pool.map_execute(items(), "make_file") == [str(path), *range(100_000)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("items", [[0.0] * 300 + [0.05] + [0.0] * 300, [0.002] * 20])
+def test_run_times_add_up(run, items):
+    async def main():
+        async with FixedProcessPool(1, time.sleep) as pool:
+            await pool.map_execute(items)
+            run_time = pool.info.run_time
+            assert run_time.count == len(items)
+            assert run_time.total >= sum(items)
+            assert run_time.maximum >= max(items)
+            assert run_time.total < sum(items) + 5.0
+
+    run(main())
+
+
 def test_items_share_nothing(run):
     async def main():
         shared = []
         async with FixedProcessPool(1, WORKER) as pool:
             assert await pool.map_execute([shared] * 100, "mutate", chunksize=50) == [[1]] * 100
+            assert await pool.map_execute([[shared]] * 100, "mutate", chunksize=50) == [[[], 1]] * 100
             assert shared == []
 
     run(main())

@@ -1,5 +1,7 @@
 """Whatever ends is booked once, and for as many items as it stands for."""
 
+import pytest
+
 from poolifier.scheduler.task import Task, TaskExtra
 from tests.scheduler.support import Pool
 
@@ -26,6 +28,25 @@ def test_items_count_as_tasks():
     node = task.node
     pool.done(task)
     assert node.usage.counts() == (3, 1, 0, 0)
+
+
+def test_a_run_counts_as_all_its_items():
+    pool = Pool(1)
+    task = submit(pool, 100)
+    node, function = task.node, task.function
+    assert pool.scheduler.run_done(node, task.sequence, [60, 40], [1.0, 1.0], 100.0, pool.now) is None
+    assert pool.scheduler.run_done(node, 77, [1], [1.0], 1.0, pool.now) is None
+    assert pool.scheduler.run_done(node, task.sequence, [60, 39], [0.001, 0.003], 0.177, pool.now) is task
+    pool.pump()
+    assert (pool.scheduler.books.submitted, pool.scheduler.books.surplus) == (100, 0)
+    assert node.usage.counts() == (99, 0, 0, 0)
+    assert node.usage.total().run_time.total == pytest.approx(0.177)
+    estimate = function.estimate
+    assert estimate == pytest.approx(0.177 / 99, rel=0.01)
+    # However long the last one takes, it is one of a hundred.
+    pool.done(task, run_time=50.0)
+    assert function.estimate == estimate
+    assert node.usage.counts() == (100, 0, 0, 0)
 
 
 def test_a_crash_fails_one_item_and_gives_the_rest_back():

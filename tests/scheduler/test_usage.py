@@ -7,6 +7,19 @@ import pytest
 from poolifier.scheduler.usage import PENDING, WINDOW, FunctionUsage, NodeUsage, Times, TimeSummary, percentile
 
 
+def test_groups_of_times_count_as_so_many():
+    usage = FunctionUsage()
+    usage.pending.extend((9.0, 0.5))
+    usage.add_groups([3, 1], [1.0, 5.0], 8.0, 2.0)
+    run_time, wait_time = usage.run_time, usage.wait_time
+    assert (run_time.count, run_time.total, run_time.minimum, run_time.maximum) == (5, 17.0, 1.0, 9.0)
+    assert list(run_time.recent) == [9.0, 1.0, 1.0, 1.0, 5.0]
+    assert (wait_time.count, wait_time.total, wait_time.minimum, wait_time.maximum) == (5, 8.5, 0.5, 2.0)
+    usage.add_groups([2 * WINDOW], [0.25], 0.5 * WINDOW, 1.0)
+    assert list(usage.run_time.recent) == [0.25] * WINDOW
+    assert usage.run_time.minimum == 0.25
+
+
 def times(*values):
     made = Times()
     made.add(array("d", values))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolifier.exchange import WorkerReady
+from poolifier.exchange import MAPPED_RUN, WorkerReady
 from poolifier.task_functions import KillBehavior
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder, FrameError, frame
@@ -37,8 +37,17 @@ def replies_payload(replies, generation=1, pickles=True, active=1.0, idle=2.0):
 
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | st.binary(max_size=10)
 ANYTHING = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=5) | st.lists(inner, max_size=5).map(tuple))
-GOOD = st.tuples(st.integers(0, 2**62), st.integers(0, 8), ATOMS, st.floats(0, 1e6)) | st.tuples(
-    st.integers(0, 2**62), st.integers(0, 8), st.none(), st.floats(0, 1e6), st.binary(max_size=20)
+RUNS = st.lists(st.tuples(st.lists(ATOMS, min_size=1, max_size=3), st.floats(0, 1e6)), min_size=1, max_size=3).map(
+    lambda groups: (
+        [value for values, _ in groups for value in values],
+        [len(values) for values, _ in groups],
+        [mean for _, mean in groups],
+    )
+)
+GOOD = (
+    st.tuples(st.integers(0, 2**62), st.integers(0, 8), ATOMS, st.floats(0, 1e6))
+    | st.tuples(st.integers(0, 2**62), st.integers(0, 8), st.none(), st.floats(0, 1e6), st.binary(max_size=20))
+    | st.tuples(st.integers(0, 2**62), st.just(MAPPED_RUN), RUNS, st.floats(0, 1e6))
 )
 RECORD = {
     "name": "app",
@@ -56,6 +65,7 @@ MESSAGES = [
     messages.message(messages.FUNCTION_ADDED, ("key", None))[8:],
     messages.message(messages.LOG, pack_record(RECORD, {"a": 1, "b": [2]}))[8:],
     replies_payload([(1, 0, "text", 0.5), (2, 1, None, 0.1, b"pickle")]),
+    replies_payload([(1, MAPPED_RUN, ([1, 2, 3], [2, 1], [0.1, 0.2]), 0.4), (1, 0, "text", 0.5)]),
 ]
 
 
@@ -112,7 +122,7 @@ def test_what_has_not_the_form_of_replies_is_refused(replies):
     for reply in replies:
         sequence, status, _, run_time, *pickled = reply
         assert isinstance(sequence, int)
-        assert status in range(9)
+        assert status in range(MAPPED_RUN + 1)
         assert isinstance(run_time, float)
         assert len(pickled) <= 1
     assert 0.0 <= sum(reply[3] for reply in replies) < 1e12

@@ -42,7 +42,12 @@ class Pool:
             except BlockingIOError:
                 return found
             for payload in payloads:
-                found += messages.read_replies(payload)[4]
+                if payload[0] == messages.REPLIES_TAG:
+                    found += messages.read_replies(payload)[4]
+                else:
+                    opcode, body = messages.read(payload)
+                    assert opcode == messages.BULK
+                    found += body[3]
 
     def close(self):
         module.use_session(None)

@@ -370,6 +370,7 @@ class Pool(Generic[DataT, ResponseT]):
             progress=progress,
             in_order=True,
             fail_fast=True,
+            gathers=True,
         )
         async with aclosing(batches):
             async for batch in batches:
@@ -455,6 +456,7 @@ class Pool(Generic[DataT, ResponseT]):
         progress: bool,
         in_order: bool,
         fail_fast: bool = False,
+        gathers: bool = False,
     ) -> AsyncGenerator[list[ResponseT], None]:
         driver, function, nice, seconds = self._called(name, timeout, priority)
         retries = check_count("retries", retries, 0)
@@ -468,7 +470,7 @@ class Pool(Generic[DataT, ResponseT]):
             carry=self._carrier(),
         )
         fail_fast = fail_fast and not return_exceptions
-        run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast)
+        run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast, gathers=gathers)
         bar = open_bar(iterable, function.name) if progress else None
         return in_batches(run, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
 

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from itertools import islice
+from operator import length_hint
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -29,7 +30,7 @@ LARGEST_CHUNK: Final = 1024
 PULL_SECONDS: Final = 0.002
 """An input that takes longer than this to pull from gives way to the event loop."""
 
-CHUNKS_AHEAD: Final = 3
+CHUNKS_AHEAD: Final = 5
 """Chunks per worker that are under way, when no limit is given."""
 
 
@@ -64,8 +65,9 @@ class ChunkSubmitter(Protocol):
 class MapRun:
     """One map: pulls items, keeps chunks under way, collects outcomes.
 
-    With `fail_fast` the first error is raised as soon as it is known, whatever comes before it. Items that were pulled and whose outcome has not been taken
-    count as outstanding; there are never more of them than `limit`.
+    With `fail_fast` the first error is raised as soon as it is known, whatever comes before it. Items that were
+    pulled and whose outcome has not been taken count as outstanding; there are never more of them than `limit`.
+    Where the reader `gathers` all outcomes anyway, and there is no `limit`, those that wait to be taken do not count.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class MapRun:
         limit: int | None,
         chunksize: int | None,
         fail_fast: bool = False,
+        gathers: bool = False,
     ) -> None:
         self._submitter = submitter
         self._limit = None if limit is None else check_count("limit", limit, 1)
@@ -92,9 +95,11 @@ class MapRun:
         self._exhausted = False
         self._ended = False
         self._fail_fast = fail_fast
+        self._gathers = gathers and limit is None
         self._first_error: BaseException | None = None
         self._outstanding = 0
         self._pulled = 0
+        self._expected = _length_of(items)
         self._input_error: BaseException | None = None
         # In order, the chunks whose outcomes are to be taken, first to last; else those under way.
         self._chunks: deque[Chunk] = deque()
@@ -110,6 +115,8 @@ class MapRun:
         """Items of a chunk have ended, with these results, or errors where it is not `ok`."""
         if self._fail_fast and self._first_error is None and values and not ok:
             self._first_error = values[0]
+        if self._gathers:
+            self._make_room(len(values))
         if values:
             (chunk.outcomes if chunk.in_order else self._arrived).append((ok, values))
         if chunk.ended:
@@ -153,9 +160,8 @@ class MapRun:
                     raise self._first_error
                 batch = self._take(in_order=in_order)
                 if batch:
-                    self._outstanding -= sum([len(values) for _, values in batch])
-                    if self._wake_puller is not None and not self._wake_puller.done():
-                        self._wake_puller.set_result(None)
+                    if not self._gathers:
+                        self._make_room(sum([len(values) for _, values in batch]))
                     yield batch
                 elif self._exhausted and not self._outstanding:
                     break
@@ -206,6 +212,11 @@ class MapRun:
 
     # ---- pulling ----------------------------------------------------------------------------------
 
+    def _make_room(self, count: int) -> None:
+        self._outstanding -= count
+        if self._wake_puller is not None and not self._wake_puller.done():
+            self._wake_puller.set_result(None)
+
     def _room(self) -> int:
         limit = self._limit
         if limit is None:
@@ -228,8 +239,11 @@ class MapRun:
                 return
             size = self._size()
             if self._chunksize is None:
-                # A short input, or a small limit, is still to be shared by all workers: chunks begin small.
-                share = self._pulled if self._limit is None else min(self._pulled, self._limit)
+                # A short input, or a small limit, is still to be shared by all workers: where it is not known how
+                # long the input is, chunks begin small.
+                share = max(self._pulled, self._expected)
+                if self._limit is not None:
+                    share = min(share, self._limit)
                 size = max(1, min(size, share // (2 * self._submitter.workers())))
             if room < size and self._limit is None and self._outstanding:
                 # Room for a whole chunk is soon there, and many small ones would cost more.
@@ -290,3 +304,11 @@ class MapRun:
         self._outstanding += len(items)
         self._pulled += len(items)
         self._submitter.submit_chunk(chunk)
+
+
+def _length_of(items: Iterable[Any] | AsyncIterable[Any]) -> int:
+    """How many items there may be, or 0 where nothing tells."""
+    try:
+        return length_hint(items)
+    except Exception:  # noqa: BLE001 - the input's own, and only its items are wanted
+        return 0

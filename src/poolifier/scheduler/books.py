@@ -76,6 +76,7 @@ class Books:
         extra = task.extra
         assert extra is not None
         extra.items -= count
+        extra.ended += count
         self.surplus -= count
         node.ran += count
         function = task.function

@@ -23,7 +23,7 @@ from poolifier.task_functions import WorkerChoiceStrategy
 AHEAD: Final = 0.0005
 """A worker is sent ahead what it will run within so many seconds, to hide the round trip."""
 
-BEHIND_CHUNKS: Final = 2.0
+BEHIND_CHUNKS: Final = 8.0
 """Behind a chunk it is sent so many times as much: a chunk can be handed back in the middle, and takes long."""
 
 MOST_AHEAD: Final = 512

@@ -17,7 +17,7 @@ See README.md for the theory of operation.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit, WorkerReady
@@ -40,6 +40,9 @@ from poolifier.scheduler.turnover import Turnover
 from poolifier.scheduler.usage import PENDING
 from poolifier.scheduler.workforce import Workforce
 from poolifier.task_functions import TaskFunctionProperties
+
+FEW: Final = 8
+"""Items of a chunk of which the last still has its say in how long its function takes."""
 
 
 class Scheduler:
@@ -124,7 +127,8 @@ class Scheduler:
         task.state = ENDED
         if function.estimate == UNKNOWN_RUN_TIME:
             function.estimate = run_time
-        else:
+        elif task.extra is None or task.extra.ended < FEW:
+            # The last of many items tells less than those before it, whose mean the estimate is.
             function.estimate += (run_time - function.estimate) * 0.125
         wait_time = now - task.submitted_at - run_time
         if wait_time < 0.0:

@@ -68,11 +68,12 @@ class TaskExtra:
         started_at: When it began to run, as far as the pool can tell; below 0 before.
         timed_out: It ran too long, and its caller has been told.
         items: The items of a map that it still has to run, each of which counts as a task; 1 for a plain task.
+        ended: The items of a map that have ended.
         history: The crashes it has caused so far.
         lost: It has crashed, and any of its items may have run.
     """
 
-    __slots__ = ("buffer", "history", "items", "lost", "retries", "started_at", "timed_out", "timeout")
+    __slots__ = ("buffer", "ended", "history", "items", "lost", "retries", "started_at", "timed_out", "timeout")
 
     def __init__(self, retries: int = 0, timeout: float | None = None, buffer: int = 0) -> None:
         self.retries: int = retries
@@ -81,6 +82,7 @@ class TaskExtra:
         self.started_at: float = -1.0
         self.timed_out: bool = False
         self.items: int = 1
+        self.ended: int = 0
         self.lost: bool = False
         self.history: list[WorkerCrashedError] = []
 

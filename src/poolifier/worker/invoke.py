@@ -16,7 +16,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["INLINE_TASK", "SMOOTHING", "data_of", "deadline_of", "fail", "is_stream", "refusal", "run_plain", "terms_of"]
+__all__ = [
+    "INLINE_TASK",
+    "SMOOTHING",
+    "data_of",
+    "deadline_of",
+    "fail",
+    "is_stream",
+    "refusal",
+    "run_plain",
+    "terms_of",
+]
 
 INLINE_TASK = 4
 """Length of a wire task whose data is in it and whose terms are the usual ones."""

@@ -55,7 +55,7 @@ LEAVE: Final = 6
 RUN_SEQUENCE: Final = 7
 """Written by the worker: the chunk whose results are being written as a run (see `outbox`)."""
 RUN_AFTER: Final = 8
-"""Written by the worker: replies that stood in the outbox before the run. Once there are more the run is one of them."""
+"""Written by the worker: replies that stood in the outbox before the run. Where there are more, it is among them."""
 RUN_START: Final = 9
 """Written by the worker: where in the memory the first result of the run stands."""
 RUN_END: Final = 10

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import marshal
 
-from poolifier.exchange import MAPPED_RUN
 from poolifier.wire.messages import REPLIES_HEAD, WireReply, marshalled_values, replies_head, run_head
 from poolifier.worker.ledger import (
     COUNT,

@@ -12,10 +12,10 @@ import marshal
 from time import perf_counter
 
 from poolifier.exchange import MAP_FAILED, MAPPED, RETURNED
-from poolifier.wire.codec import ATOMS, LARGE, SIZED, encode_result, is_flat
+from poolifier.wire.codec import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, encode_result, is_flat
 from poolifier.worker.invoke import SMOOTHING, fail
 from poolifier.worker.ledger import RUN_END, STARTED
-from poolifier.worker.outbox import HOLD, MOST_GROUPS
+from poolifier.worker.outbox import MOST_GROUPS
 from poolifier.worker.registry import NEVER_RUN, Entry
 from poolifier.worker.session import Session
 
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
     Apart: TypeAlias = tuple[Any, Any, BaseException | None]
 
-__all__ = ["GROUP_SECONDS", "MOST_IN_GROUP", "run_together"]
+__all__ = ["GROUP_SECONDS", "HOLD_RUN", "MOST_IN_GROUP", "run_together"]
 
-GROUP_SECONDS: Final = 0.00002
+GROUP_SECONDS: Final = 0.0001
 """What a group of items is meant to take at the most."""
 
-MOST_IN_GROUP: Final = 32
+MOST_IN_GROUP: Final = 64
 """Items of a group at the most."""
+
+HOLD_RUN: Final = 0.002
+"""Seconds that results are held back at most while others follow. A chunk is meant to take twice as long."""
 
 _OUTLIER: Final = 4
 """How many times as long as expected a group has to take for one of its items to be held the cause."""
@@ -39,7 +42,9 @@ _OUTLIER: Final = 4
 _MARSHAL_VERSION: Final = 2
 
 
-def run_together(session: Session, task: tuple[Any, ...], items: list[Any], entry: Entry, now: float) -> tuple[int, float]:
+def run_together(
+    session: Session, task: tuple[Any, ...], items: list[Any], entry: Entry, now: float
+) -> tuple[int, float]:
     """Runs all items but the last, in order, for as long as their results go into a run.
 
     Returns how many have been answered, and when the last of those ended. All have been where the pool wants the
@@ -77,15 +82,14 @@ def run_together(session: Session, task: tuple[Any, ...], items: list[Any], entr
             if apart[1] is not None:
                 # Nor will the next ones, most likely.
                 break
-        if now - sent > HOLD or len(outbox.counts) >= MOST_GROUPS:
+        if now - sent > HOLD_RUN or len(outbox.counts) >= MOST_GROUPS:
             session.flush()
             now = sent = perf_counter()
-    return at, now
+    # Not what has been done since for all of them.
+    return at, perf_counter()
 
 
-def _run_group(
-    session: Session, sequence: int, group: list[Any], entry: Entry, end: int
-) -> tuple[int, Apart | None]:
+def _run_group(session: Session, sequence: int, group: list[Any], entry: Entry, end: int) -> tuple[int, Apart | None]:
     """Runs items, whose results go into the run, which ends there.
 
     Returns how many, and `(value, payload, error)` of the one that came after them where it cannot go in there.
@@ -103,9 +107,19 @@ def _run_group(
                 session.current = sequence
                 if session.poked:
                     session.serve()
-                value = function() if item is None and bare else function(item)
+                value = function() if bare and item is None else function(item)
                 kind = type(value)
-                if kind not in ATOMS and (kind not in SIZED or len(value) >= LARGE) and not is_flat(value):
+                if kind is dict and len(value) <= FLAT:
+                    # As `is_flat` does, whose call would cost as much again.
+                    for key, member in value.items():
+                        if type(key) not in IMMUTABLE or type(member) not in ATOMS:
+                            flat = is_flat(value)
+                            break
+                    else:
+                        flat = True
+                else:
+                    flat = kind in ATOMS or (kind in SIZED and len(value) < LARGE) or is_flat(value)
+                if not flat:
                     payload = encode_result(entry.name, value, pack=session.pack)
                     session.current = 0
                     return count, (value, payload, None)

@@ -1,0 +1,210 @@
+"""The tiny items of a map: whatever happens around one of them, each is answered once, and in order."""
+
+import marshal
+import socket
+import time
+
+import pytest
+
+from poolifier.errors import TaskAborted
+from poolifier.exchange import ABORTED, DONE, FAILED, MAP_FAILED, MAPPED, MAPPED_RUN, RETURNED
+from poolifier.wire import codec, messages
+from poolifier.wire.remote_errors import decode_error
+from poolifier.worker.chunks import run_chunk
+from poolifier.worker.current_task import current_task, use_session
+from poolifier.worker.ledger import ABORT, COUNT, RUN_AFTER, RUN_END, RUN_START, STARTED
+
+
+def run(pool, items, sequence=1):
+    task = (sequence, "default", None, 5000 + sequence, None, None, marshal.dumps(items, 2))
+    run_chunk(pool.session, task, pool.session.registry.entries["default"], time.perf_counter())
+    pool.session.flush()
+    return pool.replies()
+
+
+def answers(replies):
+    """Each answer as `(status, value)`, those of runs one by one."""
+    found = []
+    for reply in replies:
+        if reply[1] == MAPPED_RUN:
+            values, counts, means = reply[2]
+            assert sum(counts) == len(values)
+            assert reply[3] == pytest.approx(sum(count * mean for count, mean in zip(counts, means, strict=True)))
+            found += [(MAPPED, value) for value in values]
+        else:
+            found.append(
+                (reply[1], codec.decode(reply[4]) if len(reply) > 4 and reply[1] in (DONE, MAPPED) else reply[2])
+            )
+    return found
+
+
+def double(n):
+    return n * 2
+
+
+def test_many_items_are_answered_in_one(make_pool):
+    pool = make_pool(double)
+    replies = run(pool, list(range(500)))
+    assert [reply[1] for reply in replies] == [MAPPED_RUN, DONE]
+    assert answers(replies) == [(MAPPED, n * 2) for n in range(499)] + [(DONE, 998)]
+    assert pool.ledger.slots[STARTED] == 1
+
+
+def test_slow_items_are_timed_one_by_one(make_pool):
+    def wait(seconds):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    replies = run(make_pool(wait), [0.0003] * 10)
+    [(_, counts, means)] = [reply[2] for reply in replies if reply[1] == MAPPED_RUN][:1]
+    assert set(counts) == {1}
+    assert min(means) >= 0.0003
+
+
+def test_one_slow_item_among_many_is_told_from_them(make_pool):
+    def wait(seconds):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    replies = run(make_pool(wait), [0.0] * 400 + [0.02] + [0.0] * 50)
+    groups = [
+        group for reply in replies if reply[1] == MAPPED_RUN for group in zip(reply[2][1], reply[2][2], strict=True)
+    ]
+    assert max(counts for counts, _ in groups) > 1
+    [longest] = [group for group in groups if group[1] > 0.015]
+    assert longest[0] == 1
+    assert sum(count * mean for count, mean in groups) >= 0.02
+
+
+def test_an_error_is_that_of_its_item(make_pool):
+    replies = run(make_pool(lambda n: 100 // (n % 10)), list(range(1, 25)))
+    kinds = [status for status, _ in answers(replies)]
+    assert kinds == [MAP_FAILED if n in (10, 20) else MAPPED for n in range(1, 24)] + [DONE]
+    errors = [decode_error(reply[4]) for reply in replies if reply[1] == MAP_FAILED]
+    assert [type(error) for error in errors] == [ZeroDivisionError] * 2
+
+
+def test_the_last_may_fail(make_pool):
+    assert [status for status, _ in answers(run(make_pool(lambda n: 1 // n), [1, 1, 0]))] == [MAPPED, MAPPED, FAILED]
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [[[1]]] * 5,
+        [1, 2, {"a": {"b": 1}}, 3, 4],
+        ["x" * 5000] * 30,
+        ["x" * codec.LARGE, b"x" * 200_000, 1, "x" * 40_000, 2, 3],
+        [{"i": n, "name": "x" * n} for n in range(300)],
+        [{"i": bytearray(b"x")}, {"i": b"x"}, (1, b"y"), {b"k": 1}, {1, 2}],
+        [2**100_000, 1, 2],
+    ],
+    ids=["nested", "mixed", "long", "large", "records", "buffers", "huge"],
+)
+def test_any_result_comes_back_as_it_is(make_pool, results):
+    pool = make_pool(lambda n: results[n])
+    pool.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    found = answers(run(pool, list(range(len(results)))))
+    assert [value for _, value in found] == results
+    assert [type(value) for _, value in found] == [type(result) for result in results]
+    assert [status for status, _ in found] == [MAPPED] * (len(results) - 1) + [DONE]
+
+
+def test_none_may_be_left_out_as_ever(make_pool):
+    assert [value for _, value in answers(run(make_pool(lambda: 7), [None] * 4))] == [7] * 4
+
+
+def test_a_poke_in_an_item_sends_what_is_done(make_pool):
+    seen = []
+
+    def task(n):
+        if n == 100:
+            pool.poke()
+            seen.extend(pool.replies())
+        return n
+
+    pool = make_pool(task)
+    rest = run(pool, list(range(200)))
+    assert answers(seen) == [(MAPPED, n) for n in range(100)]
+    assert answers(rest) == [(MAPPED, n) for n in range(100, 199)] + [(DONE, 199)]
+
+
+def test_what_is_wanted_back_goes_back(make_pool):
+    def task(n):
+        if n == 100:
+            pool.say(messages.RECLAIM)
+            pool.poke()
+        return n
+
+    pool = make_pool(task)
+    assert answers(run(pool, list(range(200)))) == [(MAPPED, n) for n in range(101)] + [(RETURNED, None)]
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_an_abort_stops_it(make_pool, obeys):
+    def task(n):
+        if n == 100:
+            pool.ledger.slots[ABORT] = 1
+            try:
+                pool.poke()
+            except TaskAborted:
+                if obeys:
+                    raise
+        return n
+
+    pool = make_pool(task)
+    assert answers(run(pool, list(range(200)))) == [(MAPPED, n) for n in range(100)] + [(ABORTED, None)]
+
+
+def test_a_poke_between_items_is_served_in_the_next(make_pool):
+    pool = make_pool(double)
+    pool.poke()
+    pool.say(messages.ABORT, 1)
+    assert answers(run(pool, [1, 2, 3])) == [(ABORTED, None)]
+
+
+def test_a_message_comes_after_the_results_before_it(make_pool):
+    def task(n):
+        if n == 50:
+            pool.session.say(b"pickle")
+        return n
+
+    pool = make_pool(task)
+    pool.session.flush()
+    run_chunk(
+        pool.session,
+        (1, "default", None, 1, None, None, marshal.dumps(list(range(60)), 2)),
+        pool.session.registry.entries["default"],
+        time.perf_counter(),
+    )
+    [first, second] = pool.decoder.feed(memoryview(pool.sock.recv(1 << 16)))
+    assert answers(messages.read_replies(first)[4]) == [(MAPPED, n) for n in range(50)]
+    assert messages.read(second) == (messages.MESSAGE, b"pickle")
+
+
+def test_items_know_their_task(make_pool):
+    pool = make_pool(lambda n: (n, current_task().id, current_task().name))
+    use_session(pool.session)
+    assert [value for _, value in answers(run(pool, [1, 2, 3], sequence=4))] == [
+        (n, 5004, "default") for n in (1, 2, 3)
+    ]
+
+
+def test_a_result_outlives_the_worker_before_the_next_item_begins(make_pool):
+    def task(n):
+        sent.extend(value for _, value in answers(pool.replies()))
+        slots = pool.ledger.slots
+        start, end = slots[RUN_START], slots[RUN_END]
+        standing = []
+        if slots[RUN_AFTER] == slots[COUNT] and end > start:
+            standing = messages.marshalled_values(pool.ledger.memory[start:end])
+        found.append(sent + standing)
+        return {"n": n}
+
+    sent, found = [], []
+    pool = make_pool(task)
+    run(pool, list(range(100)))
+    # The last is answered by itself, and by then the run has ended.
+    assert found[:-1] == [[{"n": n} for n in range(count)] for count in range(99)]
