@@ -127,12 +127,13 @@ class Pool:
         """The errors of the tasks that failed without having run, by task id."""
         return {wanted.task.id: wanted.error for wanted in self.wanted(effect.FailTask)}
 
-    def submit(self, name="default", priority=None, retries=0):
+    def submit(self, name="default", priority=None, retries=0, items=1):
         self.last_id += 1
         function = self.scheduler.functions.find(name)
         task = Task(self.last_id, function, None, function.priority if priority is None else priority, None)
-        if retries:
+        if retries or items > 1:
             task.extra = TaskExtra(retries)
+            task.extra.items = items
         self.scheduler.submit(task, self.now)
         self.pump()
         return task

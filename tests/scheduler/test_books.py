@@ -43,10 +43,18 @@ def test_a_run_counts_as_all_its_items():
     assert node.usage.total().run_time.total == pytest.approx(0.177)
     estimate = function.estimate
     assert estimate == pytest.approx(0.177 / 99, rel=0.01)
-    # However long the last one takes, it is one of a hundred.
+    # However long one of many takes, it is one of many.
     pool.done(task, run_time=50.0)
     assert function.estimate == estimate
     assert node.usage.counts() == (100, 0, 0, 0)
+
+
+def test_a_few_groups_that_took_long_do_not_make_the_next_chunks_small():
+    pool = Pool(1)
+    task = submit(pool, 1000)
+    pool.scheduler.run_done(task.node, task.sequence, [32] * 10, [0.001] * 9 + [1.0], 32.288, pool.now)
+    assert task.function.estimate == pytest.approx(0.002)
+    assert task.node.usage.total().run_time.total == pytest.approx(32.288)
 
 
 def test_a_crash_fails_one_item_and_gives_the_rest_back():

@@ -5,7 +5,7 @@ import pytest
 from poolifier.options import TasksQueueOptions
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME
-from poolifier.scheduler.placement import AHEAD, MOST_AHEAD, SILENCE
+from poolifier.scheduler.placement import AHEAD, CHUNKS_AHEAD, MOST_AHEAD, SILENCE
 from poolifier.scheduler.task import ENDED, QUEUED, SENT
 from poolifier.task_functions import TaskFunctionProperties
 from poolifier.testing import Simulation
@@ -137,6 +137,20 @@ def test_a_worker_further_away_is_sent_more_ahead():
         for _ in range(20):
             pool.submit()
     assert len(far.nodes[0].sent) > len(near.nodes[0].sent)
+
+
+def test_chunks_are_sent_further_ahead_than_tasks():
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    chunks = [pool.submit(items=100) for _ in range(10)]
+    sent = [chunk for chunk in chunks if chunk.state == SENT]
+    assert len(sent) == pytest.approx(CHUNKS_AHEAD / 0.001, abs=1)
+    # What comes behind them is not.
+    for chunk in chunks[len(sent) :]:
+        pool.abort(chunk)
+    tasks = [pool.submit() for _ in range(3)]
+    pool.done(sent[0], run_time=0.00001)
+    assert [task.state for task in tasks].count(SENT) == 1
 
 
 def test_what_was_sent_ahead_in_error_is_asked_back():

@@ -130,7 +130,8 @@ class MapRun:
         self._under_way.discard(chunk)
         if self._ended:
             return
-        size = self._size()
+        # One item that took long makes all look as though they did. Where they do, the pieces come back as well.
+        size = max(self._size(), -(-len(left) // (2 * self._submitter.workers())))
         pieces = [Chunk(self, left[at : at + size], in_order=chunk.in_order) for at in range(0, len(left), size)]
         if chunk.in_order:
             place = self._chunks.index(chunk) + 1

@@ -68,7 +68,9 @@ class Books:
         """
         count = sum(counts)
         mean = run_time / count
-        usage = self._items_done(node, task, count, mean)
+        # Where the machine let others run meanwhile, a few groups took long for that, which says nothing of the next.
+        typical = sorted(means)[len(means) // 2]
+        usage = self._items_done(node, task, count, min(mean, 2.0 * typical))
         usage.executed += count
         usage.add_groups(counts, means, run_time, max(0.0, now - task.submitted_at - mean))
 

@@ -23,8 +23,8 @@ from poolifier.task_functions import WorkerChoiceStrategy
 AHEAD: Final = 0.0005
 """A worker is sent ahead what it will run within so many seconds, to hide the round trip."""
 
-BEHIND_CHUNKS: Final = 8.0
-"""Behind a chunk it is sent so many times as much: a chunk can be handed back in the middle, and takes long."""
+CHUNKS_AHEAD: Final = 0.004
+"""And while it has been sent chunks, what it will run within so many: they take longer, and are handed back as well."""
 
 MOST_AHEAD: Final = 512
 """And never more tasks than this, so that a wrong estimate holds up few."""
@@ -43,6 +43,7 @@ class Placement:
     """
 
     __slots__ = (
+        "_chunks_ahead",
         "_size",
         "_watched",
         "ahead",
@@ -70,6 +71,7 @@ class Placement:
         ahead: float = AHEAD,
     ) -> None:
         self.ahead: float = ahead
+        self._chunks_ahead = max(ahead, CHUNKS_AHEAD)
         self.choosers: Choosers = choosers
         self.sizing: Sizing = sizing
         self.edges: Edges = edges
@@ -149,7 +151,7 @@ class Placement:
                 estimate = self.ahead
         task.estimate = estimate
         node.ahead += estimate
-        node.reach = self.ahead if single else self.ahead * BEHIND_CHUNKS
+        node.reach = self.ahead if single else self._chunks_ahead
         node.outbox.append(task)
         if not node.in_outbox:
             node.in_outbox = True
