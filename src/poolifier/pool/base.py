@@ -350,7 +350,7 @@ class Pool(Generic[DataT, ResponseT]):
             priority: See `execute`.
             limit: Items that may be under way at a time. None: a few chunks per worker.
             chunksize: Items that travel together. None: as many as the function has lately run in a few
-                milliseconds, so one for slow functions. Each keeps its own error and statistics.
+                milliseconds, so one for slow functions. Each keeps its own result and error, and counts as a task.
             return_exceptions: Errors take the place of their results, and end nothing.
             progress: Show a progress bar (needs the extra `poolifier[progress]`).
 

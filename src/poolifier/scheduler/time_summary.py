@@ -9,6 +9,9 @@ from dataclasses import dataclass
 class TimeSummary:
     """Times in seconds; all 0.0 while none has been measured.
 
+    Tiny items of a map are timed in groups, and each has the mean of its group; so what is told here of their extremes
+    and percentiles is close to the truth, and not exact.
+
     Attributes:
         total: The sum, which `average` is made of.
         median: Like `p95` and `p99`, of the most recent 1,024 times.
