@@ -352,6 +352,16 @@ def check_name(name: object) -> str:
     return name
 
 
+def check_name_of_call(name: object) -> str:
+    """As `check_name`, where what is no name is most likely a second argument for the task function."""
+    if not isinstance(name, str):
+        raise TypeError(
+            f"name must be a string, not {name!r}: it names the task function, which gets one argument; "
+            "put several values into a tuple"
+        )
+    return check_name(name)
+
+
 def check_priority(priority: object) -> int:
     """Returns `priority`, or raises where it is no Unix nice level."""
     if isinstance(priority, bool) or not isinstance(priority, int):

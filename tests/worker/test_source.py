@@ -79,6 +79,12 @@ def test_import_strings(tmp_path, monkeypatch):
         WorkerSource.from_argument("poolifier_test_named").load()
 
 
+def test_what_a_module_has_instead_is_named(tmp_path):
+    path = write(tmp_path, "poolifier_test_single.py", "from os.path import join\ndef square(number): ...\nsize = 3\n")
+    with pytest.raises(ValueError, match=f"it has square: name one as in '{path}:square'"):
+        WorkerSource.from_argument(path).load()
+
+
 def test_files_are_resolved_when_the_source_is_made(tmp_path, monkeypatch):
     write(tmp_path, "poolifier_test_relative.py")
     monkeypatch.chdir(tmp_path)

@@ -50,6 +50,7 @@ from poolifier.task_functions import (
     TaskFunction,
     TaskFunctionProperties,
     check_name,
+    check_name_of_call,
     check_priority,
     check_timeout,
     properties_of,
@@ -493,14 +494,18 @@ class Pool(Generic[DataT, ResponseT]):
             raise self._elsewhere()
         if self._scheduler.failure is not None:
             raise self._failed(self._scheduler.failure)
-        function = (None if stream else self._functions.get(name)) or self._find(name, stream=stream)
+        function = None
+        if not stream and (name is None or isinstance(name, str)):
+            function = self._functions.get(name)
+        if function is None:
+            function = self._find(name, stream=stream)
         nice = function.priority if priority is None else check_priority(priority)
         limit = check_timeout(timeout) or function.timeout or self._options.timeout
         return driver, function, nice, limit
 
     def _find(self, name: str | None, *, stream: bool) -> Function:
         functions = self._scheduler.functions
-        function = functions.find(DEFAULT_TASK_NAME if name is None else check_name(name))
+        function = functions.find(DEFAULT_TASK_NAME if name is None else check_name_of_call(name))
         if functions.learned:
             error = wrong_use(function.name, function.properties.kind, stream=stream)
             if error is not None:

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import threading
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from poolifier.task_functions import Worker, as_worker
 from poolifier.wire import codec
@@ -91,7 +91,7 @@ class WorkerSource:
             except AttributeError:
                 raise ValueError(
                     f"a worker module without task functions: {self._file or self._module} "
-                    f"has no attribute {self._attribute!r}"
+                    f"has no attribute {self._attribute!r}{_offer(self._file or self._module, module)}"
                 ) from None
         return as_worker(found)
 
@@ -102,6 +102,16 @@ class WorkerSource:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (self.worker, self._module, self._file, self._attribute))
+
+
+def _offer(source: str, module: ModuleType) -> str:
+    """What might have been meant: one who has a single function in a file seldom thinks of calling it `worker`."""
+    names = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, Worker) or (isinstance(value, FunctionType) and value.__module__ == module.__name__)
+    ]
+    return f"; it has {', '.join(names)}: name one as in {f'{source}:{names[0]}'!r}" if names else ""
 
 
 def _rebuild(worker: Worker | None, module: str, file: str, attribute: str) -> WorkerSource:
