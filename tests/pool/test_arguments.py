@@ -169,7 +169,9 @@ def test_calls(run):
                 pool.execute("data", "")
             # Most likely a second argument for the function, even where it could be no key of a mapping.
             for call in (pool.execute, pool.map_ordered, pool.stream):
-                with pytest.raises(TypeError, match=r"name must be a string, not \[1\]: .* put several values into a tuple"):
+                with pytest.raises(
+                    TypeError, match=r"name must be a string, not \[1\]: .* put several values into a tuple"
+                ):
                     call("data", [1])
             with pytest.raises(ValueError, match="priority must be from -20"):
                 pool.execute("data", priority=20)
