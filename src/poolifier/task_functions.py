@@ -13,13 +13,32 @@ from types import BuiltinFunctionType, FunctionType
 
 from poolifier.errors import UnknownTaskFunctionError
 from poolifier.records import Record
+from poolifier.signatures import DataT, ResponseT, Typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final, TypeAlias, TypeVar, overload
+    from typing import Any, Final, TypeAlias, TypedDict, TypeVar, Unpack, overload
+
+    from poolifier.signatures import AsyncOrGenerator
 
     AnyFunction: TypeAlias = Callable[..., Any]
     FunctionT = TypeVar("FunctionT", bound=AnyFunction)
+
+    class TaskFunctionKeywords(TypedDict, total=False):
+        """The options of a `TaskFunction`."""
+
+        priority: int
+        strategy: str | None
+        worker_nodes: Iterable[int] | None
+        timeout: float | None
+
+    class WorkerKeywords(TypedDict, total=False):
+        """The options of a `Worker`."""
+
+        max_inactive_time: float
+        kill_behavior: KillBehavior | str
+        kill_handler: Callable[[], object] | None
+
 
 __all__ = [
     "DEFAULT_TASK_NAME",
@@ -70,7 +89,7 @@ class KillBehavior(StrEnum):
     """Also while a task runs on it; that task is aborted."""
 
 
-class TaskFunction(Record):
+class TaskFunction(Record, Typed[DataT, ResponseT]):
     """A task function and how its tasks are to be scheduled.
 
     Attributes:
@@ -91,6 +110,17 @@ class TaskFunction(Record):
     strategy: str | None = None
     worker_nodes: tuple[int, ...] | None = None
     timeout: float | None = None
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, function: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[TaskFunctionKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(self, function: Callable[[DataT], ResponseT], **options: Unpack[TaskFunctionKeywords]) -> None: ...
+        @overload
+        def __init__(self, function: Callable[[], ResponseT], **options: Unpack[TaskFunctionKeywords]) -> None: ...
 
     def __init__(
         self,
@@ -132,7 +162,7 @@ class TaskFunctionProperties(Record):
     kind: str = "plain"
 
 
-class Worker:
+class Worker(Typed[DataT, ResponseT]):
     """The task functions of a worker, and when an idle worker may leave.
 
     Args:
@@ -146,6 +176,25 @@ class Worker:
         TypeError: An argument has the wrong type.
         ValueError: A name is empty or reserved, or a number is out of range.
     """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, task_functions: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[WorkerKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            task_functions: Callable[[DataT], ResponseT] | TaskFunction[DataT, ResponseT],
+            **options: Unpack[WorkerKeywords],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            task_functions: Callable[[], ResponseT] | Mapping[str, AnyFunction | TaskFunction] | None = None,
+            **options: Unpack[WorkerKeywords],
+        ) -> None: ...
 
     def __init__(
         self,

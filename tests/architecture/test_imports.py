@@ -11,12 +11,23 @@ import poolifier
 
 ROOT = Path(poolifier.__file__).parent
 
-BASE = {"_version", "errors", "records", "exchange", "option_checks", "options", "task_functions", "protocols"}
+BASE = {
+    "_version",
+    "errors",
+    "records",
+    "signatures",
+    "exchange",
+    "option_checks",
+    "options",
+    "task_functions",
+    "protocols",
+}
 ROOMS = {
     "_version": set(),
     "errors": set(),
     "records": set(),
-    "task_functions": {"errors", "records"},
+    "signatures": set(),
+    "task_functions": {"errors", "records", "signatures"},
     "exchange": {"records", "task_functions"},
     "option_checks": {"task_functions"},
     "options": {"option_checks", "task_functions"},

@@ -79,8 +79,8 @@ async def inputs() -> AsyncGenerator[str, None]:
 
 
 async def plain_pools() -> None:
-    # Without annotations a pool takes anything and returns anything.
-    async with FixedProcessPool(2, length) as pool:
+    # A pool that was given several functions takes anything and returns anything; see inference.py for the others.
+    async with FixedProcessPool(2, {"length": length, "doubled": doubled}) as pool:
         assert_type(pool, FixedProcessPool[Any, Any])
         assert_type(await pool.execute("text"), Any)
         assert_type(await pool.map_execute([1, "two"]), list[Any])
@@ -110,7 +110,7 @@ async def pools_with_types() -> None:
     DynamicProcessPool[str, int](0, 2, Path("workers.py"))
     DynamicProcessPool[str, int](0, 2, {"length": length, "first": TaskFunction(length, priority=1)})
     DynamicProcessPool[str, int](0, 2, {"length": length, "doubled": doubled})
-    FixedProcessPool[str, int](2, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    FixedProcessPool[str, int](2, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def any_kind_of_pool(pool: Pool[str, int]) -> int:
@@ -121,7 +121,8 @@ async def pools_as_arguments() -> None:
     await any_kind_of_pool(FixedProcessPool[str, int](2, length))
     await any_kind_of_pool(DynamicProcessPool[str, int](0, 2, length))
     await any_kind_of_pool(FixedProcessPool(2, length))
-    other = FixedProcessPool[int, int](2, length)
+    await any_kind_of_pool(FixedProcessPool(2, {"length": length}))
+    other = FixedProcessPool[int, int](2, "workers.py")
     await any_kind_of_pool(other)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -248,13 +249,13 @@ def options() -> None:
     FixedThreadPool(2, length, tasks_queue_options={"size": 3}, worker_choice_strategy="round_robin")
     anything: dict[str, Any] = {"timeout": 1}
     FixedInterpreterPool(2, length, **anything)
-    FixedProcessPool(2, length, size=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    FixedProcessPool(2, length, timeout="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    FixedProcessPool(2, length, start_method="fork")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    FixedProcessPool(2, length, ray_options={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    DynamicThreadPool(1, 2, length, nice=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    DynamicInterpreterPool(1, 2, length, env={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    FixedRayPool(2, length, preload=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    FixedProcessPool(2, length, size=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    FixedProcessPool(2, length, timeout="1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    FixedProcessPool(2, length, start_method="fork")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    FixedProcessPool(2, length, ray_options={})  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    DynamicThreadPool(1, 2, length, nice=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    DynamicInterpreterPool(1, 2, length, env={})  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    FixedRayPool(2, length, preload=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 def strategies() -> None:

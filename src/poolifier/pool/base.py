@@ -60,16 +60,14 @@ from poolifier.wire.shared_buffer import SharedBuffer, check_transfer
 from poolifier.worker.source import WorkerSource
 
 if TYPE_CHECKING:
-    # To a type checker a pool without parameters takes and returns anything.
-    from typing_extensions import TypeVar
-
-    DataT = TypeVar("DataT", default=Any)
-    ResponseT = TypeVar("ResponseT", default=Any)
+    from poolifier.signatures import DataT, ResponseT
 else:
     from typing import TypeVar
 
     DataT = TypeVar("DataT")
     ResponseT = TypeVar("ResponseT")
+
+__all__ = ["DataT", "Pool", "ResponseT"]
 
 _logger = logging.getLogger("poolifier")
 

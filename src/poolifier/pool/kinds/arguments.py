@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from os import PathLike
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from poolifier.options import PoolOptions, ProcessOptions, check_sizes
 from poolifier.task_functions import TaskFunction, Worker
@@ -23,6 +23,21 @@ WorkerArgument: TypeAlias = (
     | PathLike[str]
 )
 """What a pool takes for `worker`: the task functions, or a file or an import string that holds them."""
+
+if TYPE_CHECKING:
+    # In the order in which the constructors are overloaded, after `AsyncOrGenerator`: a pool's type is inferred from
+    # what a single function takes and returns.
+    from poolifier.signatures import DataT, ResponseT
+
+    OneFunction: TypeAlias = Callable[[DataT], ResponseT] | TaskFunction[DataT, ResponseT] | Worker[DataT, ResponseT]
+    OtherWorker: TypeAlias = (
+        Callable[[], ResponseT]
+        | Mapping[str, Callable[..., Any]]
+        | Mapping[str, TaskFunction]
+        | Mapping[str, Callable[..., Any] | TaskFunction]
+        | str
+        | PathLike[str]
+    )
 
 OF_PROCESSES: Final = frozenset(field.name for field in fields(ProcessOptions))
 """The options that only process pools have."""

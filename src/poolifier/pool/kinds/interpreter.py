@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
@@ -12,6 +12,12 @@ from poolifier.pool.kinds.keywords import PoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
 from poolifier.worker.source import WorkerSource
+
+if TYPE_CHECKING:
+    from typing import overload
+
+    from poolifier.pool.kinds.arguments import OneFunction, OtherWorker
+    from poolifier.signatures import AsyncOrGenerator
 
 __all__ = ["DynamicInterpreterPool", "FixedInterpreterPool"]
 
@@ -63,6 +69,17 @@ class FixedInterpreterPool(_InterpreterPool[DataT, ResponseT]):
         UnsupportedError: There are no sub-interpreters here, or they cannot do that.
     """
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, n: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(self, n: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[PoolKeywords]) -> None: ...
+        @overload
+        def __init__(self, n: int, worker: OtherWorker[ResponseT], **options: Unpack[PoolKeywords]) -> None: ...
+
     def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[PoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
@@ -81,6 +98,21 @@ class DynamicInterpreterPool(_InterpreterPool[DataT, ResponseT]):
         ValueError: An argument has a wrong value.
         UnsupportedError: There are no sub-interpreters here, or they cannot do that.
     """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OtherWorker[ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from poolifier.options import PoolOptions, ProcessOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
@@ -12,6 +12,12 @@ from poolifier.pool.kinds.keywords import ProcessPoolKeywords
 from poolifier.protocols import Backend
 from poolifier.wire.shared_buffer import SharedBuffer, Transferred
 from poolifier.worker.source import WorkerSource
+
+if TYPE_CHECKING:
+    from typing import overload
+
+    from poolifier.pool.kinds.arguments import OneFunction, OtherWorker
+    from poolifier.signatures import AsyncOrGenerator
 
 __all__ = ["DynamicProcessPool", "FixedProcessPool"]
 
@@ -55,6 +61,19 @@ class FixedProcessPool(_ProcessPool[DataT, ResponseT]):
         ValueError: An argument has a wrong value.
     """
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, n: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[ProcessPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, n: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[ProcessPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(self, n: int, worker: OtherWorker[ResponseT], **options: Unpack[ProcessPoolKeywords]) -> None: ...
+
     def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[ProcessPoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
@@ -72,6 +91,21 @@ class DynamicProcessPool(_ProcessPool[DataT, ResponseT]):
         TypeError: An argument has the wrong type, or there is no such option.
         ValueError: An argument has a wrong value.
     """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[ProcessPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[ProcessPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OtherWorker[ResponseT], **options: Unpack[ProcessPoolKeywords]
+        ) -> None: ...
 
     def __init__(
         self,

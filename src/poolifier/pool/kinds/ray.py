@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 
 from poolifier.backends.ray.options import RayOptions
 from poolifier.options import PoolOptions, check_sizes
@@ -13,6 +13,12 @@ from poolifier.pool.kinds.keywords import RayPoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
 from poolifier.worker.source import WorkerSource
+
+if TYPE_CHECKING:
+    from typing import overload
+
+    from poolifier.pool.kinds.arguments import OneFunction, OtherWorker
+    from poolifier.signatures import AsyncOrGenerator
 
 __all__ = ["DynamicRayPool", "FixedRayPool"]
 
@@ -64,6 +70,19 @@ class FixedRayPool(_RayPool[DataT, ResponseT]):
         UnsupportedError: On start: Ray is not installed.
     """
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, n: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[RayPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, n: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[RayPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(self, n: int, worker: OtherWorker[ResponseT], **options: Unpack[RayPoolKeywords]) -> None: ...
+
     def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[RayPoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
@@ -82,6 +101,21 @@ class DynamicRayPool(_RayPool[DataT, ResponseT]):
         ValueError: An argument has a wrong value.
         UnsupportedError: On start: Ray is not installed.
     """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[RayPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[RayPoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OtherWorker[ResponseT], **options: Unpack[RayPoolKeywords]
+        ) -> None: ...
 
     def __init__(
         self,

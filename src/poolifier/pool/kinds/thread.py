@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from poolifier.exchange import InContext
 from poolifier.options import PoolOptions, check_sizes
@@ -15,6 +15,12 @@ from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
 from poolifier.wire.shared_buffer import SharedBuffer, handed_over
 from poolifier.worker.source import WorkerSource
+
+if TYPE_CHECKING:
+    from typing import overload
+
+    from poolifier.pool.kinds.arguments import OneFunction, OtherWorker
+    from poolifier.signatures import AsyncOrGenerator
 
 __all__ = ["DynamicThreadPool", "FixedThreadPool"]
 
@@ -80,6 +86,17 @@ class FixedThreadPool(_ThreadPool[DataT, ResponseT]):
         UnsupportedError: Threads cannot do that.
     """
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, n: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(self, n: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[PoolKeywords]) -> None: ...
+        @overload
+        def __init__(self, n: int, worker: OtherWorker[ResponseT], **options: Unpack[PoolKeywords]) -> None: ...
+
     def __init__(self, n: int, worker: WorkerArgument, **options: Unpack[PoolKeywords]) -> None:
         super().__init__(check_sizes(n), worker, options, dynamic=False)
 
@@ -98,6 +115,21 @@ class DynamicThreadPool(_ThreadPool[DataT, ResponseT]):
         ValueError: An argument has a wrong value.
         UnsupportedError: Threads cannot do that.
     """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: AsyncOrGenerator[DataT, ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OneFunction[DataT, ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, min: int, max: int, worker: OtherWorker[ResponseT], **options: Unpack[PoolKeywords]
+        ) -> None: ...
 
     def __init__(
         self,
