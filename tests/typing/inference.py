@@ -146,6 +146,12 @@ def wrong_functions() -> None:
     FixedProcessPool[str, str](2, plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
+def generic_functions() -> None:
+    unknown = FixedProcessPool(2, sorted)  # type: ignore[var-annotated]
+    said = FixedProcessPool[list[int], list[int]](2, sorted)
+    print(unknown, said)
+
+
 def variance() -> None:
     """A pool that takes more, and returns something more special, can stand for another."""
     sizes: Pool[str, float] = FixedProcessPool(2, len)
