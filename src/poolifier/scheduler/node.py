@@ -14,10 +14,13 @@ from poolifier.task_functions import KillBehavior
 PLANNED: Final = 0
 """Its worker will be started once the back-off after a crash is over."""
 STARTING: Final = 1
+"""Its worker is on its way; whether it gets tasks meanwhile is the strategy's policy."""
 READY: Final = 2
+"""Its worker runs tasks."""
 RETIRING: Final = 3
 """Told to leave: it finishes what it was sent and gets nothing more."""
 GONE: Final = 4
+"""Its worker has ended. What it had not started runs elsewhere, and a replacement is a node of its own."""
 
 UNLIMITED: Final = 1 << 60
 

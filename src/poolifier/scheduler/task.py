@@ -18,6 +18,8 @@ ABORTING: Final = 2
 ENDED: Final = 3
 """Over. A task ends once."""
 
+STATE_NAMES: Final = ("queued", "sent", "aborting", "ended")
+
 
 class Task:
     """One call of a task function. `node` is the single truth of where it is.
@@ -53,7 +55,7 @@ class Task:
         self.extra: TaskExtra | None = None
 
     def __repr__(self) -> str:
-        state = ("queued", "sent", "aborting", "ended")[self.state]
+        state = STATE_NAMES[self.state]
         where = "the lobby" if self.node is None else f"worker {self.node.id}"
         return f"<Task {self.id} {self.function.name!r} {state} at {where}>"
 

@@ -21,6 +21,7 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | GIVE_AGAIN | to the worker | None: the descriptor of its memory was lost on the way |
 | READY | to the pool | `WorkerReady` |
 | START_FAILED | to the pool | encoded error |
+| REPLIES | to the pool | no pickle, see above: what workers answer with nearly always |
 | BULK | to the pool | (generation, active, idle, list of replies): what is too large for REPLIES |
 | MESSAGE | to the pool | pickle of a task function's own message |
 | FUNCTION_ADDED | to the pool | (key, None or encoded error) |
