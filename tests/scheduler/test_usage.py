@@ -1,10 +1,10 @@
 import random
-from array import array
 from statistics import median
 
 import pytest
 
 from poolifier.scheduler.usage import PENDING, WINDOW, FunctionUsage, NodeUsage, Times, TimeSummary, percentile
+from tests.scheduler.support import function
 
 
 def test_groups_of_times_count_as_so_many():
@@ -22,7 +22,7 @@ def test_groups_of_times_count_as_so_many():
 
 def times(*values):
     made = Times()
-    made.add(array("d", values))
+    made.add(list(values))
     return made
 
 
@@ -45,8 +45,8 @@ def test_sums_up():
         ([1.0, 2.0], 0.5, 1.5),
         ([0.0, 10.0], 0.95, 9.5),
         ([1.0, 2.0, 3.0], 0.5, 2.0),
-        (list(range(101)), 0.95, 95.0),
-        (list(range(101)), 0.99, 99.0),
+        ([float(value) for value in range(101)], 0.95, 95.0),
+        ([float(value) for value in range(101)], 0.99, 99.0),
         ([1.0, 5.0], 1.0, 5.0),
         ([1.0, 5.0], 0.0, 1.0),
     ],
@@ -91,11 +91,12 @@ def test_merging_into_nothing_keeps_the_minimum():
 
 def test_counts_by_function_and_in_total():
     node = NodeUsage()
-    node.of("a").executed += 2
-    node.of("a").pending.extend((1.0, 0.0))
-    node.of("b").failed += 1
-    node.of("b").aborted += 3
-    node.of("b").stolen += 4
+    first, second = function("first"), function("second")
+    node.of(first).executed += 2
+    node.of(first).pending.extend((1.0, 0.0))
+    node.of(second).failed += 1
+    node.of(second).aborted += 3
+    node.of(second).stolen += 4
     assert node.counts() == (2, 1, 3, 4)
     total = node.total()
     assert (total.executed, total.failed, total.aborted, total.stolen) == (2, 1, 3, 4)
@@ -104,17 +105,18 @@ def test_counts_by_function_and_in_total():
 
 def test_workers_that_are_gone_leave_no_trail_that_grows():
     retired = NodeUsage()
+    used = function("used")
     for _ in range(20):
         node = NodeUsage()
         node.max_queued = 7
-        node.of("a").executed += 500
-        node.of("a").pending.extend([1.0, 2.0] * 500)
+        node.of(used).executed += 500
+        node.of(used).pending.extend([1.0, 2.0] * 500)
         retired.merge(node)
         retired.trim()
     assert retired.counts() == (10_000, 0, 0, 0)
     assert retired.max_queued == 7
-    assert retired.of("a").run_time.summary().total == 10_000.0
-    assert len(retired.of("a").run_time.recent) == len(retired.of("a").wait_time.recent) == WINDOW
+    assert retired.of(used).run_time.summary().total == 10_000.0
+    assert len(retired.of(used).run_time.recent) == len(retired.of(used).wait_time.recent) == WINDOW
 
 
 def test_function_usage_merges_every_number():
