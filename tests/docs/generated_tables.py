@@ -43,10 +43,12 @@ def imports():
 
 
 def constants(module):
-    """The integers that a module names at its top, and what the string below each says of it."""
+    """The public integers that a module names at its top, and what the string below each says of it."""
     source = ROOT / "src" / Path(*module.__name__.split(".")).with_suffix(".py")
     for statement, following in pairwise(ast.parse(source.read_text()).body):
         if isinstance(statement, ast.AnnAssign) and isinstance(getattr(statement.value, "value", None), int):
+            if statement.target.id.startswith("_"):
+                continue
             says = following.value.value if isinstance(following, ast.Expr) else ""
             yield statement.target.id, " ".join(says.split())
 

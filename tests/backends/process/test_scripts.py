@@ -42,6 +42,9 @@ async def start(source, **options):
     await backend.start(recorder)
     channel = backend.start_worker(1, 0, WorkerSettings())
     await recorder.until(lambda: recorder.ready or recorder.exits)
+    # The server may be late to tell of a worker that is at work already.
+    while channel.pid is None and not recorder.exits:
+        await asyncio.sleep(0.001)
     return backend, recorder, channel
 """
 
