@@ -1,5 +1,6 @@
 """What arrives from a worker is data: whatever it sends, that worker alone ends, and its task says why."""
 
+import asyncio
 import os
 import threading
 
@@ -8,6 +9,7 @@ import pytest
 from poolifier import FixedProcessPool, WorkerCrashedError
 from poolifier.backends import wire_channel
 from poolifier.wire import frames, messages
+from poolifier.worker import ledger
 from poolifier.worker.current_task import current_session
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -124,6 +126,39 @@ def truncate(_):
         except OSError:
             continue
     return refused
+
+
+def scribble(numbers):
+    """Says of the outbox what is not so, and dies."""
+    start, end, values = numbers
+    slots = current_session().ledger.slots
+    slots[ledger.RUN_AFTER] = slots[ledger.COUNT]
+    slots[ledger.RUN_START], slots[ledger.RUN_END] = start, end
+    if values:
+        current_session().ledger.memory[start:end] = values
+    os._exit(1)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (1 << 40, 1 << 41, b""),
+        (1 << 63, (1 << 64) - 1, b""),
+        (ledger.SIZE, ledger.SIZE + 1, b""),
+        (5000, 5008, b"garbage!"),
+    ],
+)
+def test_a_run_of_results_that_is_none_is_not_believed(endure, numbers):
+    async def main(guard):
+        reported = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        async with FixedProcessPool(1, scribble) as pool:
+            [error] = await guard.outcomes([pool.execute(numbers)])
+            assert isinstance(error, WorkerCrashedError)
+            await guard.healthy(pool)
+        assert reported == []
+
+    endure(main)
 
 
 def test_shared_memory_cannot_be_truncated(endure):

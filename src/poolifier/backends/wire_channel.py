@@ -441,6 +441,8 @@ class WireChannel:
         if slots[RUN_AFTER] != count or end <= start:
             return []
         values = messages.marshalled_values(self._ledger.memory[start:end])
+        if not values:
+            raise FrameError(f"expected results from {start} to {end}, where there is no memory")
         run_time = slots[RUN_NANOSECONDS] / 1e9
         run = (slots[RUN_SEQUENCE], MAPPED_RUN, (values, [len(values)], [run_time / len(values)]), run_time)
         messages.check_replies([run], 0.0, 0.0)

@@ -56,7 +56,7 @@ class Outbox:
 
     Attributes:
         count: The replies in it, without a run that is being written.
-        running: A run is being written: by `add_result`, or by whoever does the same in its place.
+        running: A run is being written, by `runs`.
         counts: How many items each group of the run has, as far as they are timed.
         means: The mean run time of each of those groups.
         typical: How long an item takes that ended and is not timed yet.

@@ -141,7 +141,7 @@ class DynamicThreadPool(_ThreadPool[DataT, ResponseT]):
         super().__init__(check_range(min, max), worker, options, dynamic=True)
 
 
-def _with_context(data: Any) -> InContext:
+def _with_context(data: Any) -> Any:
     """With the context of the caller: workers of other kinds could not run a task in that."""
     context = copy_context()
     # An empty one is what a worker makes by itself, and costs less.
