@@ -51,7 +51,8 @@ class Contestant:
         title: Its name in tables.
         scenarios: Keys of the scenarios it takes part in.
         open: Opens it; None for a pool of another language.
-        needs: The package to import before anything is timed.
+        needs: What is imported before anything is timed, as at the top of a program: a package, or a `package:name`
+            where the package imports its names when they are used.
         python: The interpreter it runs in.
         slow: Whether a quick run does without it.
     """
@@ -109,14 +110,16 @@ def node(key: str, title: str, *, package: str, scenarios: set[str], slow: bool 
 
 
 def library(name: str) -> Any:
-    """Imports a peer: by name, for type checkers run where no peer is installed.
+    """Imports a peer, or a `peer:name` from it: by name, for type checkers run where no peer is installed.
 
     Raises:
-        Unavailable: It is not installed.
+        Unavailable: It is not installed, or has no such name.
     """
+    module, _, attribute = name.partition(":")
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
+        imported = importlib.import_module(module)
+        return getattr(imported, attribute) if attribute else imported
+    except (ImportError, AttributeError) as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from None
 
 

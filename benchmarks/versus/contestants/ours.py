@@ -6,28 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.versus.contestants import INTERPRETERS, Opened, Unavailable, contestant
-
-
-def kind(name: str) -> Any:
-    """A public name of poolifier."""
-    import poolifier
-
-    if not hasattr(poolifier, name):
-        raise Unavailable(f"this version of poolifier has no {name}")
-    return getattr(poolifier, name)
+from benchmarks.versus.contestants import INTERPRETERS, Opened, contestant, library
 
 
 @asynccontextmanager
-async def _fixed(name: str, function: Callable[[Any], Any], workers: int, **options: Any) -> AsyncIterator[Opened]:
-    async with kind(name)(workers, function, **options) as pool:
+async def _fixed(pool_type: str, function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    async with library(pool_type)(workers, function) as pool:
         yield Opened(pool.execute, map=pool.map_execute, put=pool.execute)
 
 
 @contestant(
     "poolifier",
     "poolifier, processes",
-    needs="poolifier",
+    needs="poolifier:FixedProcessPool",
     scenarios={
         *("throughput", "burst", "latency", "latency_uvloop", "map", "echo", "array", "cpu"),
         *("start_up", "memory", "queued", "turns"),
@@ -35,41 +26,43 @@ async def _fixed(name: str, function: Callable[[Any], Any], workers: int, **opti
 )
 @asynccontextmanager
 async def processes(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
-    async with _fixed("FixedProcessPool", function, workers) as opened:
+    async with _fixed("poolifier:FixedProcessPool", function, workers) as opened:
         yield opened
 
 
-@contestant("poolifier-dynamic", "poolifier, 1 to n processes", needs="poolifier", scenarios={"grow"})
+@contestant(
+    "poolifier-dynamic", "poolifier, 1 to n processes", needs="poolifier:DynamicProcessPool", scenarios={"grow"}
+)
 @asynccontextmanager
 async def dynamic_processes(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
-    async with kind("DynamicProcessPool")(1, workers, function) as pool:
+    async with library("poolifier:DynamicProcessPool")(1, workers, function) as pool:
         yield Opened(pool.execute)
 
 
-@contestant("poolifier-threads", "poolifier, threads", needs="poolifier", scenarios={"threads"})
+@contestant("poolifier-threads", "poolifier, threads", needs="poolifier:FixedThreadPool", scenarios={"threads"})
 @asynccontextmanager
 async def threads(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
-    async with _fixed("FixedThreadPool", function, workers) as opened:
+    async with _fixed("poolifier:FixedThreadPool", function, workers) as opened:
         yield opened
 
 
 @contestant(
     "poolifier-interpreters",
     "poolifier, interpreters",
-    needs="poolifier",
+    needs="poolifier:FixedInterpreterPool",
     scenarios={"interpreters"},
     python=INTERPRETERS,
 )
 @asynccontextmanager
 async def interpreters(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
-    async with _fixed("FixedInterpreterPool", function, workers) as opened:
+    async with _fixed("poolifier:FixedInterpreterPool", function, workers) as opened:
         yield opened
 
 
-@contestant("poolifier-ray", "poolifier, Ray actors", needs="poolifier", scenarios={"ray"}, slow=True)
+@contestant("poolifier-ray", "poolifier, Ray actors", needs="poolifier:FixedRayPool", scenarios={"ray"}, slow=True)
 @asynccontextmanager
 async def ray_actors(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
-    FixedRayPool = kind("FixedRayPool")  # noqa: N806 - a class
+    FixedRayPool = library("poolifier:FixedRayPool")  # noqa: N806 - a class
     from benchmarks.versus.contestants.ray import cluster
 
     with cluster(workers):
@@ -77,11 +70,11 @@ async def ray_actors(function: Callable[[Any], Any], workers: int) -> AsyncItera
             yield Opened(pool.execute, map=pool.map_execute)
 
 
-@contestant("poolifier-give", "poolifier, SharedBuffer", needs="poolifier", scenarios={"give"})
+@contestant("poolifier-give", "poolifier, SharedBuffer", needs="poolifier:SharedBuffer", scenarios={"give"})
 @asynccontextmanager
 async def shared_buffers(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
-    SharedBuffer = kind("SharedBuffer")  # noqa: N806 - a class
-    async with kind("FixedProcessPool")(workers, function) as pool:
+    SharedBuffer = library("poolifier:SharedBuffer")  # noqa: N806 - a class
+    async with library("poolifier:FixedProcessPool")(workers, function) as pool:
         kept: dict[int, Any] = {}
 
         async def give(size: int) -> int:
