@@ -55,6 +55,36 @@ def test_the_front_stays_small_however_much_is_added_to_it():
     assert first(line) == (4_999.0, 4_999)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_the_front_stays_short_where_thousands_wait(unit):
+    # Sorting and inserting there is what they cost, whatever the distance between two.
+    pick = random.Random(3)
+    line, count = Line(), 5_000
+    for number in range(count):
+        line.add((-unit * pick.random(), number))
+    longest = 0
+    for number in range(5 * count):
+        entry = (line.front or line.refill()).pop()
+        line.add((entry[0] - unit * pick.uniform(0.5, 1.5), number))
+        if number > count:
+            longest = max(longest, len(line.front))
+    assert longest <= 200
+
+
+def test_one_that_is_far_behind_does_not_spread_out_the_others():
+    line, count = Line(), 5_000
+    for number in range(count):
+        line.add((-float(number), number))
+    line.add((-1e15, -1))
+    longest = 0
+    for number in range(3 * count):
+        entry = (line.front or line.refill()).pop()
+        line.add((entry[0] - count, number))
+        if number > count:
+            longest = max(longest, len(line.front))
+    assert longest <= 200
+
+
 def test_drops_what_is_not_wanted():
     line = Line()
     for number in range(500):
