@@ -40,6 +40,7 @@ from poolifier.pool.future import TaskFuture, raisable
 from poolifier.pool.performer import Observer, Performer
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
+from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
 from poolifier.scheduler.crashes import start_failed
 from poolifier.scheduler.effects import KillWorker
@@ -77,6 +78,7 @@ class Driver:
         self._nodes = scheduler.sizing.nodes
         self._flushing = False
         self._carrying_out = False
+        self._vigil = Vigil(self.loop)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self.ready: asyncio.Future[None] | None = None
@@ -119,6 +121,7 @@ class Driver:
             dirty = scheduler.dirty
             if len(dirty) == 1 and len(dirty[0].sent) == 1:
                 self.send(dirty.pop())
+                self._vigil.asked()
                 if scheduler.sizing.dynamic or task.extra is not None:
                     self._set_timer()
             elif dirty:
@@ -210,6 +213,8 @@ class Driver:
             return
         scheduler = self.scheduler
         now = monotonic()
+        if self._vigil.asked_at:
+            self._vigil.heard(now)
         share = (active - node.active) / len(replies) if replies else 0.0
         node.active = active
         node.idle = idle

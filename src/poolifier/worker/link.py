@@ -13,18 +13,13 @@ from time import perf_counter
 
 from poolifier.wire import messages
 from poolifier.wire.frames import BUFFER_SIZE, FrameDecoder
+from poolifier.wire.patience import Patience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, NoReturn
 
 __all__ = ["Link"]
-
-BRISK: Final = 0.0001
-"""Seconds within which the next message is expected while they follow each other closely."""
-
-_MAY_SPIN: Final = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
-"""On a single CPU whoever is waited for could not run meanwhile."""
 
 _LOST: Final = 1
 """Exit code of a worker whose pool went away."""
@@ -37,11 +32,11 @@ class Link:
     whatever it was doing.
     """
 
-    __slots__ = ("_behind", "_brisk", "_buffer", "_decoder", "_lock", "_sending", "_sock")
+    __slots__ = ("_behind", "_buffer", "_decoder", "_lock", "_patience", "_sending", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._brisk = False
+        self._patience = Patience()
         # What a finalizer or a signal handler logs may have to be sent in the middle of `send`, by the same thread.
         self._lock = threading.RLock()
         self._sending = False
@@ -56,20 +51,22 @@ class Link:
     def receive(self) -> list[tuple[int, Any]]:
         """Waits until something arrives; returns the messages that are complete.
 
-        While messages follow each other closely it asks for the next one again and again, for as long
-        as `BRISK` at most: to fall asleep and be woken takes longer than that, above all in a virtual
-        machine, and finds the caches cold. A worker that has little to do sleeps at once.
+        While messages follow each other closely it asks for the next one again and again for a moment, where
+        that brings it sooner (see `Patience`). A worker that has little to do sleeps at once.
         """
         began = perf_counter()
-        if self._brisk:
-            end = began + BRISK
-            while perf_counter() < end:
+        stay = self._patience.begin()
+        received: list[tuple[int, Any]] | None = None
+        if stay:
+            end = began + stay
+            while received is None and perf_counter() < end:
                 try:
-                    return self._read(socket.MSG_DONTWAIT)
+                    received = self._read(socket.MSG_DONTWAIT)
                 except BlockingIOError:
                     continue
-        received = self._read(0)
-        self._brisk = _MAY_SPIN and perf_counter() - began < BRISK
+        if received is None:
+            received = self._read(0)
+        self._patience.end(perf_counter() - began, stayed=stay > 0.0)
         return received
 
     def wait(self) -> None:
