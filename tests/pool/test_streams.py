@@ -497,7 +497,7 @@ def test_small_items_travel_together(run):
     async def main():
         pool = FixedProcessPool(1, numbers)
         batches = []
-        create = pool._create_backend
+        create = pool._life.create_backend
 
         def create_counted():
             backend = create()
@@ -505,7 +505,7 @@ def test_small_items_travel_together(run):
             backend.start = lambda listener: start(Counting(listener, batches))
             return backend
 
-        pool._create_backend = create_counted
+        pool._life.create_backend = create_counted
         async with pool:
             assert [item async for item in pool.stream(5000, buffer=500)] == list(range(5000))
             assert sum(batches) == 5001

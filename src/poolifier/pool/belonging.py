@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, finalize
 
 if TYPE_CHECKING:
-    from poolifier.pool.base import Pool
+    from poolifier.pool.life_cycle import LifeCycle
 
-__all__ = ["FORKED", "forget", "watch"]
+__all__ = ["FORKED", "elsewhere", "forget", "watch"]
 
 FORKED: Final = -1
 """Stands in a driver for the thread that may use it, where there is none."""
 
-_pools: WeakSet[Pool[Any, Any]] = WeakSet()
+_lives: WeakSet[LifeCycle] = WeakSet()
 
 
-def watch(pool: Pool[Any, Any]) -> finalize[[str, int], object]:
+def watch(life: LifeCycle) -> finalize[[str, int], object]:
     """Remembers a pool that is started; warns if it goes, or the interpreter ends, before `forget`."""
-    _pools.add(pool)
-    return finalize(pool, _warn, repr(pool).replace(" not started", ""), os.getpid())
+    _lives.add(life)
+    return finalize(life, _warn, life.name, os.getpid())
 
 
 def forget(watched: finalize[[str, int], object] | None) -> None:
@@ -35,16 +35,29 @@ def forget(watched: finalize[[str, int], object] | None) -> None:
         watched.detach()
 
 
+def elsewhere(thread: int) -> RuntimeError:
+    """Why a pool cannot be used here, whose driver belongs to that thread."""
+    if thread == FORKED:
+        return RuntimeError(
+            f"the pool belongs to the process that started it, and process {os.getpid()} was forked off that one; "
+            "create a pool here"
+        )
+    return RuntimeError(
+        "the pool belongs to the event loop that it was started on; from another thread use "
+        "asyncio.run_coroutine_threadsafe(pool.submit(...), loop)"
+    )
+
+
 def _warn(pool: str, owner: int) -> None:
     if os.getpid() == owner:
         warnings.warn(
-            f"{pool} was never destroyed; use `async with`, or await pool.destroy()", ResourceWarning, stacklevel=2
+            f"<{pool}> was never destroyed; use `async with`, or await pool.destroy()", ResourceWarning, stacklevel=2
         )
 
 
 def _disown() -> None:
-    for pool in list(_pools):
-        pool._disown()
+    for life in list(_lives):
+        life.disown()
 
 
 if hasattr(os, "register_at_fork"):

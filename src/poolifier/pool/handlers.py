@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from asyncio import CancelledError, Task, get_running_loop, iscoroutine
+from asyncio import AbstractEventLoop, CancelledError, Task, get_running_loop, iscoroutine
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,11 @@ class Handlers:
         self._view = view
         self._info = info
         self._running: set[Task[object]] = set()
+
+    def bind(self, loop: AbstractEventLoop) -> None:
+        """Makes async listeners run on that event loop."""
+        if self._emitter is not None:
+            self._emitter.bind(loop)
 
     def event(self, name: str, node: Node | None, detail: object) -> None:
         """Calls the handlers and listeners of an event. The error, where there is one, is `detail`."""

@@ -19,6 +19,7 @@ from poolifier.worker.source import WorkerSource
 if TYPE_CHECKING:
     from typing import overload
 
+    from poolifier.pool.driver import Driver
     from poolifier.pool.kinds.arguments import OneFunction, OtherWorker
     from poolifier.signatures import AsyncOrGenerator
 
@@ -47,13 +48,10 @@ class _ThreadPool(Pool[DataT, ResponseT]):
 
         super().__init__(source, checked, create_backend, _with_context)
 
-    async def _start(self) -> BaseException | None:
-        error = await super()._start()
-        if error is None and self._driver is not None:
-            from poolifier.pool.own_waits import watch_own_waits
+    def _begun(self, driver: Driver) -> None:
+        from poolifier.pool.own_waits import watch_own_waits
 
-            watch_own_waits(self, self._driver)
-        return error
+        watch_own_waits(self, driver)
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
         return handed_over(data, shared)

@@ -1,0 +1,183 @@
+"""How a pool begins and ends: each of them once, whoever asks for it, and however often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import get_ident
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from poolifier.errors import PoolNotStartedError
+from poolifier.exchange import WorkerReady
+from poolifier.observe.events import PoolEvent
+from poolifier.pool.belonging import FORKED, elsewhere, forget, watch
+from poolifier.pool.driver import Driver
+from poolifier.pool.start_and_end import close, finish, start, stop
+from poolifier.pool.weights import with_weights
+
+if TYPE_CHECKING:
+    from weakref import finalize
+
+    from poolifier.options import PoolOptions
+    from poolifier.pool.handlers import Handlers
+    from poolifier.protocols import Backend
+    from poolifier.scheduler.scheduler import Scheduler
+    from poolifier.task_functions import Worker
+
+__all__ = ["LifeCycle"]
+
+
+class LifeCycle:
+    """Starts what drives a pool, and brings it to its end.
+
+    Attributes:
+        name: What the pool is called in messages.
+        create_backend: Makes what starts the workers; called once.
+        driver: What drives the pool, from when it begins to start.
+        open: The same, while the pool takes tasks; otherwise None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: PoolOptions,
+        scheduler: Scheduler,
+        handlers: Handlers,
+        create_backend: Callable[[], Backend],
+        worker: Worker | None,
+        begun: Callable[[Driver], None],
+    ) -> None:
+        self.name = name
+        self.create_backend = create_backend
+        self.driver: Driver | None = None
+        self.open: Driver | None = None
+        self._options = options
+        self._scheduler = scheduler
+        self._handlers = handlers
+        # What is known of the workers beforehand.
+        self._worker = worker
+        # Told once the workers are ready.
+        self._begun = begun
+        self._started_at = 0.0
+        self._ended_at: float | None = None
+        self._starting: asyncio.Task[BaseException | None] | None = None
+        self._destroying: asyncio.Task[None] | None = None
+        self._watched: finalize[[str, int], object] | None = None
+
+    # ---- beginning --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Returns when the minimum of workers is ready, or raises what kept one from it; see `Pool.start`."""
+        if self._destroying is not None:
+            raise self._closed()
+        if self.open is not None:
+            return
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+        try:
+            error = await asyncio.shield(self._starting)
+        except BaseException:
+            # The caller gave up waiting: nothing of it stays behind.
+            await self.destroy(patience=0.0)
+            raise
+        if error is not None:
+            await self.destroy(patience=0.0)
+            raise error
+
+    async def _start(self) -> BaseException | None:
+        """Returns what kept it from starting: a `SystemExit` raised in an asyncio task would end the loop."""
+        scheduler = self._scheduler
+        driver = self.driver = Driver(scheduler, self.create_backend(), self._handlers)
+        self._watched = watch(self)
+        self._handlers.bind(driver.loop)
+        worker = self._worker
+        if worker is not None:
+            properties = tuple(worker.list_task_functions_properties())
+            scheduler.learn(WorkerReady(properties, worker.max_inactive_time, worker.kill_behavior), monotonic())
+        strategy = scheduler.choosers.strategy
+        scheduler.set_strategy(strategy, with_weights(strategy, scheduler.choosers.options, self._options.max_size))
+        self._started_at = monotonic()
+        try:
+            await start(driver)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised by `start`
+            return error
+        if self._destroying is not None:
+            return PoolNotStartedError("the pool was destroyed while it was starting")
+        self.open = driver
+        self._begun(driver)
+        return None
+
+    # ---- the end ----------------------------------------------------------------------------------
+
+    async def destroy(self, patience: float | None = None) -> None:
+        """Ends the pool: lets tasks finish for so many seconds, or as long as the options say; see `Pool.destroy`."""
+        if self._destroying is None:
+            driver = self.driver
+            if driver is not None and driver.thread == FORKED:
+                raise elsewhere(driver.thread)
+            if driver is not None and driver.loop is not asyncio.get_running_loop():
+                raise RuntimeError("the pool belongs to another event loop; destroy it there, before that is closed")
+            self.open = None
+            self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
+        # Shielded: whoever waits may be cancelled, but what was begun is brought to its end.
+        await asyncio.shield(self._destroying)
+
+    async def _end(self, patience: float | None) -> None:
+        driver = self.driver
+        if driver is None:
+            return
+        options = self._options
+        left = monotonic() + options.destroy_timeout
+        if patience is None:
+            patience = options.tasks_queue_options.tasks_finished_timeout
+        try:
+            if patience > 0.0 and self._scheduler.failure is None:
+                await finish(driver, min(patience, options.destroy_timeout))
+            await stop(driver, max(0.1, left - monotonic()), options.abort_grace)
+        finally:
+            await close(driver)
+            forget(self._watched)
+            self._ended_at = monotonic()
+            self._handlers.event(PoolEvent.DESTROY, None, None)
+
+    def disown(self) -> None:
+        """This is a process that was forked off the pool's own."""
+        if self.driver is not None:
+            self.driver.thread = FORKED
+
+    # ---- in between -------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> float:
+        """How long the pool has been there, up to its end."""
+        if not self._started_at:
+            return 0.0
+        return (self._ended_at if self._ended_at is not None else monotonic()) - self._started_at
+
+    def opened(self) -> Driver:
+        """What drives the pool, or raises where it cannot be used here and now."""
+        driver = self.open
+        if driver is None or get_ident() != driver.thread or self._scheduler.failure is not None:
+            raise self.refusal()
+        return driver
+
+    def refusal(self) -> BaseException:
+        """Why the pool cannot be used here and now, where that is so."""
+        driver = self.open
+        if driver is None:
+            return self._closed()
+        failure = self._scheduler.failure
+        if failure is None or get_ident() != driver.thread or driver.loop.is_closed():
+            return elsewhere(driver.thread)
+        # A fresh one: an error that is raised again and again collects all the tracebacks.
+        fresh = type(failure)(*failure.args)
+        fresh.__cause__ = failure.__cause__
+        return fresh
+
+    def _closed(self) -> PoolNotStartedError:
+        if self._destroying is not None:
+            return PoolNotStartedError("the pool has been destroyed; create a new one")
+        return PoolNotStartedError("the pool is not started; use `async with` or `await pool.start()`")

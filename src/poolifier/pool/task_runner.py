@@ -1,0 +1,312 @@
+"""Every way to run tasks: one, a stream of items, or one for each of many."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+from poolifier.errors import UnsupportedError
+from poolifier.option_checks import check_count
+from poolifier.pool.calls import Calls
+from poolifier.pool.future import TaskFuture
+from poolifier.pool.map_run import MapRun
+from poolifier.pool.maps import Mapper, in_batches, one_by_one
+from poolifier.pool.progress import open_bar
+from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
+from poolifier.scheduler.task import Task, TaskExtra
+from poolifier.wire.shared_buffer import SharedBuffer, check_transfer
+
+if TYPE_CHECKING:
+    from poolifier.signatures import DataT, ResponseT
+else:
+    from typing import TypeVar
+
+    DataT = TypeVar("DataT")
+    ResponseT = TypeVar("ResponseT")
+
+__all__ = ["DataT", "ResponseT", "TaskRunner"]
+
+
+class TaskRunner(Generic[DataT, ResponseT]):
+    """Runs task functions on workers, off the event loop: what a pool is to those who submit.
+
+    Args:
+        calls: Tells what a call means.
+        carry: Turns the data of a call into what its task is given, where that is not the data itself.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, calls: Calls, carry: Callable[[Any], Any] | None) -> None:
+        self._called = calls.check
+        self._carry = carry
+
+    def execute(
+        self,
+        data: DataT | None = None,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        transfer: Sequence[SharedBuffer] = (),
+    ) -> TaskFuture[ResponseT]:
+        """Runs a task function on a worker; returns an awaitable future at once.
+
+        Without `data` a task function that can be called without an argument is; other functions get None.
+        The data is pickled and its buffers are copied when the task is sent, not before, so it should not
+        be changed while the task runs.
+
+        Args:
+            data: What the function gets.
+            name: Which function; None for the default one.
+            timeout: Seconds that the task may run, not counting what it waits; None for the limit of
+                the function, or else of the pool. Past it the task is aborted.
+            retries: How often the task may run again after a crash of its worker. Errors that the
+                function raises are never retried.
+            priority: Unix nice level, -20 (first) to 19 (last); None for that of the function.
+            transfer: Those among the `SharedBuffer`s in the data that are given away: the task has them,
+                and the caller's objects cannot be used from here on, whatever comes of the task. The pool
+                keeps them for retries until the task has ended; what the task does not return is gone then.
+
+        Raises:
+            PoolNotStartedError: The pool is not started, or destroyed.
+            PoolFailedError: The pool has failed; `__cause__` says why.
+            UnknownTaskFunctionError: No function has that name.
+            TypeError: An argument has the wrong type.
+            ValueError: An argument is out of range, or a buffer to transfer was released or given away before.
+            UnsupportedError: Workers of this kind can be given no buffers.
+
+        The future raises what the function raised, with its remote traceback as text in `__cause__`;
+        `TaskTimeoutError` where it ran too long; `WorkerCrashedError` where the worker died while it ran
+        the task (`PoisonTaskError` where it did so on every retry); `SerializationError` where data or
+        result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
+        """
+        driver, function, nice, limit = self._called(name, timeout, priority)
+        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries or limit is not None else None
+        carried: Any = data if not transfer else self._transferred(data, check_transfer(transfer))
+        if self._carry is not None:
+            carried = self._carry(carried)
+        return driver.call(function, carried, nice, extra)
+
+    async def submit(
+        self,
+        data: DataT | None = None,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        transfer: Sequence[SharedBuffer] = (),
+    ) -> TaskFuture[ResponseT]:
+        """Waits until the pool has room, then does as `execute` and returns the future.
+
+        There is room while fewer than `max_queued` tasks wait. Those who wait are let in first come,
+        first served; one that is cancelled stops waiting, and has submitted nothing, nor given away anything.
+
+        Raises:
+            Exception: What `execute` raises; also where the pool ends while this waits.
+        """
+        # A wrong argument is told at once, not after waiting.
+        driver = self._called(name, timeout, priority)[0]
+        check_count("retries", retries, 0)
+        check_transfer(transfer)
+        await driver.room.wait()
+        return self.execute(data, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
+
+    def stream(
+        self,
+        data: DataT | None = None,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        priority: int | None = None,
+        buffer: int = DEFAULT_BUFFER,
+    ) -> TaskStream[ResponseT]:
+        """Runs a generator or an async generator on a worker; returns an async iterator over what it yields.
+
+        It starts at once, and is one task from its beginning to its end, in which it occupies its place on
+        the worker. There it stands still while it is `buffer` items ahead of what has been read.
+
+        Leaving it early stops the generator, whose `finally` runs: by `break` or an error out of `async
+        for item in pool.stream(...)`, or with `contextlib.aclosing` where a variable holds the stream.
+
+        Args:
+            data: What the function gets; see `execute`.
+            name: Which function; None for the default one.
+            timeout: Seconds that the task may take in all, waiting for its reader included; see `execute`.
+            priority: See `execute`.
+            buffer: Items that the worker may be ahead of the reader, at least 1.
+
+        Raises:
+            TypeError: The function is not a generator, or an argument has the wrong type.
+            Exception: What `execute` raises.
+
+        The iterator raises what the generator raised, after the items before it, and what the future of
+        `execute` raises. After a crash of its worker it ends with `WorkerCrashedError`: it is not retried.
+        """
+        driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
+        feed = Feed(driver, check_count("buffer", buffer, 1))
+        carried: Any = data if self._carry is None else self._carry(data)
+        task = feed.task = Task(driver.next_task_id(), function, carried, nice, feed)
+        task.extra = TaskExtra(0, limit, buffer)
+        driver.submit(task)
+        return TaskStream(feed)
+
+    async def map_execute(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        limit: int | None = None,
+        chunksize: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> list[ResponseT]:
+        """Runs a task function on every item; returns the results in the order of the items.
+
+        The first error ends the map at once: what is left is cancelled, and the error is raised.
+
+        Args:
+            iterable: The items; an async iterable will do. It is pulled from as room appears.
+            name: Which function; None for the default one.
+            timeout: Seconds that each item may run; see `execute`.
+            retries: How often each item may run again after a crash; see `execute`.
+            priority: See `execute`.
+            limit: Items that may be under way at a time. None: a few chunks per worker.
+            chunksize: Items that travel together. None: as many as the function has lately run in a few
+                milliseconds, so one for slow functions. Each keeps its own result and error, and counts as a task.
+            return_exceptions: Errors take the place of their results, and end nothing.
+            progress: Show a progress bar (needs the extra `poolifier[progress]`).
+
+        Raises:
+            Exception: What `execute` raises, and what iterating over the input raises.
+        """
+        values: list[ResponseT] = []
+        batches = self._map(
+            iterable,
+            name,
+            timeout=timeout,
+            retries=retries,
+            priority=priority,
+            limit=limit,
+            chunksize=chunksize,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            in_order=True,
+            fail_fast=True,
+            gathers=True,
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                values += batch
+        return values
+
+    def map_ordered(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        limit: int | None = None,
+        chunksize: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> AsyncGenerator[ResponseT, None]:
+        """Iterates over the results of a task function on every item, in the order of the items.
+
+        Pulls from the input only as results are taken, so any number of items runs in constant memory.
+        Leaving the loop cancels what is under way; so does the first error, which is raised where its
+        result would have come. The arguments are those of `map_execute`.
+        """
+        batches = self._map(
+            iterable,
+            name,
+            timeout=timeout,
+            retries=retries,
+            priority=priority,
+            limit=limit,
+            chunksize=chunksize,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            in_order=True,
+        )
+        return one_by_one(batches)
+
+    def map_unordered(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: int | None = None,
+        limit: int | None = None,
+        chunksize: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> AsyncGenerator[ResponseT, None]:
+        """Iterates over the results of a task function on every item, in the order in which they come.
+
+        Otherwise as `map_ordered`, and the better choice where the order does not matter: a slow item
+        holds up nothing.
+        """
+        batches = self._map(
+            iterable,
+            name,
+            timeout=timeout,
+            retries=retries,
+            priority=priority,
+            limit=limit,
+            chunksize=chunksize,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            in_order=False,
+        )
+        return one_by_one(batches)
+
+    def _map(
+        self,
+        iterable: Iterable[DataT] | AsyncIterable[DataT],
+        name: str | None,
+        *,
+        timeout: float | None,
+        retries: int,
+        priority: int | None,
+        limit: int | None,
+        chunksize: int | None,
+        return_exceptions: bool,
+        progress: bool,
+        in_order: bool,
+        fail_fast: bool = False,
+        gathers: bool = False,
+    ) -> AsyncGenerator[list[ResponseT], None]:
+        driver, function, nice, seconds = self._called(name, timeout, priority)
+        retries = check_count("retries", retries, 0)
+        mapper = Mapper(
+            driver.scheduler,
+            driver,
+            function,
+            priority=nice,
+            timeout=seconds,
+            retries=retries,
+            carry=self._carrier(),
+        )
+        fail_fast = fail_fast and not return_exceptions
+        run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast, gathers=gathers)
+        bar = open_bar(iterable, function.name) if progress else None
+        return in_batches(run, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
+
+    def _carrier(self) -> Callable[[Any], Any] | None:
+        """What turns the data of a map's tasks into what is sent, or None where it is sent as it is."""
+        return None
+
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it
+        """What carries the data of a task that is given buffers."""
+        raise UnsupportedError(f"transfer must be empty for {self.kind} workers: they can be given no buffers")
