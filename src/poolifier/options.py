@@ -25,10 +25,10 @@ from poolifier.task_functions import (
     LOWEST_NICE,
     KillBehavior,
     TaskFunctionProperties,
-    WorkerChoiceStrategy,
     check_number,
     check_timeout,
 )
+from poolifier.worker_choice import WorkerChoiceStrategy
 
 __all__ = [
     "KillBehavior",

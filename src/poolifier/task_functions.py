@@ -5,13 +5,12 @@ Imported by every worker process, so it imports nothing heavy.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from types import BuiltinFunctionType, FunctionType
 
 from poolifier.errors import UnknownTaskFunctionError
+from poolifier.function_kinds import function_kind
 from poolifier.records import Record
 from poolifier.signatures import DataT, ResponseT, Typed
 
@@ -46,7 +45,6 @@ __all__ = [
     "TaskFunction",
     "TaskFunctionProperties",
     "Worker",
-    "WorkerChoiceStrategy",
 ]
 
 DEFAULT_TASK_NAME: Final = "default"
@@ -54,30 +52,6 @@ DEFAULT_TASK_NAME: Final = "default"
 
 LOWEST_NICE: Final = -20
 HIGHEST_NICE: Final = 19
-
-_GENERATOR: Final = 0x20
-_COROUTINE: Final = 0x80
-_ASYNC_GENERATOR: Final = 0x200
-"""The flags of code objects; `inspect` has them by name."""
-
-
-class WorkerChoiceStrategy(StrEnum):
-    """How the worker for a task is chosen. Plain strings such as `"least_used"` do as well."""
-
-    ROUND_ROBIN = "round_robin"
-    """The next worker in turn."""
-    LEAST_USED = "least_used"
-    """The worker with the fewest executing and queued tasks."""
-    LEAST_BUSY = "least_busy"
-    """The worker with the least accumulated wait and run time."""
-    LEAST_ELU = "least_elu"
-    """The worker whose runtime was active for the least time."""
-    FAIR_SHARE = "fair_share"
-    """The worker whose tasks would end first if each took its mean time."""
-    WEIGHTED_ROUND_ROBIN = "weighted_round_robin"
-    """Stay on a worker until its share of run time is used up, then the next."""
-    INTERLEAVED_WEIGHTED_ROUND_ROBIN = "interleaved_weighted_round_robin"
-    """Weighted round robin in rounds, so that heavy workers do not get their share in one lump."""
 
 
 class KillBehavior(StrEnum):
@@ -320,70 +294,12 @@ class Worker(Typed[DataT, ResponseT]):
             self._default = name
 
 
-def as_worker(declared: object) -> Worker:
-    """Reads what a user may give for `worker` once it is an object: a Worker, callable or mapping.
-
-    Raises:
-        TypeError: It is none of these.
-        ValueError: It holds no task function.
-    """
-    if isinstance(declared, Worker):
-        worker = declared
-    elif isinstance(declared, Mapping | TaskFunction) or callable(declared):
-        worker = Worker(declared)
-    else:
-        raise TypeError(
-            "worker must be a Worker, a callable, a mapping of names to callables, a file or an import string, "
-            f"not {declared!r}"
-        )
-    if worker.default_task_function is None:
-        raise ValueError(f"worker must hold at least one task function; {declared!r} holds none")
-    return worker
-
-
 def properties_of(name: str, declared: TaskFunction) -> TaskFunctionProperties:
     """What the pool is told of a task function."""
     kind = function_kind(declared.function)
     return TaskFunctionProperties(
         name, declared.priority, declared.strategy, declared.worker_nodes, declared.timeout, kind
     )
-
-
-def function_kind(function: AnyFunction) -> str:
-    """How a task function is run: `"plain"`, `"async"`, `"generator"` or `"async_generator"`."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    # A mark that makes a plain function count as asynchronous would stand among its attributes.
-    if type(function) is FunctionType and not function.__dict__:
-        flags = function.__code__.co_flags
-        if flags & _ASYNC_GENERATOR:
-            return "async_generator"
-        if flags & _COROUTINE:
-            return "async"
-        return "generator" if flags & _GENERATOR else "plain"
-    if type(function) is BuiltinFunctionType:
-        return "plain"
-    # Only where it is needed, for it takes longer to import than all that a worker needs.
-    import inspect
-
-    call = function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
-    for kind, matches in (
-        ("async_generator", inspect.isasyncgenfunction),
-        ("async", inspect.iscoroutinefunction),
-        ("generator", inspect.isgeneratorfunction),
-    ):
-        if matches(function) or matches(call):
-            return kind
-    return "plain"
-
-
-def wrong_use(name: str, kind: str, *, stream: bool) -> TypeError | None:
-    """Why a function of that kind cannot be called by `stream`, or not by it; None where it can."""
-    if stream == (kind in ("generator", "async_generator")):
-        return None
-    if stream:
-        return TypeError(f"task function {name!r} is not a generator; use pool.execute for it, not stream")
-    return TypeError(f"task function {name!r} is a generator; use pool.stream for it, not execute")
 
 
 def function_name(function: AnyFunction) -> str:
@@ -399,16 +315,6 @@ def check_name(name: object) -> str:
     if not name.strip():
         raise ValueError(f"name must not be empty, got {name!r}")
     return name
-
-
-def check_name_of_call(name: object) -> str:
-    """As `check_name`, where what is no name is most likely a second argument for the task function."""
-    if not isinstance(name, str):
-        raise TypeError(
-            f"name must be a string, not {name!r}: it names the task function, which gets one argument; "
-            "put several values into a tuple"
-        )
-    return check_name(name)
 
 
 def check_priority(priority: object) -> int:
@@ -460,12 +366,10 @@ def _declared_name(function: AnyFunction) -> str:
 def _check_strategy_name(strategy: object) -> str | None:
     if strategy is None:
         return None
-    allowed = ", ".join(repr(member.value) for member in WorkerChoiceStrategy)
-    if not isinstance(strategy, str):
-        raise TypeError(f"strategy must be one of {allowed} or None, not {strategy!r}")
-    if strategy.lower() not in set(WorkerChoiceStrategy):
-        raise ValueError(f"strategy must be one of {allowed} or None, not {strategy!r}")
-    return str(WorkerChoiceStrategy(strategy.lower()))
+    # Only where it is needed: what there is to choose from is no business of workers.
+    from poolifier.worker_choice import check_strategy_name
+
+    return check_strategy_name(strategy)
 
 
 def _check_slots(slots: object) -> tuple[int, ...] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from poolifier.function_kinds import wrong_use
 from poolifier.task_functions import (
     DEFAULT_TASK_NAME,
-    check_name_of_call,
+    check_name,
     check_priority,
     check_timeout,
-    wrong_use,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Calls:
 
     def _find(self, name: str | None, *, stream: bool) -> Function:
         functions = self._scheduler.functions
-        function = functions.find(DEFAULT_TASK_NAME if name is None else check_name_of_call(name))
+        function = functions.find(DEFAULT_TASK_NAME if name is None else _check_name(name))
         if functions.learned:
             error = wrong_use(function.name, function.properties.kind, stream=stream)
             if error is not None:
@@ -70,3 +70,13 @@ class Calls:
             if not stream:
                 self._found[name] = function
         return function
+
+
+def _check_name(name: object) -> str:
+    """As `check_name`, where what is no name is most likely a second argument for the task function."""
+    if not isinstance(name, str):
+        raise TypeError(
+            f"name must be a string, not {name!r}: it names the task function, which gets one argument; "
+            "put several values into a tuple"
+        )
+    return check_name(name)

@@ -18,7 +18,7 @@ from poolifier.scheduler.node import READY, UNLIMITED, Node
 from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.stealing import Stealing
 from poolifier.scheduler.task import SENT, Task
-from poolifier.task_functions import WorkerChoiceStrategy
+from poolifier.worker_choice import WorkerChoiceStrategy
 
 AHEAD: Final = 0.0005
 """A worker is sent ahead what it will run within so many seconds, to hide the round trip."""

@@ -6,7 +6,7 @@ from time import monotonic, perf_counter
 
 from poolifier.errors import SerializationError
 from poolifier.exchange import DONE, FAILED, WireTerms
-from poolifier.task_functions import wrong_use
+from poolifier.function_kinds import wrong_use
 from poolifier.wire.codec import ATOMS, LARGE, SIZED, decode, describe, encode_result, is_flat
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.registry import NEVER_RUN, Entry

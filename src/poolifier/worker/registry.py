@@ -7,7 +7,8 @@ from types import FunctionType
 
 from poolifier.errors import UnknownTaskFunctionError
 from poolifier.exchange import KEY_MARK
-from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, Worker, function_kind
+from poolifier.function_kinds import function_kind
+from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties, Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

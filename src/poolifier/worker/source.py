@@ -6,9 +6,10 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from types import FunctionType, ModuleType
 
-from poolifier.task_functions import Worker, as_worker
+from poolifier.task_functions import TaskFunction, Worker
 from poolifier.wire import codec
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ class WorkerSource:
             ValueError: It holds none, the file does not exist, or the string is neither file nor import string.
         """
         if not isinstance(worker, str | os.PathLike):
-            return cls(as_worker(worker))
+            return cls(_as_worker(worker))
         text = os.fspath(worker)
         if not isinstance(text, str):
             raise TypeError(f"worker must be a path as str, not {worker!r}")
@@ -93,7 +94,7 @@ class WorkerSource:
                     f"a worker module without task functions: {self._file or self._module} "
                     f"has no attribute {self._attribute!r}{_offer(self._file or self._module, module)}"
                 ) from None
-        return as_worker(found)
+        return _as_worker(found)
 
     def __repr__(self) -> str:
         if self.worker is not None:
@@ -102,6 +103,27 @@ class WorkerSource:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (self.worker, self._module, self._file, self._attribute))
+
+
+def _as_worker(declared: object) -> Worker:
+    """Reads what a user may give for `worker` once it is an object: a Worker, callable or mapping.
+
+    Raises:
+        TypeError: It is none of these.
+        ValueError: It holds no task function.
+    """
+    if isinstance(declared, Worker):
+        worker = declared
+    elif isinstance(declared, Mapping | TaskFunction) or callable(declared):
+        worker = Worker(declared)
+    else:
+        raise TypeError(
+            "worker must be a Worker, a callable, a mapping of names to callables, a file or an import string, "
+            f"not {declared!r}"
+        )
+    if worker.default_task_function is None:
+        raise ValueError(f"worker must hold at least one task function; {declared!r} holds none")
+    return worker
 
 
 def _offer(source: str, module: ModuleType) -> str:

@@ -11,7 +11,7 @@ from poolifier.backends.thread.invoke import run_plain
 from poolifier.backends.thread.streams import run_stream
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
 from poolifier.exchange import FAILED, WireTask, WorkerReady
-from poolifier.task_functions import wrong_use
+from poolifier.function_kinds import wrong_use
 from poolifier.worker import current_task
 from poolifier.worker.invoke import is_stream
 from poolifier.worker.outbox import HOLD
