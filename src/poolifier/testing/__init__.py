@@ -6,20 +6,32 @@ Public, and what the library's own tests use. Nothing here starts a thread or a 
 
 from __future__ import annotations
 
+from importlib import import_module
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
     from poolifier.testing.clock import VirtualClock
-    from poolifier.testing.simulation import Crash, Failure, SimulatedTask, Simulation, SimulationResult
+    from poolifier.testing.measured import SimulationResult
+    from poolifier.testing.simulated_workers import Crash, Failure
+    from poolifier.testing.simulation import SimulatedTask, Simulation
 
 __all__ = ["Crash", "Failure", "SimulatedTask", "Simulation", "SimulationResult", "VirtualClock"]
+
+_ROOM_OF: Final = {
+    "Crash": "simulated_workers",
+    "Failure": "simulated_workers",
+    "SimulatedTask": "simulation",
+    "Simulation": "simulation",
+    "SimulationResult": "measured",
+    "VirtualClock": "clock",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Workers that are harmed import this package, and have no use for a scheduler.
-    if name not in __all__:
+    room = _ROOM_OF.get(name)
+    if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from poolifier.testing import clock, simulation
-
-    return getattr(clock if name == "VirtualClock" else simulation, name)
+    return getattr(import_module(f"{__name__}.{room}"), name)
