@@ -9,28 +9,16 @@ reported twice: a frame of replies has a generation, and the outbox is the next 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from poolifier.backends.last_words import replies_left
+from poolifier.backends.unpacking import unpacked
 from poolifier.errors import SerializationError
-from poolifier.exchange import (
-    BAD_ITEM,
-    DONE,
-    FAILED,
-    ITEM,
-    MAP_FAILED,
-    MAPPED,
-    MAPPED_RUN,
-    Items,
-    Reply,
-    WireTask,
-    WorkerReady,
-    WorkerSettings,
-)
+from poolifier.exchange import Items, WireTask, WorkerReady, WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
@@ -38,23 +26,9 @@ from poolifier.wire.items import encode_items, marshalled_items
 from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
-from poolifier.worker.ledger import (
-    ABORT,
-    COUNT,
-    GENERATION,
-    LENGTH,
-    LOADING,
-    RUN_AFTER,
-    RUN_END,
-    RUN_NANOSECONDS,
-    RUN_SEQUENCE,
-    RUN_START,
-    STARTED,
-    Ledger,
-)
-from poolifier.worker.outbox import REPLIES_START
+from poolifier.worker.ledger import ABORT, COUNT, LOADING, RUN_END, STARTED, Ledger
 
-__all__ = ["READ_SIZE", "Awaited", "WireChannel", "WireOwner", "unpacked"]
+__all__ = ["READ_SIZE", "Awaited", "WireChannel", "WireOwner"]
 
 READ_SIZE: Final = 4 * 1024
 """Bytes to read at a time, large payloads excepted: some 100 replies.
@@ -420,58 +394,6 @@ class WireChannel:
         for _ in range(_DRAIN_LIMIT):
             if not self._read():
                 break
-        slots = self._ledger.slots
-        if slots[GENERATION] == self._generation + 1:
-            self._take_outbox(slots[COUNT], slots[LENGTH])
-
-    def _take_outbox(self, count: int, length: int) -> None:
-        replies: list[WireReply] = []
-        # A task's code may have written where it should not; then its worker's tasks count as started.
-        with contextlib.suppress(FrameError):
-            if count:
-                replies += messages.marshalled_replies(count, bytes(self._ledger.outbox[REPLIES_START:length]))
-            replies += self._unfinished_run(count)
+        replies = replies_left(self._ledger, self._generation)
         if replies:
             self._deliver(replies, True, *self._times)
-
-    def _unfinished_run(self, count: int) -> list[WireReply]:
-        """The run of results that the worker was writing behind so many replies, if it was."""
-        slots = self._ledger.slots
-        start, end = slots[RUN_START], slots[RUN_END]
-        if slots[RUN_AFTER] != count or end <= start:
-            return []
-        values = messages.marshalled_values(self._ledger.memory[start:end])
-        if not values:
-            raise FrameError(f"expected results from {start} to {end}, where there is no memory")
-        run_time = slots[RUN_NANOSECONDS] / 1e9
-        run = (slots[RUN_SEQUENCE], MAPPED_RUN, (values, [len(values)], [run_time / len(values)]), run_time)
-        messages.check_replies([run], 0.0, 0.0)
-        return [run]
-
-
-_UNREADABLE: Final = {
-    DONE: ("the result", FAILED),
-    ITEM: ("an item", BAD_ITEM),
-    MAPPED: ("the result", MAP_FAILED),
-}
-
-
-def unpacked(reply: WireReply) -> Reply:
-    """A reply with its value or its error in place of what stood for it."""
-    if len(reply) == 4:
-        return reply
-    sequence, status, _, run_time, payload = reply
-    if status in (FAILED, MAP_FAILED):
-        return (sequence, status, decode_error(payload), run_time)
-    try:
-        return (sequence, status, codec.decode(payload), run_time)
-    except BaseException as error:  # noqa: BLE001 - a result's own code ran, and it must not end the pool's loop
-        what, status = _UNREADABLE[status]
-        return (sequence, status, _unreadable(what, error), run_time)
-
-
-def _unreadable(what: str, error: BaseException) -> SerializationError:
-    """By itself, for in the frame that stands in the traceback it would be kept by its own cause."""
-    failure = SerializationError(f"{what} of the task cannot be unpickled: {codec.describe(error)}")
-    failure.__cause__ = error
-    return failure

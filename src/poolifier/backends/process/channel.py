@@ -17,7 +17,8 @@ from poolifier.backends.process.buffers import Buffers, Delivery
 from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle
-from poolifier.backends.wire_channel import WireChannel, WireOwner, unpacked
+from poolifier.backends.unpacking import unpacked
+from poolifier.backends.wire_channel import WireChannel, WireOwner
 from poolifier.exchange import WorkerExit
 from poolifier.wire import codec, messages
 from poolifier.wire.messages import WireReply
