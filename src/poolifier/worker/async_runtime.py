@@ -19,7 +19,7 @@ from poolifier.worker import current_task
 from poolifier.worker.additions import load_function
 from poolifier.worker.async_streams import run_async_generator, run_generator
 from poolifier.worker.chunks import is_chunk, run_chunk
-from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, refusal, run_plain
+from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, leave_fork, refusal, run_plain
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
@@ -176,7 +176,7 @@ class _Runtime:
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             failure = error
         if session.forked:
-            session.leave_fork(failure)
+            leave_fork(failure)
         run_time = perf_counter() - running.begin
         del self._running[sequence]
         running.task = None  # whose context leads back to it

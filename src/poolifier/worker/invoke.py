@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from time import monotonic, perf_counter
 
 from poolifier.errors import SerializationError
@@ -23,6 +25,7 @@ __all__ = [
     "deadline_of",
     "fail",
     "is_stream",
+    "leave_fork",
     "refusal",
     "run_plain",
     "terms_of",
@@ -72,7 +75,7 @@ def run_plain(
     run_time = end - begin
     if session.aborted == sequence or payload is not None:
         if session.forked:
-            session.leave_fork(None)
+            leave_fork(None)
         session.reply_result(sequence, value, run_time, payload, done)
     else:
         session.reply((sequence, done, value, run_time))
@@ -139,7 +142,7 @@ def refusal(session: Session, task: tuple[Any, ...], entry: Entry | None) -> Exc
 def fail(session: Session, sequence: int, entry: Entry, error: BaseException, begin: float, failed: int) -> float:
     """Answers a task that began at that time and has raised an error; returns when the next one may begin."""
     if session.forked:
-        session.leave_fork(error)
+        leave_fork(error)
     end = perf_counter()
     run_time = end - begin
     session.reply_error(sequence, error, run_time, failed)
@@ -147,3 +150,19 @@ def fail(session: Session, sequence: int, entry: Entry, error: BaseException, be
     entry.mean = run_time if mean == NEVER_RUN else mean + (run_time - mean) * SMOOTHING
     # Encoding an error takes long enough to be left out of the next task's time.
     return perf_counter()
+
+
+def leave_fork(error: BaseException | None) -> None:
+    """Ends a child that a task's code forked off and let return from the task."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+    os._exit(code)

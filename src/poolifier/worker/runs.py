@@ -13,7 +13,7 @@ from time import perf_counter
 
 from poolifier.exchange import MAP_FAILED, MAPPED, RETURNED
 from poolifier.wire.codec import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, encode_result, is_flat
-from poolifier.worker.invoke import SMOOTHING, fail
+from poolifier.worker.invoke import SMOOTHING, fail, leave_fork
 from poolifier.worker.ledger import RUN_END, STARTED
 from poolifier.worker.outbox import MOST_GROUPS
 from poolifier.worker.registry import NEVER_RUN, Entry
@@ -168,6 +168,6 @@ def _answer_apart(session: Session, sequence: int, apart: Apart, entry: Entry, b
     if error is not None:
         return fail(session, sequence, entry, error, begin, MAP_FAILED)
     if session.forked:
-        session.leave_fork(None)
+        leave_fork(None)
     session.reply_result(sequence, value, end - begin, payload, MAPPED)
     return end

@@ -68,7 +68,7 @@ class Session:
         wanted: Sequence of the last plain task that a message asked to abort while it ran.
         aborted: Sequence of the last task that `TaskAborted` was raised in.
         poked: A poke has arrived and has not been served.
-        forked: This is a child that a task's code forked off; it must not act as the worker.
+        forked: This is a child that a task's code forked off; it must not act as the worker (see `leave_fork`).
         stopping: The worker leaves once its inbox is empty.
         started_at: When the worker began to count its time.
         idle: Seconds it has waited for work.
@@ -346,21 +346,6 @@ class Session:
     def times(self) -> tuple[float, float]:
         """Seconds with and without work so far."""
         return perf_counter() - self.started_at - self.idle, self.idle
-
-    def leave_fork(self, error: BaseException | None) -> None:
-        """Ends a child that a task's code forked off and let return from the task."""
-        code = 0
-        if isinstance(error, SystemExit):
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        elif error is not None:
-            sys.excepthook(type(error), error, error.__traceback__)
-            code = 1
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue
-        os._exit(code)
 
     def _guarded(self, code: Callable[[], Any]) -> Any:
         """Calls code of the worker's own in the middle of a task's."""

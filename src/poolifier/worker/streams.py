@@ -18,7 +18,7 @@ from poolifier.errors import TaskAborted
 from poolifier.exchange import EXHAUSTED, ITEM
 from poolifier.wire.codec import encode_result, is_inline
 from poolifier.wire.parcels import Payload
-from poolifier.worker.invoke import data_of, deadline_of, terms_of
+from poolifier.worker.invoke import data_of, deadline_of, leave_fork, terms_of
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.registry import Entry
@@ -197,7 +197,7 @@ def run_stream(session: Session, task: tuple[Any, ...], entry: Entry, begin: flo
             stream.send()
     failure = stream.close(failure)
     if session.forked:
-        session.leave_fork(failure)
+        leave_fork(failure)
     end = perf_counter()
     stream.reply(failure, end - begin)
     del failure  # its traceback leads back to this frame
