@@ -15,7 +15,7 @@ from threading import get_ident
 from time import monotonic
 from typing import Any
 
-from poolifier.errors import PoolNotStartedError, TaskAborted
+from poolifier.errors import TaskAborted
 from poolifier.exchange import (
     ABORTED,
     DONE,
@@ -35,7 +35,7 @@ from poolifier.exchange import (
 from poolifier.observe.logs import log_for
 from poolifier.options import TasksQueueOptions, check_affinities
 from poolifier.pool.chunk import Chunk
-from poolifier.pool.function_changes import FunctionChanges, destroyed
+from poolifier.pool.function_changes import FunctionChanges
 from poolifier.pool.future import TaskFuture, raisable
 from poolifier.pool.performer import Observer, Performer
 from poolifier.pool.room import Room
@@ -43,9 +43,8 @@ from poolifier.pool.streams import Feed
 from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
 from poolifier.scheduler.crashes import start_failed
-from poolifier.scheduler.effects import KillWorker
 from poolifier.scheduler.functions import Function
-from poolifier.scheduler.node import PLANNED, READY, STARTING, Node
+from poolifier.scheduler.node import STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import SENT, Task, TaskExtra
 
@@ -90,14 +89,6 @@ class Driver:
         self._performer = Performer(self, backend, observer)
 
     # ---- what the pool asks -----------------------------------------------------------------------
-
-    def begin(self) -> asyncio.Future[None]:
-        """Starts the minimum of workers. The future is done when they are ready; or it has what kept one from it."""
-        ready: asyncio.Future[None] = self.loop.create_future()
-        self.ready = ready
-        self.scheduler.start(monotonic())
-        self._carry_out()
-        return ready
 
     def call(self, function: Function, data: Any, priority: int, extra: TaskExtra | None) -> TaskFuture[Any]:
         """Makes a task of a call, places it, and returns its future."""
@@ -163,24 +154,6 @@ class Driver:
             if channel is not None:
                 # Before the tasks that are to make use of it, which are yet to be sent.
                 channel.configure(WorkerSettings(concurrency=node.capacity))
-        self._flush()
-
-    def end(self) -> None:
-        """Ends all tasks, and asks the workers to leave."""
-        now = monotonic()
-        self.scheduler.close()
-        self.room.close()
-        self.functions.close(destroyed())
-        if self.ready is not None and not self.ready.done():
-            self.ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
-        self.scheduler.drop_all(now)
-        for node in list(self._nodes.values()):
-            if node.state == READY:
-                self.scheduler.retire(node, now)
-            elif node.state == STARTING:
-                self.scheduler.effects.append(KillWorker(node))
-            elif node.state == PLANNED:
-                self.scheduler.worker_lost(node.id, WorkerExit(), now)
         self._flush()
 
     def rest(self) -> None:

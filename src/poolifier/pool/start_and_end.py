@@ -10,7 +10,13 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
+from poolifier.errors import PoolNotStartedError
+from poolifier.exchange import WorkerExit
 from poolifier.pool.driver import Driver
+from poolifier.pool.function_changes import destroyed
+from poolifier.scheduler.effects import KillWorker
+from poolifier.scheduler.node import PLANNED, READY, STARTING
+from poolifier.scheduler.scheduler import Scheduler
 
 __all__ = ["close", "finish", "start", "stop"]
 
@@ -18,8 +24,10 @@ __all__ = ["close", "finish", "start", "stop"]
 async def start(driver: Driver) -> None:
     """Starts the minimum of workers and waits until they are ready, or raises what kept one from it."""
     await driver.backend.start(driver)
+    driver.ready = driver.loop.create_future()
     try:
-        await driver.begin()
+        driver.changed(driver.scheduler.start)
+        await driver.ready
     finally:
         driver.ready = None
 
@@ -31,7 +39,12 @@ async def finish(driver: Driver, seconds: float) -> bool:
 
 async def stop(driver: Driver, seconds: float, grace: float) -> None:
     """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
-    driver.end()
+    driver.scheduler.close()
+    driver.room.close()
+    driver.functions.close(destroyed())
+    if driver.ready is not None and not driver.ready.done():
+        driver.ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
+    driver.changed(lambda now: _let_go(driver.scheduler, now))
     # However long the grace, some of the time is left to see off those that have to be killed.
     grace = min(grace, seconds / 2)
     if not await _wait_until(driver, lambda: not driver.channels, grace):
@@ -44,6 +57,18 @@ async def close(driver: Driver) -> None:
     """Lets go of the backend and of the timer."""
     driver.rest()
     await driver.backend.close()
+
+
+def _let_go(scheduler: Scheduler, now: float) -> None:
+    """Ends all tasks, and asks the workers to leave."""
+    scheduler.drop_all(now)
+    for node in list(scheduler.sizing.nodes.values()):
+        if node.state == READY:
+            scheduler.retire(node, now)
+        elif node.state == STARTING:
+            scheduler.effects.append(KillWorker(node))
+        elif node.state == PLANNED:
+            scheduler.worker_lost(node.id, WorkerExit(), now)
 
 
 async def _wait_until(driver: Driver, condition: Callable[[], bool], seconds: float) -> bool:
