@@ -7,7 +7,6 @@ nowhere else, so nothing is locked.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf
@@ -47,8 +46,6 @@ from poolifier.scheduler.functions import Function
 from poolifier.scheduler.node import STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import SENT, Task, TaskExtra
-
-_logger = logging.getLogger("poolifier")
 
 
 class Driver:

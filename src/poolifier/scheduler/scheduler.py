@@ -29,7 +29,7 @@ from poolifier.scheduler.edges import Edges
 from poolifier.scheduler.effects import AbortTask, CancelTask, Effect, Emit
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME, Functions
 from poolifier.scheduler.limits import Limits
-from poolifier.scheduler.node import READY, Node
+from poolifier.scheduler.node import Node
 from poolifier.scheduler.placement import AHEAD, Placement
 from poolifier.scheduler.queues import TaskQueue
 from poolifier.scheduler.recycling import Recycling
@@ -37,6 +37,7 @@ from poolifier.scheduler.sizing import Sizing
 from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
 from poolifier.scheduler.timetable import Timetable
 from poolifier.scheduler.turnover import Turnover
+from poolifier.scheduler.unstarted import Unstarted
 from poolifier.scheduler.usage import PENDING
 from poolifier.scheduler.workforce import Workforce
 from poolifier.task_functions import TaskFunctionProperties
@@ -85,6 +86,7 @@ class Scheduler:
         self.ready_count = 0
         self.strategy_retries: int = 0
         self._turnover = Turnover(self)
+        self._unstarted = Unstarted(self, self._turnover)
         self._timetable = Timetable(self)
         self._changes = Changes(self)
 
@@ -201,7 +203,7 @@ class Scheduler:
             return self.task_failed(node, sequence, run_time, active, now)
         if run_time > 0.0:
             return self.task_done(node, sequence, run_time, active, now)
-        self._end_unstarted(node, sequence, now)
+        self._unstarted.end(node, sequence, now)
         return None
 
     def task_unsendable(self, node: Node, sequence: int, now: float) -> Task | None:
@@ -210,37 +212,12 @@ class Scheduler:
         if task is None:
             return None
         wanted = task.state == SENT
-        self._end_unstarted(node, sequence, now)
+        self._unstarted.end(node, sequence, now)
         return task if wanted else None
 
     def tasks_returned(self, node: Node, sequences: list[int], now: float) -> None:
         """A worker hands back tasks that it has not started: they are queued again, as old as they are."""
-        # The youngest first, so that each goes to the head of its lane.
-        for sequence in sorted(sequences, reverse=True):
-            task = node.sent.get(sequence)
-            if task is None:
-                continue
-            if task.state == ABORTING:
-                self._end_unstarted(node, sequence, now)
-                continue
-            del node.sent[sequence]
-            if node.limited:
-                self.limits.gone(node, task)
-                self.limits.advanced(node, now)
-            node.ahead = node.ahead - task.estimate if node.sent else 0.0
-            task.state = QUEUED
-            task.sequence = 0
-            if node.state == READY:
-                node.queue.push(task)
-            else:
-                node.load -= 1
-                self.place(task, now)
-        if node.state == READY:
-            self.placement.press(node)
-            self.placement.refill(node, now)
-        self.placement.feed_all(now)
-        self._turnover.hand_over(node, now)
-        self.report()
+        self._unstarted.returned(node, sequences, now)
 
     def abort(self, task: Task, now: float) -> None:
         """The caller does not want the task any more. O(1) amortised; does nothing once it has ended."""
@@ -407,21 +384,6 @@ class Scheduler:
         if sizing.growable or not self.workforce.ever_grown:
             return True
         return bool(sizing.by_slot) if slots is None else not slots.isdisjoint(sizing.by_slot)
-
-    def _end_unstarted(self, node: Node, sequence: int, now: float) -> None:
-        """Ends a task that the worker has not run: aborted where that was asked for, else failed."""
-        task = node.sent.pop(sequence)
-        usage = node.usage.of(task.function)
-        if task.state == ABORTING:
-            self.books.drop(task, usage)
-        else:
-            self.books.drop_surplus(task)
-            usage.failed += 1
-        task.state = ENDED
-        self.placement.freed(node, task, now)
-        if self.edges.changed:
-            self._turnover.hand_over(node, now)
-            self.report()
 
     def report(self) -> None:
         """Turns states that have changed into events. For the scheduler's own parts."""
