@@ -120,8 +120,9 @@ def judged(task, future, *, limited, cancelled):
     return "raised"
 
 
-async def endure_unruliness(guard, kind, functions, path, *, grows, harmed, enough, seed):
-    """Windows of tasks until `enough(workers gone)`; returns how each ended, and how many workers went."""
+async def endure_unruliness(guard, kind, functions, path, *, grows, seconds, seed):
+    """Windows of tasks for so long, until two workers went; returns how each task ended, and how many workers went."""
+    began = time.monotonic()
     chance = random.Random(seed)
     log = StartLog(path)
     concurrency = 3 if functions == "async" else 1
@@ -136,8 +137,8 @@ async def endure_unruliness(guard, kind, functions, path, *, grows, harmed, enou
     async with make() as pool:
         pool.emitter.on("worker_exit", exits.append)
         caller = Caller(pool, guard, chance, log)
-        async with Chaos(pool, ["kill", "pause"], every=(0.05, 0.3), seed=seed) if harmed else nullcontext():
-            while not enough(len(exits)):
+        async with Chaos(pool, ["kill", "pause"], every=(0.05, 0.3), seed=seed) if kind.killable else nullcontext():
+            while len(exits) < 2 or time.monotonic() - began < seconds:
                 await caller.window()
                 guard.check()
                 guard.watched.clear()
@@ -149,7 +150,7 @@ async def endure_unruliness(guard, kind, functions, path, *, grows, harmed, enou
         gone = len(exits)
     log.close()
     crashed = [number for number, outcome in caller.ended.items() if outcome == "crashed"]
-    if not harmed:
+    if not kind.killable:
         # Only what shares its worker with one that is given up goes with it.
         assert len(crashed) <= gone * (concurrency - 1)
     assert len(caller.ended) == caller.tasks
@@ -178,19 +179,9 @@ SOME += [combination(kind, "async", grows=kind.name == "thread") for kind in LOC
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize(("kind", "functions", "grows"), SOME)
 def test_unruly_tasks_and_callers_who_change_their_minds(endure, tmp_path, kind, functions, grows):
-    began = time.monotonic()
-
     async def main(guard):
-        return await endure_unruliness(
-            guard,
-            kind,
-            functions,
-            tmp_path / "started",
-            grows=grows,
-            harmed=kind.killable,
-            enough=lambda gone: gone >= 2 and time.monotonic() - began > 1,
-            seed=7,
-        )
+        path = tmp_path / "started"
+        return await endure_unruliness(guard, kind, functions, path, grows=grows, seconds=1, seed=7)
 
     outcomes, _ = endure(main)
     assert {"done", "raised", "cancelled", "late"} <= set(outcomes)
@@ -229,19 +220,9 @@ def test_what_shares_an_event_loop_with_one_that_never_stops_may_clean_up(endure
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize(("kind", "functions", "grows"), ALL)
 def test_unruly_tasks_for_a_while(endure, tmp_path, capfd, kind, functions, grows):
-    began = time.monotonic()
-
     async def main(guard):
-        return await endure_unruliness(
-            guard,
-            kind,
-            functions,
-            tmp_path / "started",
-            grows=grows,
-            harmed=kind.killable,
-            enough=lambda gone: gone >= 2 and time.monotonic() - began > SECONDS,
-            seed=None,
-        )
+        path = tmp_path / "started"
+        return await endure_unruliness(guard, kind, functions, path, grows=grows, seconds=SECONDS, seed=None)
 
     outcomes, gone = endure(main, deadline=SECONDS + 120)
     with capfd.disabled():

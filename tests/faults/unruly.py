@@ -15,10 +15,7 @@ RAISED = {"raise": ValueError, "exit": SystemExit, "interrupt": KeyboardInterrup
 
 
 def work(task):
-    number, way, log = task
-    log.note(number)
-    if way in RAISED:
-        raise RAISED[way](number)
+    number, way = _begin(task)
     if way == "nap":
         time.sleep(0.001)
     elif way == "spin":
@@ -37,10 +34,7 @@ def work(task):
 
 
 async def work_async(task):
-    number, way, log = task
-    log.note(number)
-    if way in RAISED:
-        raise RAISED[way](number)
+    number, way = _begin(task)
     if way in ("nap", "spin"):
         await asyncio.sleep(0.001)
     elif way == "swallow":
@@ -88,6 +82,14 @@ async def count_async(task):
 
 
 FUNCTIONS = {"plain": {"work": work, "count": count}, "async": {"work": work_async, "count": count_async}}
+
+
+def _begin(task):
+    number, way, log = task
+    log.note(number)
+    if way in RAISED:
+        raise RAISED[way](number)
+    return number, way
 
 
 def _spin(seconds):
