@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.last_words import replies_left
+from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
 from poolifier.errors import SerializationError
 from poolifier.exchange import Items, WireTask, WorkerReady, WorkerSettings
@@ -28,14 +29,7 @@ from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.worker.ledger import ABORT, COUNT, LOADING, RUN_END, STARTED, Ledger
 
-__all__ = ["READ_SIZE", "Awaited", "WireChannel", "WireOwner"]
-
-READ_SIZE: Final = 4 * 1024
-"""Bytes to read at a time, large payloads excepted: some 100 replies.
-
-What has come from a worker is taken in portions, a turn of the event loop each. Every reply has its caller
-run, and submit anew, so all of them in one turn would keep the loop from everybody else for too long.
-"""
+__all__ = ["Awaited", "WireChannel", "WireOwner"]
 
 _DRAIN_LIMIT: Final = 1 << 16
 
@@ -48,11 +42,11 @@ class WireOwner(Protocol):
 
     Attributes:
         listener: Who is told what the workers say.
-        buffer: What all channels read into.
+        portions: What is taken in a turn of the event loop of all that they say.
     """
 
     listener: WorkerListener
-    buffer: memoryview
+    portions: Portions
 
 
 class Awaited(Protocol):
@@ -293,6 +287,14 @@ class WireChannel:
         self._interrupt()
 
     def _readable(self) -> None:
+        portions = self._owner.portions
+        if not portions.free(self._readable):
+            return
+        before = self._decoder.received
+        self._take()
+        portions.took(self._decoder.received - before)
+
+    def _take(self) -> None:
         if self._read() and self._decoder.more:
             self._read()
 
@@ -301,7 +303,7 @@ class WireChannel:
         if self._closed or self.garbled is not None:
             return False
         try:
-            payloads = self._decoder.read(self._sock, self._owner.buffer)
+            payloads = self._decoder.read(self._sock, self._owner.portions.buffer)
         except BlockingIOError:
             return False
         except FrameError as error:
@@ -341,7 +343,7 @@ class WireChannel:
         if self._closed or self.garbled is not None:
             return
         # Some of it may have arrived and not been read, where this loop was busy.
-        self._readable()
+        self._take()
         if self._closed or self.garbled is not None or not self._decoder.unfinished:
             return
         if self._decoder.received == received:

@@ -15,7 +15,7 @@ from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
 from poolifier.backends.launch import pickle_function, pickle_launch
-from poolifier.backends.wire_channel import READ_SIZE
+from poolifier.backends.portions import Portions
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.worker.ledger import Ledger, create_ledger
@@ -44,7 +44,7 @@ class InterpreterBackend:
 
     Attributes:
         listener: Who is told what happens.
-        buffer: What all channels read into.
+        portions: What is taken in a turn of the event loop of all that the workers say.
         grace: As given.
     """
 
@@ -57,7 +57,7 @@ class InterpreterBackend:
         thread_name: Callable[[int], str] = "poolifier-{}".format,
     ) -> None:
         self.listener: WorkerListener
-        self.buffer: memoryview = memoryview(b"")
+        self.portions: Portions
         self.grace = grace
         self._source = source
         self._initializer = initializer
@@ -80,7 +80,7 @@ class InterpreterBackend:
         self._interpreters = interpreters_module()
         self._launch = pickle_launch(self._source, self._initializer, self._initargs)
         self.listener = listener
-        self.buffer = memoryview(bytearray(READ_SIZE))
+        self.portions = Portions(asyncio.get_running_loop())
         self._started = True
 
     def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> InterpreterChannel:  # noqa: ARG002

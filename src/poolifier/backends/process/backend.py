@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from poolifier.backends.launch import pickle_function, pickle_launch
+from poolifier.backends.portions import Portions
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest
 from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
-from poolifier.backends.wire_channel import READ_SIZE
 from poolifier.errors import SerializationError, UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
@@ -50,7 +50,7 @@ class ProcessBackend:
         initargs: Sequence[Any] = (),
     ) -> None:
         self.listener: WorkerListener
-        self.buffer: memoryview = memoryview(b"")
+        self.portions: Portions
         self.copier: Copier
         self._source = source
         self._options = options
@@ -84,7 +84,7 @@ class ProcessBackend:
             raise
         server.prepare(self._setup())
         self.listener = listener
-        self.buffer = memoryview(bytearray(READ_SIZE))
+        self.portions = Portions(asyncio.get_running_loop())
         self.copier = Copier(asyncio.get_running_loop())
         self._output_buffer = bytearray(_OUTPUT_BUFFER)
         self._empty = asyncio.Event()
