@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future, InvalidStateError
-from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED
+from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,6 +23,21 @@ ResultT = TypeVar("ResultT")
 _GONE: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED})
 _DONE: Final = _GONE | {FINISHED}
 
+_making = threading.RLock()
+"""Held while a condition is made, and while a future is settled that has none."""
+
+
+class _Condition:
+    """Makes the condition of a future when somebody looks for it, which is before he waits or leaves a callback.
+
+    A condition is ten objects, and takes as long to make as all the rest of a call.
+    """
+
+    def __get__(self, future: CallFuture[Any], owner: type) -> threading.Condition:
+        with _making:
+            made: threading.Condition = vars(future).setdefault("_condition", threading.Condition())
+            return made
+
 
 class CallFuture(Future[ResultT]):
     """The result of a call: a `concurrent.futures.Future` whose `cancel` also stops a call that is running.
@@ -30,8 +46,14 @@ class CallFuture(Future[ResultT]):
     is cancelled from another thread meanwhile, the first one wins.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
+    _condition: Any = _Condition()
+
+    def __init__(self, engine: Engine) -> None:  # all that the class above sets, but for the condition
+        self._state = PENDING
+        self._result = None
+        self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
         self._engine = engine
         self._task: Task | None = None
         self._told = False
@@ -73,6 +95,8 @@ class CallFuture(Future[ResultT]):
 
     def result(self, timeout: float | None = None) -> ResultT:
         """As in the standard library; in a process that was forked from the executor's it raises `RuntimeError`."""
+        if self._state == FINISHED and self._exception is None:
+            return self._result  # type: ignore[return-value]
         if self._engine.forked and not self.done():
             raise self._engine.elsewhere()
         return super().result(timeout)
@@ -88,7 +112,8 @@ class CallFuture(Future[ResultT]):
     def set_result(self, result: Any) -> None:
         """The call returned."""
         try:
-            super().set_result(result)
+            if not self._settled(result, None):
+                super().set_result(result)
         except InvalidStateError:
             # It has just been cancelled, of which the engine is about to hear, unless a handler of signals
             # has raised before it could be told.
@@ -101,11 +126,22 @@ class CallFuture(Future[ResultT]):
         if exception is not None:
             exception = as_standard(exception)
         try:
-            super().set_exception(exception)
+            if not self._settled(None, exception):
+                super().set_exception(exception)
         except InvalidStateError:
             self._engine.drop(self)
         else:
             self._engine.ended(self)
+
+    def _settled(self, result: Any, exception: BaseException | None) -> bool:
+        """Settles it where nobody waits, has left a callback or cancelled it, for each of these makes the condition."""
+        with _making:
+            if "_condition" in vars(self) or self._state != PENDING:
+                return False
+            self._result = result
+            self._exception = exception
+            self._state = FINISHED
+        return True
 
     def tell_cancelled(self) -> bool:
         """Lets those who wait for it know that it was cancelled; returns False where they do."""

@@ -1,0 +1,65 @@
+"""The future itself: what it has of the standard library's, and who may look at it when."""
+
+import sys
+import threading
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, InvalidStateError, wait
+
+import pytest
+
+from poolifier.futures import ThreadPoolExecutor
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def test_it_has_all_that_the_class_above_sets(threads):
+    future = threads.submit(abs, -1)
+    assert set(vars(Future())) <= {*vars(future), "_condition"}
+    assert future._condition is future._condition
+    assert vars(future)["_condition"] is future._condition
+
+
+def test_nobody_who_only_asks_for_the_result_makes_a_condition(threads):
+    futures = [threads.submit(abs, -number) for number in range(100)]
+    wait(futures[-1:])
+    futures[-2].result(10)
+    settled = [future for future in futures if future.done()]
+    assert [future.result() for future in settled] == [future._result for future in settled]
+    assert any("_condition" not in vars(future) for future in settled)
+
+
+def test_it_is_settled_once(threads):
+    future = threads.submit(abs, -1)
+    assert future.result(10) == 1
+    with pytest.raises(InvalidStateError):
+        Future.set_result(future, 2)
+    with pytest.raises(InvalidStateError):
+        Future.set_exception(future, ValueError("late"))
+    assert (future.result(), future.exception()) == (1, None)
+
+
+def test_whoever_comes_while_it_is_settled_is_told(threads):
+    """Waiters, callbacks and cancellations race with the loop's thread, each of which may find no condition."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(600):
+            told = threading.Event()
+            future = threads.submit(abs, -number)
+            if number % 3 == 0:
+                future.add_done_callback(lambda _, told=told: told.set())
+                assert told.wait(10)
+                assert future.result() == number
+            elif number % 3 == 1:
+                assert wait([future], 10, FIRST_COMPLETED).done == {future}
+                assert future.result(0) == number
+            elif future.cancel():
+                with pytest.raises(CancelledError):
+                    future.result(10)
+            else:
+                assert future.result(0) == number
+    finally:
+        sys.setswitchinterval(interval)
