@@ -114,3 +114,46 @@ def test_current_task(make_pool):
     run(pool, 5, "a")
     assert [(task.id, task.name, task.abort_requested) for task in found] == [(5005, "a", False)]
     assert current_task() is None
+
+
+def test_an_abort_in_an_import_waits_and_the_next_code_of_the_task_is_told(make_pool, monkeypatch):
+    monkeypatch.setattr("poolifier.worker.session.importing", lambda _: not over)
+    looks = []
+    monkeypatch.setattr("poolifier.worker.session.look_until", looks.append)
+    over, raised = [], []
+
+    def task(_):
+        pool.ledger.slots[ABORT] = 1
+        for _ in range(3):
+            pool.poke()
+        (look,) = looks
+        assert look() is False
+        over.append(True)
+        try:
+            pool.poke()
+        except TaskAborted:
+            raised.append(pool.session.current)
+        assert look() is True
+
+    pool = make_pool(task)
+    run(pool, 1)
+    pool.session.flush()
+    assert raised == [1]
+    assert [reply[1] for reply in pool.replies()] == [ABORTED]
+
+
+def test_an_abort_that_was_held_back_to_the_end_leaves_the_next_task_alone(make_pool, monkeypatch):
+    monkeypatch.setattr("poolifier.worker.session.importing", lambda _: True)
+    looks = []
+    monkeypatch.setattr("poolifier.worker.session.look_until", looks.append)
+
+    def task():
+        pool.ledger.slots[ABORT] = 1
+        pool.poke()
+
+    pool = make_pool(task)
+    run(pool, 1)
+    assert looks[0]()
+    run(pool, 2)
+    pool.session.flush()
+    assert [reply[1] for reply in pool.replies()] == [DONE, DONE]

@@ -3,47 +3,75 @@
 One is *set* at some moment and *delivered* at a later one, when that thread runs its next Python
 instructions: at once, or never where it stays in C. Until then it can be cleared again. Who sets one
 must see to it that it is delivered, or cleared, before the code that it is meant for is left.
+
+None is set while the thread is in the middle of an import (see `worker.imports`). To see that, it is looked
+at the thread's stack. The thread runs on meanwhile, whenever this one has to let it: where it has got on, it is
+looked again. Nothing lets it between the last comparison and the call that sets the exception, for Python does so
+only at calls of its own functions, after other calls, and at the end of loops. So where it begins an import next, the
+exception is delivered before that has done anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from threading import get_ident
+
+from poolifier.backends import stacks
+from poolifier.worker.imports import importing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
 __all__ = ["clear_exception", "load", "set_exception"]
 
-_set: Callable[[int, type[BaseException] | None], object] | None = None
+_TRIES: Final = 10
+
+_ctypes: Any = None
+_set_async_exc: Any = None
 
 
 def load() -> bool:
     """Imports what the others need, which is not needed before the first abort. False where it is not there."""
-    global _set
-    if _set is None:
+    global _ctypes, _set_async_exc
+    if _set_async_exc is None:
         try:
             import ctypes
 
             set_async_exc: Any = ctypes.pythonapi.PyThreadState_SetAsyncExc
         except (ImportError, AttributeError):
             return False
-
-        def set_or_clear(ident: int, error: type[BaseException] | None) -> None:
-            # An empty `py_object` is the null pointer, which clears; None would be raised.
-            set_async_exc(ctypes.c_ulong(ident), ctypes.py_object() if error is None else ctypes.py_object(error))
-
-        _set = set_or_clear
+        _ctypes, _set_async_exc = ctypes, set_async_exc
     return True
 
 
-def set_exception(ident: int, error: type[BaseException]) -> None:
-    """Sets an exception in the thread of that identifier, instead of one that has not been delivered. Call `load`."""
-    assert _set is not None
-    _set(ident, error)
+def set_exception(ident: int, stack: int, error: type[BaseException]) -> bool:
+    """Sets an exception in the thread of that identifier and stack, instead of one that has not been delivered.
+
+    Returns false, and has not done so, where the thread is in the middle of an import. Call `load` before.
+    """
+    number, raised = _ctypes.c_ulong(ident), _ctypes.py_object(error)
+    if ident == get_ident():
+        if importing(sys._getframe()):
+            return False
+        _set_async_exc(number, raised)
+        return True
+    for _ in range(_TRIES):
+        frame = stacks.innermost(ident, stack)
+        if frame is None:
+            _set_async_exc(number, raised)
+            return True
+        at = frame.f_lasti
+        if importing(frame):
+            return False
+        if frame.f_lasti == at:
+            _set_async_exc(number, raised)
+            return True
+    return False
 
 
 def clear_exception(ident: int) -> None:
     """Clears what was set and has not been delivered. By that thread itself it is done once this returns."""
-    if _set is not None:
-        _set(ident, None)
+    if _set_async_exc is not None:
+        # An empty `py_object` is the null pointer, which clears; None would be raised.
+        _set_async_exc(_ctypes.c_ulong(ident), _ctypes.py_object())

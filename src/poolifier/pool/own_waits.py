@@ -10,13 +10,13 @@ taken to go on some time.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import as_completed, wait
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import ref
 
+from poolifier.backends.stacks import innermost
 from poolifier.backends.thread.channel import ThreadChannel
 from poolifier.backends.thread.worker import ThreadWorker
 from poolifier.pool.future import Waiter
@@ -85,13 +85,12 @@ def _waited_for(driver: Driver) -> list[Any]:
     scheduler = driver.scheduler
     if not scheduler.unfinished:
         return []
-    frames = sys._current_frames()
     nodes = list(scheduler.sizing.nodes.values())
     stuck: Stuck = {}
     for node in nodes:
         channel = driver.channels.get(node.id)
         if node.state == READY and isinstance(channel, ThreadChannel) and not channel.worker.outgoing:
-            waited = _stuck(channel.worker, frames, driver)
+            waited = _stuck(channel.worker, driver)
             if waited:
                 stuck[node.id] = (channel.worker, waited)
     if stuck and (len(stuck) < len(nodes) or len(nodes) < scheduler.sizing.maximum):
@@ -143,10 +142,10 @@ def _tasks_of(future: Any) -> list[Task]:
     return [] if task is None else [task]
 
 
-def _stuck(worker: ThreadWorker, frames: dict[int, FrameType], driver: Driver) -> list[Any]:
+def _stuck(worker: ThreadWorker, driver: Driver) -> list[Any]:
     """What keeps a worker from anything else, where that is its own pool."""
     if worker.task is not None:
-        futures = _futures_in(frames.get(worker.ident))
+        futures = _futures_in(innermost(worker.ident, worker.stack))
         return _all_of(futures, driver) if futures else []
     running = list(worker.running.values())
     if len(running) < worker.settings.concurrency:

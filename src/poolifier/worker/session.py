@@ -11,6 +11,8 @@ cannot wait it also sends a signal, the *poke*. Rules that make a poke safe at a
   is set before it raises. `current` is not 0 only inside the `try` that books what is raised on that
   task, so an abort never reaches another task.
 - A poke that arrives while another is served makes that one go round again.
+- In the middle of an import nothing is raised (see `imports`). The worker then pokes itself, from a thread of its
+  own, until the abort is raised or the task's code is over; what runs of the task after that looks at `poked`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from poolifier.errors import TaskAborted
@@ -31,6 +34,7 @@ from poolifier.wire.messages import WireReply
 from poolifier.wire.parcels import Packer, Payload, Unpacker
 from poolifier.wire.passing import Passing
 from poolifier.wire.remote_errors import encode_error
+from poolifier.worker.imports import importing, look_until
 from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
@@ -78,6 +82,7 @@ class Session:
     """
 
     __slots__ = (
+        "_held",
         "_listens",
         "_raised_limit",
         "_serving",
@@ -131,6 +136,7 @@ class Session:
         self.started_at: float = perf_counter()
         self.idle: float = 0.0
         self.cancel: Callable[[int], None] | None = None
+        self._held = 0
         self._listens = False
         self._serving = False
         self._raised_limit = 0
@@ -227,6 +233,9 @@ class Session:
                 sys.setrecursionlimit(limit)
         current = self.current
         if current and current != self.aborted and current in (self.wanted, self.ledger.slots[ABORT]):
+            if importing(sys._getframe()):
+                self._hold_back(current)
+                return
             self.aborted = current
             raise TaskAborted
 
@@ -358,6 +367,19 @@ class Session:
         if self.current and self.poked and not serving:
             self.serve()
         return result
+
+    def _hold_back(self, sequence: int) -> None:
+        self.poked = True
+        if self._held != sequence:
+            self._held = sequence
+            look_until(partial(self._poke_again, sequence))
+
+    def _poke_again(self, sequence: int) -> bool:
+        """Pokes this worker, unless the task's code or the abort is over. In a thread of its own."""
+        if self.aborted == sequence or (self.current != sequence and sequence not in self.streams):
+            return True
+        signal.pthread_kill(threading.main_thread().ident or 0, POKE)
+        return False
 
     def _drop(self, sequence: int) -> None:
         if sequence == self.current:

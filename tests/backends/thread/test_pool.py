@@ -229,3 +229,47 @@ asyncio.run(main())
 assert not {name for name in ("ctypes", "cloudpickle") if name in sys.modules} - before
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
+SLOW_MODULE = """
+import time
+from pathlib import Path
+here = Path(__file__).parent
+while not (here / "go").exists():
+    time.sleep(0.001)
+"""
+
+
+def import_slow(_):
+    import slow_to_import
+
+    return slow_to_import.here
+
+
+def waits_for_an_import(ident):
+    frame = sys._current_frames()[ident]
+    while frame is not None and "importlib._bootstrap" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None
+
+
+def test_a_task_that_waits_for_an_import_of_another_can_be_aborted(run, until, tmp_path, monkeypatch):
+    """Its exception would leave the lock of the module as it is, and whoever waits for that would wait for ever."""
+    (tmp_path / "slow_to_import.py").write_text(SLOW_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def main():
+        async with FixedThreadPool(4, import_slow, abort_grace=30) as pool:
+            futures = [pool.execute() for _ in range(4)]
+            workers = [channel.worker for channel in pool._driver.channels.values()]
+            await until(lambda: all(worker.task and waits_for_an_import(worker.ident) for worker in workers))
+            for future in futures[1:3]:
+                future.cancel()
+            (tmp_path / "go").touch()
+            assert await asyncio.gather(futures[0], futures[3]) == [tmp_path] * 2
+            assert await asyncio.gather(*(pool.execute() for _ in range(20))) == [tmp_path] * 20
+
+    try:
+        run(main())
+    finally:
+        sys.modules.pop("slow_to_import", None)

@@ -51,10 +51,10 @@ def test_no_exception_is_left_when_a_task_is_over(worker, monkeypatch, lateness)
     chance = random.Random(11)
     set_exception = interrupt.set_exception
 
-    def set_late(ident, error):
+    def set_late(ident, stack, error):
         if lateness:
             time.sleep(chance.random() * lateness)
-        set_exception(ident, error)
+        return set_exception(ident, stack, error)
 
     monkeypatch.setattr(interrupt, "set_exception", set_late)
     interrupt.load()

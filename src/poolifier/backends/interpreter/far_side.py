@@ -15,9 +15,11 @@ import socket
 import sys
 import threading
 
+from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.backends.interpreter.sources import SourceFinder
 from poolifier.exchange import WorkerSettings
+from poolifier.worker.imports import FIRST_PAUSE, longer
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
@@ -43,6 +45,7 @@ _BATCH: Final = 4096
 
 def main(channel: int, ledger_fd: int, control_fd: int, poking_fd: int) -> None:
     """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end."""
+    stacks.share()
     sys.meta_path.insert(0, SourceFinder())
     sock = socket.socket(fileno=channel)
     control_sock = socket.socket(fileno=control_fd)
@@ -74,6 +77,7 @@ class _Control:
         self._ledger = ledger
         self._session: InterpreterSession | None = None
         self._ending = False
+        self._pause = FIRST_PAUSE
         # No daemon, for interpreters with a lock of their own have none.
         self._thread = threading.Thread(target=self._run, name="poolifier-control")
         self._thread.start()
@@ -89,13 +93,17 @@ class _Control:
             raise ChannelLost
         report = sys.unraisablehook
 
+        def poke_soon() -> None:
+            with contextlib.suppress(OSError):
+                os.write(self._poking_fd, POKE)
+
         def listen(unraisable: sys.UnraisableHookArgs) -> None:
             if session.unheard(unraisable.exc_type):
-                with contextlib.suppress(OSError):
-                    os.write(self._poking_fd, POKE)
+                poke_soon()
             else:
                 report(unraisable)
 
+        session.poke_soon = poke_soon
         sys.unraisablehook = listen
         return session
 
@@ -122,10 +130,24 @@ class _Control:
                 self._sock.send(THREADS_LEFT)
         self._sock.close()
 
+    def _hear(self) -> bytes:
+        """Waits for what the pool says; while an abort is held, not for long."""
+        session = self._session
+        if session is None or not session.held:
+            self._pause = FIRST_PAUSE
+            self._sock.settimeout(None)
+        else:
+            self._sock.settimeout(self._pause)
+            self._pause = longer(self._pause)
+        try:
+            return self._sock.recv(_BATCH)
+        except TimeoutError:
+            return POKE
+
     def _run(self) -> None:
         with contextlib.suppress(OSError):
             self._sock.sendall(threading.get_native_id().to_bytes(IDENT_SIZE, "little"))
-            while said := self._sock.recv(_BATCH):
+            while said := self._hear():
                 if LEAVING in said:
                     self._ledger.slots[LEAVE] = 1
                 self._poked()

@@ -22,6 +22,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
 
+from poolifier.backends import stacks
 from poolifier.backends.interpreter.far_side import IDENT_SIZE, LEAVING, POKE, THREADS_LEFT
 from poolifier.backends.launch import search_path
 
@@ -63,6 +64,7 @@ class InterpreterHost:
         fds: tuple[int, int],
         ended: Callable[[BaseException | None], object],
     ) -> None:
+        stacks.share()
         self._interpreters = interpreters
         self._ended = ended
         self._lock = threading.Lock()

@@ -15,7 +15,8 @@ because it has served, then looks at `poked`. So one of them serves, and no poke
 (see `interrupt`), and only once for a task: `_fired` is that task from then on. The worker closes the
 window before it looks at `_fired`; where an exception was set, it clears it, unless it was delivered before.
 So an exception is set only while the worker is inside the two handlers around the code of the task that
-it is meant for, and none is left when it leaves them.
+it is meant for, and none is left when it leaves them. In the middle of an import none is set (see `interrupt`): the
+abort is *held*, and the control thread pokes itself until it is not.
 
 An exception that is delivered right after the worker has taken the window finds it closing it a second
 time. It is then not in there, nor held by the control thread, which shows in `_held`: that is odd from
@@ -37,10 +38,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from time import sleep
 
-from poolifier.backends import interrupt
+from poolifier.backends import interrupt, stacks
 from poolifier.errors import TaskAborted
 from poolifier.exchange import DONE, FAILED, WorkerSettings
 from poolifier.wire import codec, messages
+from poolifier.worker.imports import importing
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
@@ -95,7 +97,12 @@ class InterpreterLink(Link):
 
 
 class InterpreterSession(Session):
-    """A `Session` that a control thread serves. The worker's thread makes it."""
+    """A `Session` that a control thread serves. The worker's thread makes it.
+
+    Attributes:
+        held: Sequence of a task whose abort waits for the end of an import, or 0.
+        poke_soon: Has the control thread poke, from whatever thread.
+    """
 
     __slots__ = (
         "_begun",
@@ -106,8 +113,11 @@ class InterpreterSession(Session):
         "_loop",
         "_running",
         "_slots",
+        "_stack",
         "_unheard",
         "_window",
+        "held",
+        "poke_soon",
     )
 
     def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
@@ -118,6 +128,9 @@ class InterpreterSession(Session):
         self._held = 0
         self._begun = 0
         self._ident = threading.get_ident()
+        self._stack = stacks.own_stack()
+        self.held: int = 0
+        self.poke_soon: Callable[[], object] = self.poke
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Iterable[int] = ()
         self._slots = ledger.slots
@@ -181,9 +194,12 @@ class InterpreterSession(Session):
             self._take_window(sequence)
             try:
                 if self._attend(sequence):
-                    # Raised here, so no other is to be set.
-                    self._fired = sequence
-                    wanted = True
+                    if importing(sys._getframe()):
+                        self.poke_soon()
+                    else:
+                        # Raised here, so no other is to be set.
+                        self._fired = sequence
+                        wanted = True
             finally:
                 self._window[sequence] = True
             # One may have come while the control thread could not take the window.
@@ -277,6 +293,8 @@ class InterpreterSession(Session):
         self._held += 1
         try:
             sequence = self._current
+            if self._fired == self.held or (sequence != self.held and self.held not in self.streams):
+                self.held = 0
             if sequence and self._window.pop(sequence, None) is not None:
                 self._serve_beside(sequence)
         finally:
@@ -289,8 +307,10 @@ class InterpreterSession(Session):
     def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
-                interrupt.set_exception(self._ident, TaskAborted)
-                self._fired = sequence
+                if interrupt.set_exception(self._ident, self._stack, TaskAborted):
+                    self._fired = sequence
+                else:
+                    self.held = sequence
         finally:
             self._window[sequence] = True
 

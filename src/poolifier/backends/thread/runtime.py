@@ -33,6 +33,20 @@ def run_thread(
     """Runs a worker in the calling thread; `ready` and `ended` are called on the pool's event loop."""
     worker.enter()
     try:
+        _run(worker, source, initializer, initargs, ready, ended)
+    finally:
+        worker.leave()
+
+
+def _run(
+    worker: ThreadWorker,
+    source: WorkerSource,
+    initializer: Callable[..., object] | None,
+    initargs: Sequence[Any],
+    ready: Callable[[WorkerReady], object],
+    ended: Callable[[BaseException | None], object],
+) -> None:
+    try:
         declared = source.load()
         worker.registry = registry = worker.hold(declared)
         if initializer is not None:

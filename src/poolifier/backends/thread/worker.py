@@ -19,6 +19,8 @@ that the code of a task is entered only one of them can.
   and *settles*: it waits for `fired`, so the exception has been set, and clears it, unless it was delivered
   before. Only then does it leave the handlers around the task.
 - The worker got it: the channel finds nothing to interrupt, and no exception is set.
+- The channel got it, and finds the task in the middle of an import: it puts it back, and a thread of its own
+  tries again, as the channel would, until it finds it gone.
 
 So an exception is set only while the worker is inside these handlers, at most one for each task, and
 none is left when it leaves them. A delivery while the worker settles is caught by the outer one of two
@@ -38,15 +40,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from queue import SimpleQueue
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
-from poolifier.backends import interrupt
+from poolifier.backends import interrupt, stacks
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.worker.current_task import Found
+from poolifier.worker.imports import look_until
 from poolifier.worker.registry import Registry
 
 if TYPE_CHECKING:
@@ -88,6 +92,7 @@ class ThreadWorker:
         wake: Lets the worker look again, from any thread.
         cancel: Cancels a task in the worker's event loop, from any thread; None where there is none.
         ident: The thread's identifier.
+        stack: What its stack is found by (see `stacks`), or 0.
         times: Seconds with and without work when replies were last sent.
         worker_id: Its number in its pool. (Loop.)
     """
@@ -113,6 +118,7 @@ class ThreadWorker:
         "running",
         "settings",
         "spoke",
+        "stack",
         "started",
         "stopping",
         "streams",
@@ -153,6 +159,7 @@ class ThreadWorker:
         self.wake: Callable[[], object] = self.wake_thread
         self.cancel: Callable[[int], object] | None = None
         self.ident: int = 0
+        self.stack: int = 0
         self.times: tuple[float, float] = (0.0, 0.0)
         self.worker_id: int = 0
 
@@ -167,10 +174,8 @@ class ThreadWorker:
         able = interrupt.load()
         self.wanted.add(sequence)
         if able and self.window.pop(sequence, None) is not None:
-            try:
-                interrupt.set_exception(self.ident, TaskAborted)
-            finally:
-                self.fired = sequence
+            if not self._interrupt(sequence):
+                look_until(partial(self._interrupt_later, sequence))
         elif self.cancel is not None:
             self.cancel(sequence)
         # Where it waits for a reader there is nothing to interrupt.
@@ -188,6 +193,22 @@ class ThreadWorker:
     def wake_thread(self) -> None:
         """Ends `rest`."""
         self._tokens.put(None)
+
+    def _interrupt(self, sequence: int) -> bool:
+        """Interrupts the code whose window the caller has got, unless that is in the middle of an import."""
+        done = True
+        try:
+            done = interrupt.set_exception(self.ident, self.stack, TaskAborted)
+        finally:
+            if done:
+                self.fired = sequence
+            else:
+                self.window[sequence] = True
+        return done
+
+    def _interrupt_later(self, sequence: int) -> bool:
+        """The import has ended, or the code has; in a thread of its own."""
+        return self.window.pop(sequence, None) is None or self._interrupt(sequence)
 
     def _waiting(self) -> list[WireTask]:
         while True:
@@ -219,17 +240,24 @@ class ThreadWorker:
             return
         if leave and self.began != sequence:
             self.started = sequence - 1
-        if self.window.pop(sequence, None) is not None:
+        if self._take_window(sequence):
             # The channel comes too late to set an exception, so none is waited for.
             self.fired = sequence
         raise TaskAborted
 
     def settle(self, sequence: int) -> None:
         """Called where the window was found empty: returns when no exception is on its way any more."""
-        while self.fired != sequence:
+        if not self._take_window(sequence):
+            interrupt.clear_exception(self.ident)
+            self.aborted = sequence
+
+    def _take_window(self, sequence: int) -> bool:
+        """Returns with the window out: false where an exception was set, and true where none will be."""
+        while self.window.pop(sequence, None) is None:
+            if self.fired == sequence:
+                return False
             sleep(0)  # the other side is between two of its statements
-        interrupt.clear_exception(self.ident)
-        self.aborted = sequence
+        return True
 
     def reply(self, reply: Reply) -> None:
         """Books a reply; the loop sees it when it next fetches."""
@@ -266,6 +294,8 @@ class ThreadWorker:
 
     def rest(self) -> None:
         """Waits until woken."""
+        if stacks.shared and not self.stack:
+            self.stack = stacks.own_stack()
         began = perf_counter()
         self._tokens.get()
         self._idle += perf_counter() - began
@@ -303,5 +333,10 @@ class ThreadWorker:
     def enter(self) -> None:
         """The calling thread is the worker's from now on."""
         self.ident = threading.get_ident()
+        self.stack = stacks.own_stack()
         self._started_at = perf_counter()
         self._idle = 0.0
+
+    def leave(self) -> None:
+        """The calling thread is about to end."""
+        self.stack = 0

@@ -1,0 +1,74 @@
+"""The stacks of other threads of this interpreter.
+
+`sys._current_frames` tells them, but it also touches those of other interpreters, which run meanwhile under locks of
+their own: a process that has any does not survive that. There a thread has to say beforehand what its stack is found
+by. That takes ctypes, which takes some milliseconds to import.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, Final
+
+__all__ = ["innermost", "own_stack", "share"]
+
+_INTERPRETERS: Final = ("_interpreters", "_xxsubinterpreters")
+"""What other interpreters are made by, whoever makes them."""
+
+shared: bool = False
+"""There may be other interpreters in this process."""
+
+_own: Any = None
+_frame_of: Any = None
+
+
+def share() -> None:
+    """There are other interpreters in this process, or there will be."""
+    global shared
+    shared = True
+
+
+def own_stack() -> int:
+    """What the calling thread's stack is found by, as long as it lives; 0 where that is not needed, or cannot be."""
+    global _own, _frame_of
+    if _is_alone() or not _has_lock():
+        return 0
+    if _frame_of is None:
+        try:
+            import ctypes
+
+            own: Any = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThreadState_Get", ctypes.pythonapi))
+            frame_of: Any = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(
+                ("PyThreadState_GetFrame", ctypes.pythonapi)
+            )
+        except (ImportError, AttributeError):
+            return 0
+        _own, _frame_of = own, frame_of
+    found: int = _own()
+    return found
+
+
+def innermost(ident: int, stack: int) -> FrameType | None:
+    """The frame in which a thread is that has not ended; None where that cannot be told."""
+    if stack:
+        try:
+            frame: FrameType = _frame_of(stack)
+        except ValueError:  # it runs no Python code
+            return None
+        return frame
+    return sys._current_frames().get(ident) if _is_alone() and _has_lock() else None
+
+
+def _is_alone() -> bool:
+    """Whether this is the only interpreter of the process."""
+    return not shared and not any(name in sys.modules for name in _INTERPRETERS)
+
+
+def _has_lock() -> bool:
+    """Whether other threads stand still while this one looks at them."""
+    enabled: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return enabled

@@ -1,0 +1,58 @@
+"""An abort does not strike in the middle of an import: it is held back until that is over.
+
+Python does not recover from an exception in there. It forgets the package and keeps those of its modules that
+were done, and many a package cannot be imported again like that; or the lock of a module is left as it was, and
+whoever imports that next waits for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from _thread import start_new_thread
+from collections.abc import Callable
+from time import sleep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Final
+
+__all__ = ["FIRST_PAUSE", "importing", "longer", "look_until"]
+
+FIRST_PAUSE: Final = 0.001
+"""Seconds after which it is looked for the first time whether an import has ended."""
+
+_LONGEST_PAUSE: Final = 0.05
+
+_IMPORT_SYSTEM: Final = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"})
+
+
+def importing(frame: FrameType | None) -> bool:
+    """Whether code that stands in this frame is part of an import: of its beginning, its end or a module's body."""
+    while frame is not None:
+        if frame.f_code.co_filename in _IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def longer(pause: float) -> float:
+    """How long to wait after that pause: at first to be there when a short import ends, later not to cost much."""
+    return min(pause * 1.1, _LONGEST_PAUSE)
+
+
+def look_until(over: Callable[[], bool]) -> None:
+    """Calls back from a thread of its own, now and then, until that returns true. Safe in a signal handler."""
+
+    def look() -> None:
+        pause = FIRST_PAUSE
+        while True:
+            sleep(pause)
+            if over():
+                return
+            pause = longer(pause)
+
+    # Not by `threading`, whose locks may be held by what was interrupted. Where there is no room for a thread, the
+    # abort stays held back, and patience with the task ends as ever.
+    with contextlib.suppress(RuntimeError):
+        start_new_thread(look, ())

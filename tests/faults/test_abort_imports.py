@@ -1,0 +1,87 @@
+"""Aborts at random moments of tasks that do little but import: each module is whole afterwards, or has not begun."""
+
+import asyncio
+import random
+import sys
+import time
+from importlib import import_module
+
+import pytest
+
+from poolifier import FixedInterpreterPool, FixedProcessPool, FixedThreadPool
+
+POOLS = [FixedProcessPool, FixedThreadPool]
+if sys.version_info >= (3, 13):
+    POOLS.append(FixedInterpreterPool)
+
+PACKAGES = 600
+WORKERS = 2
+
+
+def load(number):
+    """Imports a package of three modules, and works for a moment before and after."""
+    _work(number % 40)
+    import_module(f"shipped_{number}")
+    _work(number % 60)
+    return number
+
+
+def _work(steps):
+    for step in range(steps):
+        if step % 20 == 19:
+            time.sleep(0.0001)
+
+
+def broken(_):
+    """The modules that are there and not whole, or whose package is gone."""
+    # All that are sent to a worker look at the same modules; the nap spreads them over the workers.
+    time.sleep(0.01)
+    names = [name for name in sys.modules if name.startswith("shipped_")]
+    return [
+        name
+        for name in names
+        if not hasattr(sys.modules[name], "done") or not hasattr(sys.modules.get(name.partition(".")[0]), "done")
+    ]
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    for number in range(PACKAGES):
+        package = tmp_path / f"shipped_{number}"
+        package.mkdir()
+        (package / "__init__.py").write_text("from . import first, second\ntotal = sum(range(2000))\ndone = True\n")
+        (package / "first.py").write_text("total = sum(i for i in range(1000))\ndone = True\n")
+        (package / "second.py").write_text("from .first import total\ntotal += len(sorted(range(1000)))\ndone = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in [name for name in sys.modules if name.startswith("shipped_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("pool_class", POOLS)
+@pytest.mark.usefixtures("packages", "no_leaks")
+def test_no_module_is_broken(run, until, pool_class):
+    chance = random.Random(31)
+
+    async def main():
+        async with pool_class(WORKERS, {"load": load, "broken": broken}, abort_grace=30) as pool:
+            workers = {node.id for node in pool.worker_nodes}
+            waiting = iter(range(PACKAGES))
+
+            async def client():
+                for number in waiting:
+                    future = pool.execute(number, "load")
+                    await asyncio.wait([future], timeout=chance.random() / 100)
+                    if not future.cancel():
+                        assert await future == number
+
+            await asyncio.gather(*(client() for _ in range(WORKERS)))
+            await until(lambda: not pool.info.executing_tasks)
+            assert pool.info.failed_tasks == 0
+            assert pool.info.aborted_tasks > PACKAGES / 20
+            assert await asyncio.gather(*(pool.execute(None, "broken") for _ in range(20))) == [[]] * 20
+            # What was not begun can be, and what was broken could not.
+            assert await pool.map_execute(range(PACKAGES), "load") == list(range(PACKAGES))
+            assert {node.id for node in pool.worker_nodes} == workers, "an abort ended a worker"
+
+    run(main(), deadline=120)
