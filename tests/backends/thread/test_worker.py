@@ -10,7 +10,7 @@ import pytest
 
 from poolifier.backends import interrupt
 from poolifier.backends.thread.invoke import guarded, run_plain
-from poolifier.backends.thread.worker import LEAVE, ThreadWorker
+from poolifier.backends.thread.worker import LEAVE, MESSAGE, ThreadWorker
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, DONE, FAILED, MAPPED, InContext, Items, WorkerSettings
 from poolifier.worker.registry import Entry
@@ -177,3 +177,64 @@ def test_an_error_keeps_no_frame_of_the_worker(worker):
 
     ((_, _, error),) = run(worker, (1, "f", 0, 1), fail)
     assert error.__traceback__.tb_frame.f_code is fail.__code__
+
+
+class Careless(ThreadWorker):
+    """Its task is aborted at the worst moment: the loop counts as called, and has not been."""
+
+    def __init__(self, calls):
+        super().__init__(NoLoop(), lambda: None, WorkerSettings())
+        self.enter()
+        self.calls = calls
+        self.when = None
+
+    @property
+    def _fetch(self):
+        if self.when is not None:
+            self.abort(self.when)
+        return None
+
+    @_fetch.setter
+    def _fetch(self, _):
+        pass
+
+    def call_loop(self, callback, *arguments):
+        self.calls.append(callback)
+
+
+def test_an_abort_while_a_task_speaks_does_not_keep_the_loop_from_fetching():
+    calls, stopped = [], []
+    worker = Careless(calls)
+
+    def speak():
+        try:
+            worker.say("hello")
+        except TaskAborted:
+            stopped.append(len(calls))
+            raise
+
+    worker.when = 1
+    assert [status for _, status, _ in run(worker, (1, "f", None, 1), speak)] == [MESSAGE, ABORTED]
+    assert stopped == [1], "it is raised once all is said"
+    worker.when, worker.notified = None, False
+    assert [status for _, status, _ in run(worker, (2, "f", None, 2), speak)] == [MESSAGE, DONE]
+    assert len(calls) == 2
+
+
+def test_a_task_that_speaks_in_the_middle_of_an_import_is_aborted_after_it(worker, monkeypatch):
+    held, over = [], []
+    monkeypatch.setattr("poolifier.backends.thread.worker.importing", lambda _: not over)
+    monkeypatch.setattr("poolifier.backends.interrupt.importing", lambda _: not over)
+    monkeypatch.setattr("poolifier.backends.thread.worker.look_until", held.append)
+
+    def speak():
+        worker.abort(1)
+        worker.say("first")
+        worker.say("second")
+        over.append(True)
+        worker.say("third")
+
+    statuses = [status for _, status, _ in run(worker, (1, "f", None, 1), speak)]
+    assert statuses == [MESSAGE, MESSAGE, MESSAGE, ABORTED]
+    (look,) = held
+    assert look(), "there is nothing left to interrupt"

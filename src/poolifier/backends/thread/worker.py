@@ -19,8 +19,10 @@ that the code of a task is entered only one of them can.
   and *settles*: it waits for `fired`, so the exception has been set, and clears it, unless it was delivered
   before. Only then does it leave the handlers around the task.
 - The worker got it: the channel finds nothing to interrupt, and no exception is set.
-- The channel got it, and finds the task in the middle of an import: it puts it back, and a thread of its own
-  tries again, as the channel would, until it finds it gone.
+- The channel got it, and finds the task in the middle of an import: it puts it back, and has a thread of its own
+  try again until that has worked or the task is over.
+- The task's code takes it out itself for as long as it does what must not be interrupted (see `_tell`), and looks
+  at `wanted` after it has put it back.
 
 So an exception is set only while the worker is inside these handlers, at most one for each task, and
 none is left when it leaves them. A delivery while the worker settles is caught by the outer one of two
@@ -36,6 +38,7 @@ at it after it has put its sequence into the window. One of them sees the other.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -50,7 +53,7 @@ from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.worker.current_task import Found
-from poolifier.worker.imports import look_until
+from poolifier.worker.imports import importing, look_until
 from poolifier.worker.registry import Registry
 
 if TYPE_CHECKING:
@@ -98,7 +101,9 @@ class ThreadWorker:
     """
 
     __slots__ = (
+        "_deciding",
         "_fetch",
+        "_held",
         "_idle",
         "_loop",
         "_started_at",
@@ -138,6 +143,8 @@ class ThreadWorker:
         self._tokens: SimpleQueue[None] = SimpleQueue()
         self._started_at = perf_counter()
         self._idle = 0.0
+        self._deciding: list[None] = []
+        self._held = 0
         self.settings: WorkerSettings = settings
         self.context: Context = Context()
         self.inbox: deque[WireTask] = deque()
@@ -173,10 +180,7 @@ class ThreadWorker:
         # Before an exception can be on its way, for importing may fail.
         able = interrupt.load()
         self.wanted.add(sequence)
-        if able and self.window.pop(sequence, None) is not None:
-            if not self._interrupt(sequence):
-                look_until(partial(self._interrupt_later, sequence))
-        elif self.cancel is not None:
+        if not (able and self._interrupt(sequence)) and self.cancel is not None:
             self.cancel(sequence)
         # Where it waits for a reader there is nothing to interrupt.
         self.wake()
@@ -195,20 +199,37 @@ class ThreadWorker:
         self._tokens.put(None)
 
     def _interrupt(self, sequence: int) -> bool:
-        """Interrupts the code whose window the caller has got, unless that is in the middle of an import."""
-        done = True
+        """Interrupts the code of a plain task, if it runs: now, or once it imports nothing."""
+        self._deciding.append(None)
         try:
-            done = interrupt.set_exception(self.ident, self.stack, TaskAborted)
+            if self.window.pop(sequence, None) is None:
+                return False
+            done = True
+            try:
+                done = interrupt.set_exception(self.ident, self.stack, TaskAborted)
+            finally:
+                if done:
+                    self.fired = sequence
+                else:
+                    self.window[sequence] = True
+            if not done:
+                self._hold_back(sequence)
+            return True
         finally:
-            if done:
-                self.fired = sequence
-            else:
-                self.window[sequence] = True
-        return done
+            self._deciding.pop()
 
-    def _interrupt_later(self, sequence: int) -> bool:
-        """The import has ended, or the code has; in a thread of its own."""
-        return self.window.pop(sequence, None) is None or self._interrupt(sequence)
+    def _hold_back(self, sequence: int) -> None:
+        if self._held != sequence:
+            self._held = sequence
+            look_until(partial(self._interrupted, sequence))
+
+    def _interrupted(self, sequence: int) -> bool:
+        """Tries again, unless the task's code is over; whether that was it. In a thread of its own."""
+        task = self.task
+        if task is not None and task[0] == sequence and self.fired != sequence:
+            self._interrupt(sequence)
+            return self.fired == sequence
+        return True
 
     def _waiting(self) -> list[WireTask]:
         while True:
@@ -327,8 +348,40 @@ class ThreadWorker:
     def say(self, message: Any) -> None:
         """Sends a message of a task function, from any thread."""
         self.spoke = True
-        self.outgoing.append((0, MESSAGE, message, 0.0))
-        self.flush()
+        self._tell((0, MESSAGE, message, 0.0))
+
+    def _tell(self, word: Reply) -> None:
+        """Sends a word, from whatever thread: were a task interrupted in here, no reply might ever be fetched again.
+
+        Raises:
+            TaskAborted: The calling task was to stop meanwhile.
+        """
+        sequence = self._shut()
+        try:
+            self.outgoing.append(word)
+            self.flush()
+        finally:
+            if sequence:
+                self.window[sequence] = True
+        if sequence and sequence in self.wanted and self.window.pop(sequence, None) is not None:
+            if importing(sys._getframe()):
+                self.window[sequence] = True
+                self._hold_back(sequence)
+            else:
+                self.fired = sequence
+                raise TaskAborted
+
+    def _shut(self) -> int:
+        """Takes the window out for the code that calls, and returns its sequence; 0 where there is none."""
+        task = self.task
+        if task is None or threading.get_ident() != self.ident:
+            return 0
+        while self.window.pop(task[0], None) is None:
+            if not self._deciding:
+                # This is no code that can be interrupted, or that has been.
+                return 0
+            sleep(0)  # what was decided is delivered here
+        return task[0]
 
     def enter(self) -> None:
         """The calling thread is the worker's from now on."""
