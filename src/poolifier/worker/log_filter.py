@@ -12,8 +12,8 @@ __all__ = ["TaskLogFilter"]
 class TaskLogFilter(logging.Filter):
     """Gives every record `worker_id`, `task_id` and `task_name`, for formats that have them.
 
-    Records that processes and interpreters have sent have them. What a task logs in a thread of this process gets
-    those of its task, and everything else gets None. Add it to a handler: `handler.addFilter(TaskLogFilter())`.
+    Records that processes, interpreters and actors have sent have them. What a task logs in a thread of this process
+    gets those of its task, and everything else gets None. Add it to a handler: `handler.addFilter(TaskLogFilter())`.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -2,7 +2,8 @@
 
 A handler on the worker's root logger does it (see `relay_handler`), as soon as there is a root logger: workers
 start in less time without `logging`, so it is not imported here but looked out for. Before a logging call
-returns, its record is in the worker's channel, from where not even the worker's death takes it back.
+returns, its record is in the worker's channel, from where not even the worker's death takes it back (or, in an actor
+of Ray, among what it answers next).
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from poolifier.exchange import (
 )
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
+from poolifier.worker import relay
 from poolifier.worker.memory import resident_memory
 
 __all__ = ["ADDED", "CALLS", "LEFT", "READY", "PoolActor"]
@@ -80,6 +81,7 @@ class PoolActor:
         self._arriving = threading.Lock()
         self._additions: list[tuple[str, bytes]] | None = []
         self._worker = ActorWorker(self._wake, settings)
+        relay.connect(self._worker.log, settings.log_levels, settings.log_disabled)
         threading.Thread(target=self._run, args=(launch,), name="poolifier-worker", daemon=True).start()
 
     def exchange(self, number: int, said: bytes, refs: Sequence[Any] = ()) -> Any:

@@ -26,11 +26,14 @@ from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
 from poolifier.backends.ray.arrivals import Arrivals, tell
 from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, is_light
 from poolifier.backends.ray.reasons import reason_of
+from poolifier.backends.ray.worker import LOGGED
 from poolifier.backends.thread.worker import MESSAGE
 from poolifier.errors import SerializationError
 from poolifier.exchange import Items, Reply, WireTask, WorkerExit, WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
+from poolifier.wire.frames import HEADER, FrameError
+from poolifier.wire.log_records import unpack_record
 from poolifier.wire.remote_errors import decode_error
 
 __all__ = ["RayChannel"]
@@ -275,6 +278,8 @@ class RayChannel:
             except BaseException as error:  # noqa: BLE001 - whoever listens is told instead
                 said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
             listener.worker_message(self._worker_id, said)
+        elif status == LOGGED:
+            self._hear_record(value)
         elif status == READY:
             ready = pickle.loads(value)
             self._pid = ready.pid
@@ -286,6 +291,15 @@ class RayChannel:
         elif status == LEFT:
             self._left = True
             self._error = None if value is None else decode_error(value)
+
+    def _hear_record(self, frame: bytes) -> None:
+        try:
+            _, body = messages.read(memoryview(frame)[HEADER.size :])
+            attributes = unpack_record(body)
+        except FrameError as error:
+            self._lost(error)
+            return
+        self._owner.listener.worker_logged(self._worker_id, attributes)
 
     # ---- the end ----------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from time import monotonic, sleep
+from typing import Any, Final, cast
 
 from poolifier.backends.ray.functions import wrap
 from poolifier.backends.thread.worker import MESSAGE, ThreadWorker
@@ -14,7 +15,17 @@ from poolifier.task_functions import Worker
 from poolifier.wire import codec
 from poolifier.worker.registry import Registry
 
-__all__ = ["ActorWorker"]
+__all__ = ["LOGGED", "ActorWorker"]
+
+LOGGED: Final = -5
+"""In place of a reply's status: a log record; the value is the frame that a process would send."""
+
+_MOST_WORDS: Final = 200
+"""Words that may wait for the pool before whoever logs waits for that, so that a flood of logs takes no memory."""
+
+_PAUSE: Final = 0.001
+_MOST_PATIENCE: Final = 1.0
+"""Seconds, for it may be that nobody can fetch while this one logs: a call that reads data, whose code logs."""
 
 
 class ActorWorker(ThreadWorker):
@@ -65,5 +76,11 @@ class ActorWorker(ThreadWorker):
             raise SerializationError(
                 f"the message ({type(message).__name__}) cannot be pickled: {codec.describe(error)}"
             ) from error
-        self.outgoing.append((0, MESSAGE, payload, 0.0))
-        self.flush()
+        self._tell((0, MESSAGE, payload, 0.0))
+
+    def log(self, frame: bytes) -> None:
+        """Sends a log record, from any thread. Where much is there that the pool has yet to fetch, waits a while."""
+        end = monotonic() + _MOST_PATIENCE
+        while len(self.outgoing) > _MOST_WORDS and monotonic() < end:
+            sleep(_PAUSE)
+        self._tell((0, LOGGED, frame, 0.0))
