@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 
 MINUTES ?= 30
+SECONDS ?= 60
 
 BIN   := $(VENV)/bin
 BENCH := .bench/venv
@@ -17,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs test test-compiled test-install chaos soak lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo docs test test-compiled test-install chaos soak fuzz lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +44,9 @@ chaos: $(VENV)/.ready  ## a million tasks while workers are harmed, and other lo
 
 soak: $(VENV)/.ready  ## half an hour of mixed work: does memory stay flat, do counts stay right? Otherwise: make soak MINUTES=10
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak tests/faults $(ARGS)
+
+fuzz: $(VENV)/.ready-fuzz  ## a fuzzer looks for bytes that no decoder reads or refuses; for longer: make fuzz SECONDS=600
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -86,7 +90,7 @@ bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers;
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(VENV)-compiled site .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-compiled site .bench .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Built anew, not brought up to date: a dependency that pyproject.toml no longer names must be missing here too.
 define new_venv
@@ -108,6 +112,10 @@ $(VENV)-compiled/.ready: pyproject.toml hatch_build.py $(SOURCE)
 
 $(VENV)/.ready-lint: $(VENV)/.ready
 	$(BIN)/python $(PIP) install --group lint
+	@touch $@
+
+$(VENV)/.ready-fuzz: $(VENV)/.ready
+	$(BIN)/python $(PIP) install --group fuzz
 	@touch $@
 
 $(VENV)/.ready-docs: $(VENV)/.ready

@@ -1,39 +1,24 @@
 """Whatever bytes arrive, the decoders answer with what was said or with a FrameError, and with nothing else."""
 
 import marshal
-import resource
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolifier.exchange import MAPPED_RUN, WorkerReady
-from poolifier.task_functions import KillBehavior
+from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder, FrameError, frame
-from poolifier.wire.log_records import pack_record, unpack_record
-from poolifier.wire.remote_errors import decode_error, encode_error
-
-
-@contextmanager
-def little_memory():
-    """A pickle may ask for any amount of memory; it is to be refused at once here, not to be found by swapping."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (512 << 20), before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-def replies_payload(replies, generation=1, pickles=True, active=1.0, idle=2.0):
-    data = b"".join(marshal.dumps(reply, 2) for reply in replies)
-    head = messages.replies_head(len(data), generation, active, idle, pickles, len(replies))
-    return (messages.REPLIES_HEAD.pack(*head) + data)[8:]
-
+from tests.wire.decoding import (
+    MESSAGES,
+    check,
+    check_payload,
+    check_replies,
+    little_memory,
+    only_our_pickles,
+    replies_payload,
+    seeds,
+)
 
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | st.binary(max_size=10)
 ANYTHING = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=5) | st.lists(inner, max_size=5).map(tuple))
@@ -49,24 +34,6 @@ GOOD = (
     | st.tuples(st.integers(0, 2**62), st.integers(0, 8), st.none(), st.floats(0, 1e6), st.binary(max_size=20))
     | st.tuples(st.integers(0, 2**62), st.just(MAPPED_RUN), RUNS, st.floats(0, 1e6))
 )
-RECORD = {
-    "name": "app",
-    "levelno": 20,
-    "levelname": "INFO",
-    "msg": "text",
-    "pathname": "/a/b.py",
-    "lineno": 3,
-    "created": 1.5,
-}
-READY = WorkerReady((), 60.0, KillBehavior.SOFT, 1)
-MESSAGES = [
-    messages.message(messages.READY, READY)[8:],
-    messages.message(messages.BULK, (1, 0.0, 0.0, [(1, 0, None, 0.1, b"pickle")]))[8:],
-    messages.message(messages.FUNCTION_ADDED, ("key", None))[8:],
-    messages.message(messages.LOG, pack_record(RECORD, {"a": 1, "b": [2]}))[8:],
-    replies_payload([(1, 0, "text", 0.5), (2, 1, None, 0.1, b"pickle")]),
-    replies_payload([(1, MAPPED_RUN, ([1, 2, 3], [2, 1], [0.1, 0.2]), 0.4), (1, 0, "text", 0.5)]),
-]
 
 
 def mutated(original):
@@ -82,19 +49,17 @@ def mutated(original):
     return st.lists(edit, min_size=1, max_size=4).map(apply)
 
 
-def read_any(payload):
-    """As a channel does."""
-    if payload and payload[0] == messages.REPLIES_TAG:
-        return messages.read_replies(memoryview(payload))
-    opcode, body = messages.read(memoryview(payload))
-    return unpack_record(body) if opcode == messages.LOG else (opcode, body)
+@pytest.mark.parametrize("seed", seeds())
+def test_what_is_said_in_earnest_is_read(seed):
+    with only_our_pickles():
+        check(seed)
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.binary(max_size=200) | st.sampled_from(MESSAGES).flatmap(mutated))
-def test_garbage_is_read_or_refused(payload):
-    with little_memory(), suppress(FrameError):
-        read_any(payload)
+@settings(max_examples=1000, deadline=None)
+@given(st.binary(max_size=200) | st.sampled_from(seeds()).flatmap(mutated))
+def test_garbage_is_read_or_refused(data):
+    with little_memory(), only_our_pickles():
+        check(data)
 
 
 @settings(deadline=None)
@@ -119,13 +84,7 @@ def test_what_has_not_the_form_of_replies_is_refused(replies):
         messages.check_replies(replies, 0.0, 0.0)
     except FrameError:
         return
-    for reply in replies:
-        sequence, status, _, run_time, *pickled = reply
-        assert isinstance(sequence, int)
-        assert status in range(MAPPED_RUN + 1)
-        assert isinstance(run_time, float)
-        assert len(pickled) <= 1
-    assert 0.0 <= sum(reply[3] for reply in replies) < 1e12
+    check_replies(replies)
 
 
 @pytest.mark.parametrize(
@@ -164,11 +123,11 @@ def test_a_stream_that_goes_astray_is_noticed(garbage, at):
     """Either the decoder says so, or what it makes of it cannot be read, or it waits for what does not come."""
     stream = b"".join(frame(payload) for payload in MESSAGES)
     decoder, received, refused = FrameDecoder(), [], False
-    with little_memory():
+    with little_memory(), only_our_pickles():
         try:
             for payload in decoder.feed(memoryview(stream[:at] + garbage)):
                 received.append(bytes(payload))
-                read_any(received[-1])
+                check_payload(received[-1])
         except FrameError:
             refused = True
     whole = b"".join(frame(payload) for payload in received)
@@ -181,10 +140,3 @@ def test_an_unfinished_frame_shows(cut):
     assert not decoder.unfinished
     assert decoder.feed(memoryview(frame(b"payload")[:cut])) == []
     assert decoder.unfinished == (cut > 0)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=100) | mutated(encode_error(LookupError("lost"))))
-def test_an_error_that_is_garbage_is_an_error(payload):
-    with little_memory():
-        assert isinstance(decode_error(payload), BaseException)
