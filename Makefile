@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 
+KIND    ?= process
 MINUTES ?= 30
 SECONDS ?= 60
 
@@ -42,8 +43,8 @@ test-install: $(VENV)/.ready  ## wheels on fresh machines, pure and compiled (un
 chaos: $(VENV)/.ready  ## a million tasks while workers are harmed, and other long tests of faults (many minutes, 12 GB)
 	$(BIN)/python -m pytest -m long tests/faults $(ARGS)
 
-soak: $(VENV)/.ready  ## half an hour of mixed work: does memory stay flat, do counts stay right? Otherwise: make soak MINUTES=10
-	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak tests/faults $(ARGS)
+soak: $(VENV)/.ready  ## half an hour of mixed work: does memory stay flat, do counts stay right? Otherwise: make soak MINUTES=10 KIND=thread
+	SOAK_KIND=$(KIND) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak tests/faults $(ARGS)
 
 fuzz: $(VENV)/.ready-fuzz  ## a fuzzer looks for bytes that no decoder reads or refuses; for longer: make fuzz SECONDS=600
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)

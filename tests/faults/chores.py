@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from poolifier import TaskFunction
+from poolifier import TaskAborted, TaskFunction
 
 MEBIBYTE = 1 << 20
 
@@ -52,11 +52,26 @@ def fail(number):
 
 
 def nap(seconds):
-    time.sleep(seconds)
+    """In slices, for in between it can be interrupted on threads, too."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.005)
 
 
 def die():
     os._exit(3)
+
+
+def collect():
+    gc.collect()
+
+
+def cling(seconds):
+    """Does not stop when it is told to, and so costs its worker, which goes on for that long."""
+    try:
+        nap(60)
+    except TaskAborted:
+        nap(seconds)
 
 
 def count_up(number):
@@ -72,4 +87,6 @@ FUNCTIONS = {
     # The worker of the lowest slot is the one that stays; of the highest, the one that comes last.
     "weigh": TaskFunction(weigh, worker_nodes=[0]),
     "die": TaskFunction(die, worker_nodes=[2]),
+    "cling": TaskFunction(cling, worker_nodes=[2]),
+    **{f"collect {slot}": TaskFunction(collect, worker_nodes=[slot]) for slot in range(3)},
 }
