@@ -59,6 +59,10 @@ if TYPE_CHECKING:
 __all__ = ["ChannelLost", "InterpreterLink", "InterpreterSession"]
 
 
+def _nothing() -> None:
+    return
+
+
 class ChannelLost(SystemExit):
     """The pool is gone, so the worker is to end. Of a kind that asyncio lets pass."""
 
@@ -101,7 +105,7 @@ class InterpreterSession(Session):
 
     Attributes:
         held: Sequence of a task whose abort waits for the end of an import, or 0.
-        poke_soon: Has the control thread poke, from whatever thread.
+        poke_soon: Has the control thread poke, where there is one; from whatever thread.
     """
 
     __slots__ = (
@@ -130,7 +134,7 @@ class InterpreterSession(Session):
         self._ident = threading.get_ident()
         self._stack = stacks.own_stack()
         self.held: int = 0
-        self.poke_soon: Callable[[], object] = self.poke
+        self.poke_soon: Callable[[], object] = _nothing
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Iterable[int] = ()
         self._slots = ledger.slots
