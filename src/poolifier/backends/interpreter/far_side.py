@@ -19,7 +19,7 @@ from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.backends.interpreter.sources import SourceFinder
 from poolifier.exchange import WorkerSettings
-from poolifier.worker.imports import FIRST_PAUSE, longer
+from poolifier.worker.imports import FIRST_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
@@ -104,6 +104,8 @@ class _Control:
                 report(unraisable)
 
         session.poke_soon = poke_soon
+        # An abort that is raised in there is one that goes unheard for good.
+        shelter(listen.__code__)
         sys.unraisablehook = listen
         return session
 

@@ -199,6 +199,7 @@ class InterpreterSession(Session):
             try:
                 if self._attend(sequence):
                     if importing(sys._getframe()):
+                        self._put_off(sequence)
                         self.poke_soon()
                     else:
                         # Raised here, so no other is to be set.
@@ -297,7 +298,7 @@ class InterpreterSession(Session):
         self._held += 1
         try:
             sequence = self._current
-            if self._fired == self.held or (sequence != self.held and self.held not in self.streams):
+            if sequence != self.held and self.held not in self.streams:
                 self.held = 0
             if sequence and self._window.pop(sequence, None) is not None:
                 self._serve_beside(sequence)
@@ -311,12 +312,22 @@ class InterpreterSession(Session):
     def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
+                # Before it is set, for it may be delivered, and go unheard, before this thread does anything more.
+                before, self._fired = self._fired, sequence
                 if interrupt.set_exception(self._ident, self._stack, TaskAborted):
-                    self._fired = sequence
+                    self.held = 0
                 else:
-                    self.held = sequence
+                    self._fired = before
+                    self._put_off(sequence)
         finally:
             self._window[sequence] = True
+
+    def _put_off(self, sequence: int) -> None:
+        """Leaves an abort that is due to the next poke."""
+        self.held = sequence
+        if self._fired == sequence:
+            # It has been raised before, and went unheard.
+            self._unheard = sequence
 
     def calm(self) -> None:
         """Leaves no exception to be delivered, for this interpreter is about to be ended with what runs in it."""
