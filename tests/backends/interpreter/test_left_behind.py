@@ -10,9 +10,12 @@ from poolifier.backends.interpreter.support import interpreters_module
 
 ROUNDS = 5
 
+# As a worker does: compiled modules cannot be imported there, so it reads their source.
 IMPORT = """
 import importlib, sys
 sys.path[:] = {path!r}
+from poolifier.backends.interpreter.sources import SourceFinder
+sys.meta_path.insert(0, SourceFinder())
 for name in {names!r}:
     try:
         importlib.import_module(name)
