@@ -42,6 +42,7 @@ def test_a_pool_that_is_not_started_is_started_and_destroyed(new_pool):
     before = Footprint()
     use()
     before.comes_back()
+    assert Footprint().descriptors == before.descriptors
 
 
 @pytest.mark.parametrize("new_pool", POOLS)

@@ -81,6 +81,7 @@ def test_nothing_stays_behind(executor_type):
     for _ in range(2):
         use()
     before.comes_back()
+    assert Footprint().descriptors == before.descriptors
 
 
 def test_one_that_nobody_has_any_more_finishes_and_ends(executor_type, eventually):

@@ -1,12 +1,16 @@
 """The future itself: what it has of the standard library's, and who may look at it when."""
 
+import os
+import signal
 import sys
 import threading
+import warnings
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, InvalidStateError, wait
 
 import pytest
 
 from poolifier.futures import ThreadPoolExecutor
+from poolifier.futures import future as future_module
 
 
 @pytest.fixture
@@ -29,6 +33,42 @@ def test_nobody_who_only_asks_for_the_result_makes_a_condition(threads):
     settled = [future for future in futures if future.done()]
     assert [future.result() for future in settled] == [future._result for future in settled]
     assert any("_condition" not in vars(future) for future in settled)
+
+
+def test_the_class_can_be_looked_at(threads):
+    assert type(threads.submit(abs, -1))._condition is not None
+
+
+def test_a_forked_process_can_use_executors_of_its_own():
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with future_module._making:
+            held.set()
+            release.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert held.wait(10)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of forking where there are threads: what this is about
+            child = os.fork()
+        if not child:
+            try:
+                signal.alarm(20)
+                with ThreadPoolExecutor(1) as executor:
+                    future = executor.submit(abs, -1)
+                    wait([future])
+                    os._exit(0 if future.result() == 1 else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        release.set()
+        thread.join()
 
 
 def test_it_is_settled_once(threads):

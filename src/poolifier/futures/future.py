@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
@@ -27,16 +28,27 @@ _making = threading.RLock()
 """Held while a condition is made, and while a future is settled that has none."""
 
 
+def _renew() -> None:
+    """In a process that was forked: another thread, which is not here, may have held it."""
+    global _making
+    _making = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
 class _Condition:
     """Makes the condition of a future when somebody looks for it, which is before he waits or leaves a callback.
 
     A condition is ten objects, and takes as long to make as all the rest of a call.
     """
 
-    def __get__(self, future: CallFuture[Any], owner: type) -> threading.Condition:
+    def __get__(self, future: CallFuture[Any] | None, owner: type) -> Any:
+        if future is None:
+            return self
         with _making:
-            made: threading.Condition = vars(future).setdefault("_condition", threading.Condition())
-            return made
+            return vars(future).setdefault("_condition", threading.Condition())
 
 
 class CallFuture(Future[ResultT]):
