@@ -26,7 +26,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 WANTED: Final = "POOLIFIER_BUILD"
 BUILDS: Final = ("auto", "compiled", "pure")
 
-DRIVER: Final = Path("poolifier/pool/driver.py")
+HOT_PATH: Final = (Path("poolifier/pool/calls.py"), Path("poolifier/pool/driver.py"))
 SCHEDULER: Final = Path("poolifier/scheduler")
 AS_THEY_ARE: Final = frozenset(
     (
@@ -174,7 +174,7 @@ def compile_sources(directory: Path) -> None:
     # What happens to be installed here is no business of the compiler's, and takes longer to read than all the rest.
     arguments = ["--config-file=", "--no-site-packages", "--follow-imports=silent", "--cache-dir=/dev/null"]
     extensions = mypycify(
-        [*arguments, *map(str, scheduler), str(DRIVER)],
+        [*arguments, *map(str, [*scheduler, *HOT_PATH])],
         opt_level="1",
         debug_level="0",
         multi_file=True,

@@ -72,7 +72,7 @@ class Pool(TaskRunner[DataT, ResponseT]):
         self._life = LifeCycle(
             f"{type(self).__name__} {size}", options, self._scheduler, handlers, create_backend, worker, self._begun
         )
-        self._calls = Calls(options, self._scheduler, self._life)
+        self._calls = Calls(options, self._scheduler, self._life, carry)
         super().__init__(self._calls, carry)
 
     # ---- life cycle -------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
 
     def __init__(self, calls: Calls, carry: Callable[[Any], Any] | None) -> None:
         self._called = calls.check
+        self._call = calls.execute
         self._carry = carry
 
     def execute(
@@ -83,12 +84,13 @@ class TaskRunner(Generic[DataT, ResponseT]):
         the task (`PoisonTaskError` where it did so on every retry); `SerializationError` where data or
         result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
         """
-        driver, function, nice, limit = self._called(name, timeout, priority)
-        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries or limit is not None else None
-        carried: Any = data if not transfer else self._transferred(data, check_transfer(transfer))
-        if self._carry is not None:
-            carried = self._carry(carried)
-        return driver.call(function, carried, nice, extra)
+        given: Any = data
+        if transfer:
+            # What is refused gives nothing away.
+            self._called(name, timeout, priority)
+            check_count("retries", retries, 0)
+            given = self._transferred(data, check_transfer(transfer))
+        return self._call(given, name, timeout, retries, priority)
 
     async def submit(
         self,
