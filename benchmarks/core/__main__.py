@@ -164,12 +164,12 @@ def main() -> int:
     report: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
     print("the strategy alone, nanoseconds a task: a choice; then with all that it is told of the task")
     for in_flight in (1, 4):
-        alone = choosing((FEW, MANY), tasks, rounds, in_flight)
+        alone = choosing(FEW, MANY, tasks // 3, 7 * rounds, in_flight)
         report[f"choosing, in flight {in_flight}"] = alone
         print(f"\n{f'{in_flight} per worker':<36}{FEW:>10,}{MANY:>10,}{'ratio':>8}{FEW:>10,}{MANY:>10,}{'ratio':>8}")
         for strategy, costs in alone.items():
-            pairs = zip(costs[str(FEW)], costs[str(MANY)], strict=True)
-            cells = "".join(f"{few:>10,.0f}{many:>10,.0f}{many / few:>8.2f}" for few, many in pairs)
+            parts = zip(costs["few"], costs["many"], costs["ratio"], strict=True)
+            cells = "".join(f"{few:>10,.0f}{many:>10,.0f}{ratio:>8.2f}" for few, many, ratio in parts)
             print(f"{strategy:<36}{cells}", flush=True)
     print("\nsubmit + done, nanoseconds a task; every worker runs one task, then four are in flight on each")
     for in_flight in (1, 4):

@@ -85,17 +85,19 @@ class Stream:
         return choosing / tasks, hooks / tasks
 
 
-def choosing(sizes: tuple[int, int], tasks: int, rounds: int, in_flight: int) -> dict[str, dict[str, list[float]]]:
-    """Nanoseconds of a choice and of all hooks per task, by strategy and number of workers: medians, taken in turns."""
+def choosing(few: int, many: int, tasks: int, rounds: int, in_flight: int) -> dict[str, dict[str, list[float]]]:
+    """Nanoseconds of a choice and of all hooks per task, by strategy, with few and with many workers, and their ratios.
+
+    All are medians. The two take turns, and a ratio is one of neighbours: a machine that others share changes its
+    speed for whole rounds, which would make a ratio of two medians one of two speeds.
+    """
     table: dict[str, dict[str, list[float]]] = {}
     for strategy in WorkerChoiceStrategy:
-        streams = {size: Stream(strategy, size, in_flight) for size in sizes}
-        samples: dict[int, list[tuple[float, float]]] = {size: [] for size in sizes}
-        for _ in range(rounds):
-            for size, stream in streams.items():
-                samples[size].append(stream.run(tasks))
+        streams = [Stream(strategy, workers, in_flight) for workers in (few, many)]
+        pairs = [[stream.run(tasks) for stream in streams] for _ in range(rounds)]
         table[strategy.value] = {
-            str(size): [median(choice for choice, _ in taken), median(hooks for _, hooks in taken)]
-            for size, taken in samples.items()
+            "few": [median(few[part] for few, _ in pairs) for part in (0, 1)],
+            "many": [median(many[part] for _, many in pairs) for part in (0, 1)],
+            "ratio": [median(many[part] / few[part] for few, many in pairs) for part in (0, 1)],
         }
     return table
