@@ -56,21 +56,23 @@ class PoolFailedError(PoolifierError):
 
 
 class UnknownTaskFunctionError(PoolifierError, LookupError):
-    """No task function has that name.
+    """No task function has that name, or the function that was given in place of a name is not the pool's.
 
     Attributes:
-        name: The name that was asked for.
+        name: The name that was asked for, or that of the function that was given.
         known: The names that exist.
+        function: What was given in place of a name, as text; empty where it was a name.
     """
 
-    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, known: Iterable[str] = (), function: str = "") -> None:
         self.name = name
         self.known: tuple[str, ...] = tuple(known)
-        super().__init__(name, self.known)
+        self.function = function
+        super().__init__(name, self.known, function)
 
     def __str__(self) -> str:
         known = ", ".join(repr(name) for name in self.known) or "none"
-        return f"unknown task function {self.name!r}; known: {known}"
+        return f"unknown task function {self.function or repr(self.name)}; known: {known}"
 
 
 class TaskAborted(PoolifierError):  # noqa: N818 - named as in asyncio.CancelledError's spirit: a request, not a fault

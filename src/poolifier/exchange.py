@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any, Final, TypeAlias
 
+    from poolifier.origins import Origin
     from poolifier.task_functions import KillBehavior, TaskFunctionProperties
 
 __all__ = [
@@ -133,12 +134,15 @@ class WorkerReady(Record):
         max_inactive_time: Seconds without work after which it may retire, if dynamic.
         kill_behavior: Whether it may also be retired while a task runs.
         pid: Its process, or None where it has none of its own.
+        origins: Where each of its functions is defined, as far as that can be told; empty where the pool has them
+            as objects itself.
     """
 
     functions: tuple[TaskFunctionProperties, ...]
     max_inactive_time: float
     kill_behavior: KillBehavior
     pid: int | None = None
+    origins: tuple[Origin | None, ...] = ()
 
 
 class WorkerExit(Record):

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
         | Callable[[], Iterator[ResponseT]]
     )
     """Functions whose callers get what comes out of that which a call returns."""
+
+    # The same of a function that a call gives in place of a name, whatever its pool's own are.
+    GivenT = TypeVar("GivenT")
+    ResultT = TypeVar("ResultT")
 else:
     DataT = ResponseT = None
 

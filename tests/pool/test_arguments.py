@@ -163,15 +163,16 @@ def test_calls(run):
         async with FixedProcessPool(1, {"count": len, "keep": list}) as pool:
             with pytest.raises(UnknownTaskFunctionError, match="unknown task function 'nope'; known: 'count', 'keep'"):
                 pool.execute("data", "nope")
-            with pytest.raises(TypeError, match="name must be a string, not 3"):
+            with pytest.raises(TypeError, match="name must be a string, a task function or None, not 3: "):
                 pool.execute("data", 3)
             with pytest.raises(ValueError, match="name must not be empty, got ''"):
                 pool.execute("data", "")
             # Most likely a second argument for the function, even where it could be no key of a mapping.
             for call in (pool.execute, pool.map_ordered, pool.stream):
-                with pytest.raises(
-                    TypeError, match=r"name must be a string, not \[1\]: .* put several values into a tuple"
-                ):
+                message = (
+                    r"name must be a string, a task function or None, not \[1\]: .* put several values into a tuple"
+                )
+                with pytest.raises(TypeError, match=message):
                     call("data", [1])
             with pytest.raises(ValueError, match="priority must be from -20"):
                 pool.execute("data", priority=20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sized
@@ -131,7 +132,7 @@ async def what_calls_take_and_return() -> None:
         assert_type(pool.execute(1), TaskFuture[str])
         assert_type(await pool.execute(1), str)
         assert_type(await pool.map_execute([1, 2]), list[str])
-        pool.execute("one")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        pool.execute("one")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
         await pool.map_execute(["one"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     async with FixedProcessPool(2, iterator) as pool_of_generators:
         assert_type(pool_of_generators.stream(1), TaskStream[str])
@@ -157,5 +158,111 @@ def variance() -> None:
     sizes: Pool[str, float] = FixedProcessPool(2, len)
     fixed: FixedProcessPool[bool, object] = FixedProcessPool(2, plain)
     print(sizes, fixed)
-    other: Pool[str, str] = FixedProcessPool(2, plain)  # type: ignore[arg-type]
+    other: Pool[str, str] = FixedProcessPool(2, plain)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     print(other)
+
+
+async def functions_in_calls(pool: Pool[Any, Any], narrow: Pool[bytes, bytes]) -> None:
+    """A call that gives the function itself takes and returns what that does, whatever its pool's own types are."""
+    assert_type(pool.execute(1, plain), TaskFuture[str])
+    assert_type(await pool.execute(1, plain, timeout=1, retries=2, priority=3, transfer=[]), str)
+    assert_type(await pool.execute(1, coroutine), str)
+    assert_type(await pool.execute(data=1, name=coroutine), str)
+    assert_type(await pool.execute(1, optional), str)
+    assert_type(await pool.execute(name=optional), str)
+    assert_type(await pool.execute(True, Callback()), str)
+    assert_type(await pool.execute(1, Callback().__call__), str)
+    assert_type(await pool.execute(1, Job), Job)
+    assert_type(await pool.execute("text", len), int)
+    assert_type(await pool.execute(1, TaskFunction(plain, priority=3)), str)
+    assert_type(await pool.execute(1, TaskFunction(coroutine)), str)
+    assert_type(await pool.submit(1, plain), TaskFuture[str])
+    assert_type(await (await pool.submit(1, coroutine)), str)
+    assert_type(await narrow.execute(1, plain), str)
+    assert_type(await (await narrow.submit(1, TaskFunction(coroutine))), str)
+    assert_type(await asyncio.gather(pool.execute(1, plain), pool.execute("text", len)), tuple[str, int])
+
+
+async def functions_in_streams_and_maps(pool: Pool[Any, Any], narrow: Pool[bytes, bytes]) -> None:
+    assert_type(pool.stream(1, generator), TaskStream[str])
+    assert_type(pool.stream(1, iterator, buffer=3), TaskStream[str])
+    assert_type(narrow.stream(1, async_generator), TaskStream[str])
+    assert_type(pool.stream(data=1, name=async_iterator), TaskStream[str])
+    assert_type(narrow.stream(1, TaskFunction(generator)), TaskStream[str])
+
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    assert_type(await pool.map_execute([1, 2], plain), list[str])
+    assert_type(await narrow.map_execute(numbers(), name=coroutine, limit=3), list[str])
+    assert_type(await pool.map_execute({1, 2}, TaskFunction(plain)), list[str])
+    assert_type(pool.map_ordered(range(3), plain, chunksize=2), AsyncGenerator[str, None])
+    assert_type(narrow.map_ordered(numbers(), coroutine), AsyncGenerator[str, None])
+    assert_type(pool.map_unordered(["text"], len, progress=True), AsyncGenerator[int, None])
+    assert_type(narrow.map_unordered([1], TaskFunction(coroutine)), AsyncGenerator[str, None])
+    assert_type([text async for text in pool.map_unordered(numbers(), plain)], list[str])
+
+
+async def functions_without_data(pool: Pool[Any, Any], narrow: Pool[bytes, bytes]) -> None:
+    def now() -> float:
+        return time.time()
+
+    async def later() -> float:
+        return time.time()
+
+    def ticks() -> Iterator[float]:
+        yield time.time()
+
+    def perhaps(data: int | None) -> float:
+        return float(data or 0)
+
+    assert_type(await pool.execute(name=now), float)
+    assert_type(await narrow.execute(None, now, timeout=1), float)
+    assert_type(await pool.execute(name=later), float)
+    assert_type(await narrow.execute(None, later), float)
+    assert_type(await pool.execute(name=perhaps), float)
+    assert_type(await pool.execute(name=TaskFunction(now)), float)
+    assert_type(await (await pool.submit(name=now)), float)
+    assert_type(await (await narrow.submit(None, later)), float)
+    assert_type(pool.stream(name=ticks), TaskStream[float])
+    assert_type(narrow.stream(None, ticks), TaskStream[float])
+
+
+async def names_in_calls(pool: Pool[Any, Any], narrow: Pool[int, bytes], name: str | None, anything: Any) -> None:
+    """A string says nothing about the function, so the pool's own types hold."""
+    assert_type(await pool.execute("text", "plain"), Any)
+    assert_type(await narrow.execute(1, "plain"), bytes)
+    assert_type(await narrow.execute(1, name), bytes)
+    assert_type(await narrow.execute(), bytes)
+    assert_type(await (await narrow.submit(1, name="plain")), bytes)
+    assert_type(narrow.stream(1, "plain"), TaskStream[bytes])
+    assert_type(await narrow.map_execute([1], "plain"), list[bytes])
+    assert_type(narrow.map_ordered([1], name), AsyncGenerator[bytes, None])
+    assert_type(narrow.map_unordered([1], "plain"), AsyncGenerator[bytes, None])
+    await pool.execute("text", anything)
+    await pool.map_execute(["text"], anything)
+    await pool.execute(1, lambda data: data + 1)
+
+
+async def wrong_functions_in_calls(pool: Pool[Any, Any]) -> None:
+    def now() -> float:
+        return time.time()
+
+    def two(first: int, second: int) -> int:
+        return first + second
+
+    declared = TaskFunction(plain)
+    pool.execute("one", plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.execute("one", coroutine)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.execute("one", declared)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.execute(1, now)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.execute(1, two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.execute(1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.execute(1, plain, limit=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    pool.execute(name=plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await pool.submit("one", plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.stream("one", generator)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.stream(1, plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await pool.map_execute(["one"], plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.map_ordered(["one"], coroutine)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    pool.map_unordered(["one"], declared)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -101,8 +101,8 @@ async def pools_with_types() -> None:
         assert_type(await asyncio.gather(pool.execute("a"), pool.execute("b")), tuple[int, int])
         assert_type(await pool.submit("text", "other"), TaskFuture[int])
         assert_type(await (await pool.submit("text")), int)
-        pool.execute(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        await pool.submit(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        pool.execute(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+        await pool.submit(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
     # Every way to say what the workers do.
     DynamicProcessPool[str, int](0, 2, worker)

@@ -23,7 +23,7 @@ from poolifier.pool.calls import Calls
 from poolifier.pool.driver import Driver
 from poolifier.pool.handlers import Handlers
 from poolifier.pool.life_cycle import LifeCycle
-from poolifier.pool.task_runner import DataT, ResponseT, TaskRunner
+from poolifier.pool.map_runner import DataT, MapRunner, ResponseT
 from poolifier.pool.weights import with_weights
 from poolifier.pool.worker_node import WorkerNode
 from poolifier.protocols import Backend
@@ -42,7 +42,7 @@ from poolifier.worker.source import WorkerSource
 __all__ = ["DataT", "Pool", "ResponseT"]
 
 
-class Pool(TaskRunner[DataT, ResponseT]):
+class Pool(MapRunner[DataT, ResponseT]):
     """Runs task functions on workers, off the event loop.
 
     Use it as `async with Pool(...) as pool`, or with `start()` and `destroy()`. It belongs to the event

@@ -5,27 +5,33 @@ from __future__ import annotations
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poolifier.function_kinds import wrong_use
 from poolifier.option_checks import check_count
 from poolifier.options import PoolOptions
+from poolifier.origins import origin_of
 from poolifier.pool.driver import Driver
 from poolifier.pool.future import TaskFuture
-from poolifier.scheduler.functions import Function
+from poolifier.scheduler.functions import Function, Functions
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import TaskExtra
 from poolifier.task_functions import (
     DEFAULT_TASK_NAME,
+    TaskFunction,
     check_name,
     check_priority,
     check_timeout,
+    function_name,
 )
 
 if TYPE_CHECKING:
     from poolifier.pool.life_cycle import LifeCycle
 
-__all__ = ["Calls"]
+__all__ = ["Called", "Calls"]
+
+Called: TypeAlias = str | Callable[..., Any] | TaskFunction[Any, Any]
+"""What says which task function is meant: its name, itself, or what declares it."""
 
 
 class Calls:
@@ -38,7 +44,7 @@ class Calls:
         carry: Turns the data of a call into what its task is given, where that is not the data itself.
     """
 
-    __slots__ = ("_carry", "_found", "_life", "_options", "_scheduler")
+    __slots__ = ("_carry", "_found", "_life", "_met", "_options", "_scheduler")
 
     def __init__(
         self, options: PoolOptions, scheduler: Scheduler, life: LifeCycle, carry: Callable[[Any], Any] | None
@@ -49,9 +55,11 @@ class Calls:
         self._carry = carry
         # By the names of calls: those that need no further check.
         self._found: dict[str | None, Function] = {}
+        # The same by functions. Not by their hashes, for not all have one: each is kept, so that its id is its own.
+        self._met: dict[int, tuple[object, Function]] = {}
 
     def execute(
-        self, data: Any, name: str | None, timeout: float | None, retries: int, priority: int | None
+        self, data: Any, name: Called | None, timeout: float | None, retries: int, priority: int | None
     ) -> TaskFuture[Any]:
         """Checks a call and makes it; raises as `Pool.execute`. The hot path of submitting."""
         driver, function, nice, limit = self.check(name, timeout, priority)
@@ -59,7 +67,7 @@ class Calls:
         return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
 
     def check(
-        self, name: str | None, timeout: float | None, priority: int | None, *, stream: bool = False
+        self, name: Called | None, timeout: float | None, priority: int | None, *, stream: bool = False
     ) -> tuple[Driver, Function, int, float | None]:
         """Returns what runs the task, its function, nice level and time limit; raises as `Pool.execute`."""
         driver = self._life.open
@@ -69,8 +77,13 @@ class Calls:
         if _get_running_loop() is not driver.loop and (get_ident() != driver.thread or driver.loop.is_closed()):
             raise self._life.refusal()
         function = None
-        if not stream and (name is None or isinstance(name, str)):
-            function = self._found.get(name)
+        if not stream:
+            if name is None or isinstance(name, str):
+                function = self._found.get(name)
+            else:
+                met = self._met.get(id(name))
+                if met is not None:
+                    function = met[1]
         if function is None:
             function = self._find(name, stream=stream)
         nice = function.priority if priority is None else check_priority(priority)
@@ -78,26 +91,53 @@ class Calls:
         return driver, function, nice, limit
 
     def forget(self) -> None:
-        """Names may mean other functions from now on."""
+        """Names, and functions, may mean other task functions from now on."""
         self._found.clear()
+        self._met.clear()
 
-    def _find(self, name: str | None, *, stream: bool) -> Function:
+    def _find(self, name: Called | None, *, stream: bool) -> Function:
         functions = self._scheduler.functions
-        function = functions.find(DEFAULT_TASK_NAME if name is None else _check_name(name))
+        if name is None:
+            function = functions.find(DEFAULT_TASK_NAME)
+        elif isinstance(name, str):
+            function = functions.find(check_name(name))
+        else:
+            function = _find_given(functions, name)
         if functions.learned:
             error = wrong_use(function.name, function.properties.kind, stream=stream)
             if error is not None:
                 raise error
             if not stream:
-                self._found[name] = function
+                self._remember(name, function)
         return function
 
+    def _remember(self, name: Called | None, function: Function) -> None:
+        """Saves the next call the checks, and keeps nothing that the pool does not know anyway."""
+        if name is None or isinstance(name, str):
+            self._found[name] = function
+            return
+        declared = function.declared
+        if declared is None:
+            # Known by where it is defined, where there may be another one some day: the last is kept.
+            self._met = {number: met for number, met in self._met.items() if met[1] is not function}
+        elif name is not declared and name is not declared.function:
+            return  # equal to what is known, as bound methods are: the next one will be another object
+        self._met[id(name)] = (name, function)
 
-def _check_name(name: object) -> str:
-    """As `check_name`, where what is no name is most likely a second argument for the task function."""
-    if not isinstance(name, str):
+
+def _find_given(functions: Functions, given: Any) -> Function:
+    """The function that is given in place of its name; what cannot be one is most likely a second argument for it."""
+    called = given.function if isinstance(given, TaskFunction) else given
+    if not callable(called):
         raise TypeError(
-            f"name must be a string, not {name!r}: it names the task function, which gets one argument; "
-            "put several values into a tuple"
+            f"name must be a string, a task function or None, not {given!r}: it says which task function, "
+            "which gets one argument; put several values into a tuple"
         )
-    return check_name(name)
+    function = functions.given(given)
+    if function is None:
+        origin = origin_of(called)
+        if origin is not None:
+            function = functions.defined_at(origin, function_name(called))
+    if function is None:
+        raise functions.unknown(function_name(called), repr(given))
+    return function

@@ -112,7 +112,7 @@ class FunctionChanges:
                 while change.asked or not change.loaded:
                     await self._news(change)
                 # From here on nothing else runs until the workers that start next know it as well.
-                self._scheduler.put_function(properties_of(name, declared), key)
+                self._scheduler.put_function(properties_of(name, declared), key, declared)
                 self._carried[key] = carried
             except BaseException:
                 self._forget([key])

@@ -94,7 +94,8 @@ class LifeCycle:
         worker = self._worker
         if worker is not None:
             properties = tuple(worker.list_task_functions_properties())
-            scheduler.learn(WorkerReady(properties, worker.max_inactive_time, worker.kill_behavior), monotonic())
+            ready = WorkerReady(properties, worker.max_inactive_time, worker.kill_behavior)
+            scheduler.learn(ready, monotonic(), worker.task_functions)
         strategy = scheduler.choosers.strategy
         scheduler.set_strategy(strategy, with_weights(strategy, scheduler.choosers.options, self._options.max_size))
         self._started_at = monotonic()

@@ -41,6 +41,7 @@ class Mapper:
         self._scheduler = scheduler
         self._driver = driver
         self._function = function
+        self._learned = scheduler.functions.learned
         self._priority = priority
         self._timeout = timeout
         self._retries = retries
@@ -50,6 +51,8 @@ class Mapper:
         """Submits what a chunk has left to do as one task, which counts as so many."""
         items = chunk.left()
         driver = self._driver
+        if not self._learned:
+            self._learn()
         data = items[0] if len(items) == 1 else Items(items)
         if self._carry is not None:
             data = self._carry(data)
@@ -59,6 +62,13 @@ class Mapper:
             task.extra.items = len(items)
         chunk.attach(driver, task)
         driver.submit(task)
+
+    def _learn(self) -> None:
+        """What was taken on trust may turn out to be known by another name."""
+        functions = self._scheduler.functions
+        if functions.learned:
+            self._learned = True
+            self._function = functions.current(self._function) or self._function
 
     @property
     def alone(self) -> bool:

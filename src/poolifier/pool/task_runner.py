@@ -1,24 +1,27 @@
-"""Every way to run tasks: one, a stream of items, or one for each of many."""
+"""Ways to run tasks: one, or one that yields a stream of items."""
+
+# A function that may come without data comes with its name, which no overload can say where data is optional.
+# pyright: reportInvalidTypeVarUse=false
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from poolifier.errors import UnsupportedError
 from poolifier.option_checks import check_count
-from poolifier.pool.calls import Calls
+from poolifier.pool.calls import Called, Calls
 from poolifier.pool.future import TaskFuture
-from poolifier.pool.map_run import MapRun
-from poolifier.pool.maps import Mapper, in_batches, one_by_one
-from poolifier.pool.progress import open_bar
 from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.wire.shared_buffer import SharedBuffer, check_transfer
 
 if TYPE_CHECKING:
-    from poolifier.signatures import DataT, ResponseT
+    from typing import Unpack, overload
+
+    from poolifier.pool.call_keywords import ExecuteKeywords, StreamKeywords
+    from poolifier.pool.call_signatures import Async, AsyncAlone, Generating, GeneratingAlone, Plain, PlainAlone
+    from poolifier.signatures import DataT, GivenT, ResponseT, ResultT
 else:
     from typing import TypeVar
 
@@ -43,16 +46,39 @@ class TaskRunner(Generic[DataT, ResponseT]):
         self._call = calls.execute
         self._carry = carry
 
+    if TYPE_CHECKING:
+
+        @overload
+        def execute(
+            self, data: DataT | None = None, name: str | None = None, **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResponseT]: ...
+        @overload
+        def execute(
+            self, data: GivenT, name: Async[GivenT, ResultT], **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+        @overload
+        def execute(
+            self, data: GivenT, name: Plain[GivenT, ResultT], **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+        @overload
+        def execute(
+            self, data: None = None, name: AsyncAlone[ResultT] = ..., **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+        @overload
+        def execute(
+            self, data: None = None, name: PlainAlone[ResultT] = ..., **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+
     def execute(
         self,
-        data: DataT | None = None,
-        name: str | None = None,
+        data: Any = None,
+        name: Called | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
         priority: int | None = None,
         transfer: Sequence[SharedBuffer] = (),
-    ) -> TaskFuture[ResponseT]:
+    ) -> TaskFuture[Any]:
         """Runs a task function on a worker; returns an awaitable future at once.
 
         Without `data` a task function that can be called without an argument is; other functions get None.
@@ -84,7 +110,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
         the task (`PoisonTaskError` where it did so on every retry); `SerializationError` where data or
         result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
         """
-        given: Any = data
+        given = data
         if transfer:
             # What is refused gives nothing away.
             self._called(name, timeout, priority)
@@ -92,16 +118,39 @@ class TaskRunner(Generic[DataT, ResponseT]):
             given = self._transferred(data, check_transfer(transfer))
         return self._call(given, name, timeout, retries, priority)
 
+    if TYPE_CHECKING:
+
+        @overload
+        async def submit(
+            self, data: DataT | None = None, name: str | None = None, **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResponseT]: ...
+        @overload
+        async def submit(
+            self, data: GivenT, name: Async[GivenT, ResultT], **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+        @overload
+        async def submit(
+            self, data: GivenT, name: Plain[GivenT, ResultT], **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+        @overload
+        async def submit(
+            self, data: None = None, name: AsyncAlone[ResultT] = ..., **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+        @overload
+        async def submit(
+            self, data: None = None, name: PlainAlone[ResultT] = ..., **options: Unpack[ExecuteKeywords]
+        ) -> TaskFuture[ResultT]: ...
+
     async def submit(
         self,
-        data: DataT | None = None,
-        name: str | None = None,
+        data: Any = None,
+        name: Called | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
         priority: int | None = None,
         transfer: Sequence[SharedBuffer] = (),
-    ) -> TaskFuture[ResponseT]:
+    ) -> TaskFuture[Any]:
         """Waits until the pool has room, then does as `execute` and returns the future.
 
         There is room while fewer than `max_queued` tasks wait. Those who wait are let in first come,
@@ -117,15 +166,30 @@ class TaskRunner(Generic[DataT, ResponseT]):
         await driver.room.wait()
         return self.execute(data, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def stream(
+            self, data: DataT | None = None, name: str | None = None, **options: Unpack[StreamKeywords]
+        ) -> TaskStream[ResponseT]: ...
+        @overload
+        def stream(
+            self, data: GivenT, name: Generating[GivenT, ResultT], **options: Unpack[StreamKeywords]
+        ) -> TaskStream[ResultT]: ...
+        @overload
+        def stream(
+            self, data: None = None, name: GeneratingAlone[ResultT] = ..., **options: Unpack[StreamKeywords]
+        ) -> TaskStream[ResultT]: ...
+
     def stream(
         self,
-        data: DataT | None = None,
-        name: str | None = None,
+        data: Any = None,
+        name: Called | None = None,
         *,
         timeout: float | None = None,
         priority: int | None = None,
         buffer: int = DEFAULT_BUFFER,
-    ) -> TaskStream[ResponseT]:
+    ) -> TaskStream[Any]:
         """Runs a generator or an async generator on a worker; returns an async iterator over what it yields.
 
         It starts at once, and is one task from its beginning to its end, in which it occupies its place on
@@ -150,164 +214,11 @@ class TaskRunner(Generic[DataT, ResponseT]):
         """
         driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
         feed = Feed(driver, check_count("buffer", buffer, 1))
-        carried: Any = data if self._carry is None else self._carry(data)
+        carried = data if self._carry is None else self._carry(data)
         task = feed.task = Task(driver.next_task_id(), function, carried, nice, feed)
         task.extra = TaskExtra(0, limit, buffer)
         driver.submit(task)
         return TaskStream(feed)
-
-    async def map_execute(
-        self,
-        iterable: Iterable[DataT] | AsyncIterable[DataT],
-        name: str | None = None,
-        *,
-        timeout: float | None = None,
-        retries: int = 0,
-        priority: int | None = None,
-        limit: int | None = None,
-        chunksize: int | None = None,
-        return_exceptions: bool = False,
-        progress: bool = False,
-    ) -> list[ResponseT]:
-        """Runs a task function on every item; returns the results in the order of the items.
-
-        The first error ends the map at once: what is left is cancelled, and the error is raised.
-
-        Args:
-            iterable: The items; an async iterable will do. It is pulled from as room appears.
-            name: Which function; None for the default one.
-            timeout: Seconds that each item may run; see `execute`.
-            retries: How often each item may run again after a crash; see `execute`.
-            priority: See `execute`.
-            limit: Items that may be under way at a time. None: a few chunks per worker.
-            chunksize: Items that travel together. None: as many as the function has lately run in a few
-                milliseconds, so one for slow functions. Each keeps its own result and error, and counts as a task.
-            return_exceptions: Errors take the place of their results, and end nothing.
-            progress: Show a progress bar (needs the extra `poolifier[progress]`).
-
-        Raises:
-            Exception: What `execute` raises, and what iterating over the input raises.
-        """
-        values: list[ResponseT] = []
-        batches = self._map(
-            iterable,
-            name,
-            timeout=timeout,
-            retries=retries,
-            priority=priority,
-            limit=limit,
-            chunksize=chunksize,
-            return_exceptions=return_exceptions,
-            progress=progress,
-            in_order=True,
-            fail_fast=True,
-            gathers=True,
-        )
-        async with aclosing(batches):
-            async for batch in batches:
-                values += batch
-        return values
-
-    def map_ordered(
-        self,
-        iterable: Iterable[DataT] | AsyncIterable[DataT],
-        name: str | None = None,
-        *,
-        timeout: float | None = None,
-        retries: int = 0,
-        priority: int | None = None,
-        limit: int | None = None,
-        chunksize: int | None = None,
-        return_exceptions: bool = False,
-        progress: bool = False,
-    ) -> AsyncGenerator[ResponseT, None]:
-        """Iterates over the results of a task function on every item, in the order of the items.
-
-        Pulls from the input only as results are taken, so any number of items runs in constant memory.
-        Leaving the loop cancels what is under way; so does the first error, which is raised where its
-        result would have come. The arguments are those of `map_execute`.
-        """
-        batches = self._map(
-            iterable,
-            name,
-            timeout=timeout,
-            retries=retries,
-            priority=priority,
-            limit=limit,
-            chunksize=chunksize,
-            return_exceptions=return_exceptions,
-            progress=progress,
-            in_order=True,
-        )
-        return one_by_one(batches)
-
-    def map_unordered(
-        self,
-        iterable: Iterable[DataT] | AsyncIterable[DataT],
-        name: str | None = None,
-        *,
-        timeout: float | None = None,
-        retries: int = 0,
-        priority: int | None = None,
-        limit: int | None = None,
-        chunksize: int | None = None,
-        return_exceptions: bool = False,
-        progress: bool = False,
-    ) -> AsyncGenerator[ResponseT, None]:
-        """Iterates over the results of a task function on every item, in the order in which they come.
-
-        Otherwise as `map_ordered`, and the better choice where the order does not matter: a slow item
-        holds up nothing.
-        """
-        batches = self._map(
-            iterable,
-            name,
-            timeout=timeout,
-            retries=retries,
-            priority=priority,
-            limit=limit,
-            chunksize=chunksize,
-            return_exceptions=return_exceptions,
-            progress=progress,
-            in_order=False,
-        )
-        return one_by_one(batches)
-
-    def _map(
-        self,
-        iterable: Iterable[DataT] | AsyncIterable[DataT],
-        name: str | None,
-        *,
-        timeout: float | None,
-        retries: int,
-        priority: int | None,
-        limit: int | None,
-        chunksize: int | None,
-        return_exceptions: bool,
-        progress: bool,
-        in_order: bool,
-        fail_fast: bool = False,
-        gathers: bool = False,
-    ) -> AsyncGenerator[list[ResponseT], None]:
-        driver, function, nice, seconds = self._called(name, timeout, priority)
-        retries = check_count("retries", retries, 0)
-        mapper = Mapper(
-            driver.scheduler,
-            driver,
-            function,
-            priority=nice,
-            timeout=seconds,
-            retries=retries,
-            carry=self._carrier(),
-        )
-        fail_fast = fail_fast and not return_exceptions
-        run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast, gathers=gathers)
-        bar = open_bar(iterable, function.name) if progress else None
-        return in_batches(run, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
-
-    def _carrier(self) -> Callable[[Any], Any] | None:
-        """What turns the data of a map's tasks into what is sent, or None where it is sent as it is."""
-        return None
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it
         """What carries the data of a task that is given buffers."""

@@ -5,6 +5,7 @@ Part of the scheduler, which calls it and which it calls to place tasks and to r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from poolifier.exchange import WorkerReady
@@ -12,6 +13,7 @@ from poolifier.options import TasksQueueOptions, WorkerChoiceStrategyOptions
 from poolifier.scheduler.choosers import StrategyKey
 from poolifier.scheduler.node import READY, RETIRING
 from poolifier.scheduler.task import by_id
+from poolifier.task_functions import TaskFunction
 
 if TYPE_CHECKING:
     from poolifier.scheduler.scheduler import Scheduler
@@ -43,16 +45,18 @@ class Changes:
         self._lobby = scheduler.lobby
         self._edges = scheduler.edges
 
-    def learn(self, ready: WorkerReady, now: float) -> None:
+    def learn(self, ready: WorkerReady, now: float, declared: Mapping[str, TaskFunction] | None = None) -> None:
         """Takes in the task functions; places again what was submitted on trust."""
         waiting = self._lobby.drain()
         for node in self._sizing.nodes.values():
             waiting.extend(self._placement.empty_queue(node))
-        self._functions.learn(ready.functions)
+        self._functions.learn(ready.functions, ready.origins, declared)
         for task in sorted(waiting, key=by_id):
             function = self._functions.current(task.function)
             if function is None:
-                self._books.fail(task, self._functions.unknown(task.function.name))
+                sought = task.function
+                given = "" if sought.origin is None else str(sought.origin)
+                self._books.fail(task, self._functions.unknown(sought.name, given))
                 continue
             task.function = function
             if task.priority == 0:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import UnknownTaskFunctionError
-from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunctionProperties
+from poolifier.exchange import KEY_MARK
+from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunction, TaskFunctionProperties
 
 if TYPE_CHECKING:
+    from poolifier.origins import Origin
     from poolifier.protocols import Strategy
     from poolifier.scheduler.affinity import Affinity
     from poolifier.scheduler.choosers import Choosers
@@ -26,9 +28,23 @@ class Function:
     Attributes:
         key: What workers know it by: its name, or one of its own where it was added at run time.
         estimate: Smoothed run time of its recent tasks, in seconds.
+        declared: What the pool was given, where it was given an object; otherwise None.
+        origin: Where it is defined, where workers load it from there and that can be told; otherwise None.
     """
 
-    __slots__ = ("affinity", "chooser", "estimate", "key", "name", "priority", "properties", "strategy", "timeout")
+    __slots__ = (
+        "affinity",
+        "chooser",
+        "declared",
+        "estimate",
+        "key",
+        "name",
+        "origin",
+        "priority",
+        "properties",
+        "strategy",
+        "timeout",
+    )
 
     def __init__(
         self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy, key: str | None = None
@@ -42,6 +58,8 @@ class Function:
         self.affinity: Affinity = affinity
         self.chooser: Strategy = chooser
         self.estimate: float = UNKNOWN_RUN_TIME
+        self.declared: TaskFunction | None = None
+        self.origin: Origin | None = None
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}>"
@@ -51,16 +69,18 @@ class Functions:
     """The task functions by name.
 
     Until they are *learned* (a pool of a worker module learns them from its first worker) any name is
-    taken on trust, and looked into again then.
+    taken on trust, and looked into again then; so is any place where a function is defined.
     """
 
-    __slots__ = ("_by_name", "_choosers", "_heirs", "_removed", "default", "learned")
+    __slots__ = ("_by_name", "_choosers", "_heirs", "_removed", "_sought", "default", "learned")
 
     def __init__(self, choosers: Choosers) -> None:
         self._by_name: dict[str, Function] = {}
         self._choosers = choosers
         self._removed: list[Function] = []
         self._heirs: dict[str, Function] = {}
+        # Taken on trust by where they are defined.
+        self._sought: dict[Origin, Function] = {}
         self.default: str | None = None
         self.learned: bool = False
 
@@ -81,44 +101,97 @@ class Functions:
         """Whether there is a function of that name."""
         return name in self._by_name
 
-    def unknown(self, name: str) -> UnknownTaskFunctionError:
-        """The error for a name that no function has."""
-        return UnknownTaskFunctionError(name, [known for known in self._by_name if known != DEFAULT_TASK_NAME])
+    def given(self, given: Callable[..., Any] | TaskFunction) -> Function | None:
+        """The function that was declared by that very object, or else by an equal one. O(functions).
 
-    def learn(self, properties: Sequence[TaskFunctionProperties]) -> None:
+        Of several it is the default one, or else the first.
+        """
+        known = [(function, function.declared) for function in self._in_order() if function.declared is not None]
+        for function, declared in known:
+            if declared is given or declared.function is given:
+                return function
+        for function, declared in known:
+            if declared == given or declared.function == given:
+                return function
+        return None
+
+    def defined_at(self, origin: Origin, name: str) -> Function | None:
+        """The function that workers load from there, taken on trust until they are learned. O(functions).
+
+        Of several it is the default one, or else the first.
+
+        Args:
+            origin: Where it is defined.
+            name: What a function that is defined there is called as long as nothing is known of it.
+        """
+        if self.learned:
+            for function in self._in_order():
+                if function.origin is not None and function.origin.matches(origin):
+                    return function
+            return None
+        sought = self._sought.get(origin)
+        if sought is None:
+            sought = self._sought[origin] = self._function(TaskFunctionProperties(name))
+            sought.origin = origin
+            # One that no worker has, for whoever is called so there may be another.
+            sought.key = f"{name}{KEY_MARK}"
+        return sought
+
+    def unknown(self, name: str, given: str = "") -> UnknownTaskFunctionError:
+        """The error for a name that no function has, or for what was given in place of a name."""
+        return UnknownTaskFunctionError(name, [known for known in self._by_name if known != DEFAULT_TASK_NAME], given)
+
+    def learn(
+        self,
+        properties: Sequence[TaskFunctionProperties],
+        origins: Sequence[Origin | None] = (),
+        declared: Mapping[str, TaskFunction] | None = None,
+    ) -> None:
         """Takes in what the workers hold, the default one first. May be called again when that has changed.
 
         A task placed before has to be asked about again with `current`.
+
+        Args:
+            properties: The default one first.
+            origins: Where each is defined, or nothing.
+            declared: By name those that the pool was given as objects.
         """
         before = self._by_name
         before.pop(DEFAULT_TASK_NAME, None)
         self._by_name = {}
         self.learned = True
         self.default = properties[0].name
-        for declared in properties:
-            function = before.pop(declared.name, None)
+        for number, known in enumerate(properties):
+            function = before.pop(known.name, None)
             if function is None:
-                function = self._function(declared)
+                function = self._function(known)
             else:
-                self._redefine(function, declared)
-            self._by_name[declared.name] = function
+                self._redefine(function, known)
+            function.origin = origins[number] if origins else None
+            function.declared = None if declared is None else declared.get(known.name)
+            self._by_name[known.name] = function
         self._by_name[DEFAULT_TASK_NAME] = self._by_name[self.default]
         # Workers may still hold tasks of these, which have to be placed again should a worker die.
         self._removed.extend(before.values())
+        self._removed.extend(self._sought.values())
+        self._sought.clear()
 
     def current(self, function: Function) -> Function | None:
         """The function that stands for this one now: None where it was taken on trust or is no more."""
+        if function.origin is not None:
+            return self.defined_at(function.origin, function.name)
         return self._by_name.get(function.name)
 
-    def put(self, properties: TaskFunctionProperties, key: str) -> None:
+    def put(self, properties: TaskFunctionProperties, key: str, declared: TaskFunction | None = None) -> None:
         """Gives a name to another function, for tasks submitted from now on."""
         name = properties.name
         before = self._by_name.get(name)
         affinity = self._choosers.affinity(properties.worker_nodes)
         function = Function(properties, affinity, self._choosers.chooser(properties.strategy, affinity), key)
+        function.declared = declared
         self._by_name[name] = function
         if before is not None:
-            self._removed.append(before)
+            self._remove(before)
         if name == self.default:
             self._by_name[DEFAULT_TASK_NAME] = function
 
@@ -133,7 +206,7 @@ class Functions:
             raise ValueError(f"name {name!r} is the default task function, which cannot be removed")
         if name not in self._by_name:
             raise self.unknown(name)
-        self._removed.append(self._by_name.pop(name))
+        self._remove(self._by_name.pop(name))
 
     def set_default(self, name: str) -> None:
         """Lets another function be the default one, for tasks submitted from now on.
@@ -158,17 +231,26 @@ class Functions:
 
     def properties(self) -> list[TaskFunctionProperties]:
         """All that is known, the default one first."""
-        functions = [function for name, function in self._by_name.items() if name != DEFAULT_TASK_NAME]
-        return [function.properties for function in sorted(functions, key=lambda each: each.name != self.default)]
+        return [function.properties for function in self._in_order()]
 
     def all(self) -> list[Function]:
         """Every function object in use."""
-        return list(dict.fromkeys([*self._by_name.values(), *self._removed]))
+        return list(dict.fromkeys([*self._by_name.values(), *self._sought.values(), *self._removed]))
 
     def rechoose(self) -> None:
         """Gives every function its chooser anew, after the pool's strategy changed."""
         for function in self.all():
             function.chooser = self._choosers.chooser(function.strategy, function.affinity)
+
+    def _remove(self, function: Function) -> None:
+        # It may stay for its numbers, or for its tasks, but nobody can ask for it any more.
+        function.declared = function.origin = None
+        self._removed.append(function)
+
+    def _in_order(self) -> list[Function]:
+        """Those that have a name, the default one first."""
+        functions = [function for name, function in self._by_name.items() if name != DEFAULT_TASK_NAME]
+        return sorted(functions, key=lambda each: each.name != self.default)
 
     def _function(self, properties: TaskFunctionProperties) -> Function:
         affinity = self._choosers.affinity(properties.worker_nodes)

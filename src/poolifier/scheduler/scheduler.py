@@ -17,6 +17,7 @@ See README.md for the theory of operation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from poolifier.errors import PoolFailedError
@@ -40,7 +41,7 @@ from poolifier.scheduler.turnover import Turnover
 from poolifier.scheduler.unstarted import Unstarted
 from poolifier.scheduler.usage import PENDING
 from poolifier.scheduler.workforce import Workforce
-from poolifier.task_functions import TaskFunctionProperties
+from poolifier.task_functions import TaskFunction, TaskFunctionProperties
 
 FEW: Final = 8
 """Items of a chunk of which the last still has its say in how long its function takes."""
@@ -305,13 +306,13 @@ class Scheduler:
 
     # ---- changes at run time ----------------------------------------------------------------------
 
-    def learn(self, ready: WorkerReady, now: float) -> None:
-        """Takes in the task functions; places again what was submitted on trust."""
-        self._changes.learn(ready, now)
+    def learn(self, ready: WorkerReady, now: float, declared: Mapping[str, TaskFunction] | None = None) -> None:
+        """Takes in the task functions, of which the pool may have objects; places again what was submitted on trust."""
+        self._changes.learn(ready, now, declared)
 
-    def put_function(self, properties: TaskFunctionProperties, key: str) -> None:
+    def put_function(self, properties: TaskFunctionProperties, key: str, declared: TaskFunction | None = None) -> None:
         """Adds or replaces a task function, for tasks submitted from now on. All workers must know its key."""
-        self.functions.put(properties, key)
+        self.functions.put(properties, key, declared)
 
     def remove_function(self, name: str) -> None:
         """Removes a task function, for tasks submitted from now on. Raises as `Functions.remove`."""

@@ -9,12 +9,15 @@ import threading
 from collections.abc import Mapping
 from types import FunctionType, ModuleType
 
+from poolifier.origins import origin_of
 from poolifier.task_functions import TaskFunction, Worker
 from poolifier.wire import codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from poolifier.origins import Origin
 
 __all__ = ["WorkerSource"]
 
@@ -95,6 +98,13 @@ class WorkerSource:
                     f"has no attribute {self._attribute!r}{_offer(self._file or self._module, module)}"
                 ) from None
         return _as_worker(found)
+
+    def origins(self, worker: Worker) -> tuple[Origin | None, ...]:
+        """Where the functions of the loaded Worker are defined, the default one first, if the parent cannot know."""
+        if self.worker is not None:
+            return ()
+        functions = worker.task_functions
+        return tuple(origin_of(functions[each.name].function) for each in worker.list_task_functions_properties())
 
     def __repr__(self) -> str:
         if self.worker is not None:

@@ -46,7 +46,9 @@ def run_worker(
             initializer(*initargs)
         for key, function in settings.functions:
             registry.add(key, codec.decode(function))
-        ready = WorkerReady(registry.properties(), worker.max_inactive_time, worker.kill_behavior, pid)
+        ready = WorkerReady(
+            registry.properties(), worker.max_inactive_time, worker.kill_behavior, pid, source.origins(worker)
+        )
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why there is no worker
         link.send(messages.message(messages.START_FAILED, encode_error(error)))
         return _leave(1)

@@ -220,7 +220,7 @@ class PoolActor:
         run_thread(self._worker, source, initializer, initargs, self._ready, self._ended)
 
     def _ready(self, ready: WorkerReady) -> None:
-        said = WorkerReady(ready.functions, ready.max_inactive_time, ready.kill_behavior, os.getpid())
+        said = WorkerReady(ready.functions, ready.max_inactive_time, ready.kill_behavior, os.getpid(), ready.origins)
         with self._turn:
             additions, self._additions = self._additions, None
             for key, carried in additions or ():

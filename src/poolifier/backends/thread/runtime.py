@@ -51,7 +51,12 @@ def _run(
         worker.registry = registry = worker.hold(declared)
         if initializer is not None:
             initializer(*initargs)
-        said = WorkerReady(registry.properties(), declared.max_inactive_time, declared.kill_behavior)
+        said = WorkerReady(
+            registry.properties(),
+            declared.max_inactive_time,
+            declared.kill_behavior,
+            origins=source.origins(declared),
+        )
     except BaseException as error:  # noqa: BLE001 - also SystemExit: the pool is told why there is no worker
         worker.call_loop(ended, error)
         return
