@@ -48,7 +48,8 @@ class Pool(MapRunner[DataT, ResponseT]):
     Use it as `async with Pool(...) as pool`, or with `start()` and `destroy()`. It belongs to the event
     loop that it was started on, and is not to be used from other threads.
 
-    Type parameters: what `execute` takes as data, and what its future results in.
+    Type parameters: what `execute` takes as data, and what its future results in, unless it is given the task
+    function itself.
     """
 
     kind: ClassVar[str]

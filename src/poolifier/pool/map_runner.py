@@ -12,6 +12,7 @@ from poolifier.pool.map_run import MapRun
 from poolifier.pool.maps import Mapper, in_batches, one_by_one
 from poolifier.pool.progress import open_bar
 from poolifier.pool.task_runner import DataT, ResponseT, TaskRunner
+from poolifier.task_functions import TaskFunction
 
 if TYPE_CHECKING:
     from typing import Unpack, overload
@@ -53,7 +54,7 @@ class MapRunner(TaskRunner[DataT, ResponseT]):
     async def map_execute(
         self,
         iterable: Iterable[Any] | AsyncIterable[Any],
-        name: Called | None = None,
+        name: str | Callable[..., Any] | TaskFunction | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
@@ -69,7 +70,7 @@ class MapRunner(TaskRunner[DataT, ResponseT]):
 
         Args:
             iterable: The items; an async iterable will do. It is pulled from as room appears.
-            name: Which function; None for the default one.
+            name: Which function; see `execute`.
             timeout: Seconds that each item may run; see `execute`.
             retries: How often each item may run again after a crash; see `execute`.
             priority: See `execute`.
@@ -129,7 +130,7 @@ class MapRunner(TaskRunner[DataT, ResponseT]):
     def map_ordered(
         self,
         iterable: Iterable[Any] | AsyncIterable[Any],
-        name: Called | None = None,
+        name: str | Callable[..., Any] | TaskFunction | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
@@ -186,7 +187,7 @@ class MapRunner(TaskRunner[DataT, ResponseT]):
     def map_unordered(
         self,
         iterable: Iterable[Any] | AsyncIterable[Any],
-        name: Called | None = None,
+        name: str | Callable[..., Any] | TaskFunction | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,

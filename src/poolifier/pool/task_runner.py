@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from poolifier.errors import UnsupportedError
 from poolifier.option_checks import check_count
-from poolifier.pool.calls import Called, Calls
+from poolifier.pool.calls import Calls
 from poolifier.pool.future import TaskFuture
 from poolifier.pool.streams import DEFAULT_BUFFER, Feed, TaskStream
 from poolifier.scheduler.task import Task, TaskExtra
+from poolifier.task_functions import TaskFunction
 from poolifier.wire.shared_buffer import SharedBuffer, check_transfer
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
     def execute(
         self,
         data: Any = None,
-        name: Called | None = None,
+        name: str | Callable[..., Any] | TaskFunction | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
@@ -85,9 +86,17 @@ class TaskRunner(Generic[DataT, ResponseT]):
         The data is pickled and its buffers are copied when the task is sent, not before, so it should not
         be changed while the task runs.
 
+        A function that is given in place of its name is one of those that the pool was given as objects, when
+        it was created or by `add_task_function`: the same object, or an equal one, as bound methods of one
+        object are. It means the name that it has in the pool: of several the default one, or else the first.
+        Where workers load their functions from a file or an import string, it is the function that is defined
+        in the same place as one of theirs. So it must be one that can be imported: lambdas, closures and
+        methods of objects have to be called by name there.
+
         Args:
             data: What the function gets.
-            name: Which function; None for the default one.
+            name: Which function: its name, the function itself, or the `TaskFunction` that declares it; None
+                for the default one. Given the function, type checkers know what it takes and returns.
             timeout: Seconds that the task may run, not counting what it waits; None for the limit of
                 the function, or else of the pool. Past it the task is aborted.
             retries: How often the task may run again after a crash of its worker. Errors that the
@@ -100,7 +109,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
         Raises:
             PoolNotStartedError: The pool is not started, or destroyed.
             PoolFailedError: The pool has failed; `__cause__` says why.
-            UnknownTaskFunctionError: No function has that name.
+            UnknownTaskFunctionError: No function has that name, or the pool does not have that function.
             TypeError: An argument has the wrong type.
             ValueError: An argument is out of range, or a buffer to transfer was released or given away before.
             UnsupportedError: Workers of this kind can be given no buffers.
@@ -144,7 +153,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
     async def submit(
         self,
         data: Any = None,
-        name: Called | None = None,
+        name: str | Callable[..., Any] | TaskFunction | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
@@ -184,7 +193,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
     def stream(
         self,
         data: Any = None,
-        name: Called | None = None,
+        name: str | Callable[..., Any] | TaskFunction | None = None,
         *,
         timeout: float | None = None,
         priority: int | None = None,
@@ -200,7 +209,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
 
         Args:
             data: What the function gets; see `execute`.
-            name: Which function; None for the default one.
+            name: Which function; see `execute`.
             timeout: Seconds that the task may take in all, waiting for its reader included; see `execute`.
             priority: See `execute`.
             buffer: Items that the worker may be ahead of the reader, at least 1.
