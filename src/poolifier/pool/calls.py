@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from threading import get_ident
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poolifier.function_kinds import wrong_use
@@ -44,7 +45,7 @@ class Calls:
         carry: Turns the data of a call into what its task is given, where that is not the data itself.
     """
 
-    __slots__ = ("_carry", "_found", "_life", "_met", "_options", "_scheduler")
+    __slots__ = ("_carry", "_found", "_life", "_met", "_methods", "_options", "_scheduler")
 
     def __init__(
         self, options: PoolOptions, scheduler: Scheduler, life: LifeCycle, carry: Callable[[Any], Any] | None
@@ -57,6 +58,8 @@ class Calls:
         self._found: dict[str | None, Function] = {}
         # The same by functions. Not by their hashes, for not all have one: each is kept, so that its id is its own.
         self._met: dict[int, tuple[object, Function]] = {}
+        # By bound methods, of which each call brings another object. Their hashes are those of identities.
+        self._methods: dict[object, Function] = {}
 
     def execute(
         self, data: Any, name: Called | None, timeout: float | None, retries: int, priority: int | None
@@ -84,6 +87,8 @@ class Calls:
                 met = self._met.get(id(name))
                 if met is not None:
                     function = met[1]
+                elif isinstance(name, MethodType):
+                    function = self._methods.get(name)
         if function is None:
             function = self._find(name, stream=stream)
         nice = function.priority if priority is None else check_priority(priority)
@@ -94,6 +99,7 @@ class Calls:
         """Names, and functions, may mean other task functions from now on."""
         self._found.clear()
         self._met.clear()
+        self._methods.clear()
 
     def _find(self, name: Called | None, *, stream: bool) -> Function:
         functions = self._scheduler.functions
@@ -120,9 +126,15 @@ class Calls:
         if declared is None:
             # Known by where it is defined, where there may be another one some day: the last is kept.
             self._met = {number: met for number, met in self._met.items() if met[1] is not function}
-        elif name is not declared and name is not declared.function:
-            return  # equal to what is known, as bound methods are: the next one will be another object
-        self._met[id(name)] = (name, function)
+            self._methods = {method: known for method, known in self._methods.items() if known is not function}
+            if isinstance(name, MethodType):
+                self._methods[name] = function
+            else:
+                self._met[id(name)] = (name, function)
+        elif name is declared or name is declared.function:
+            self._met[id(name)] = (name, function)
+        elif isinstance(name, MethodType) and isinstance(declared.function, MethodType):
+            self._methods[declared.function] = function
 
 
 def _find_given(functions: Functions, given: Any) -> Function:
