@@ -27,6 +27,8 @@ WANTED: Final = "POOLIFIER_BUILD"
 BUILDS: Final = ("auto", "compiled", "pure")
 
 HOT_PATH: Final = (Path("poolifier/pool/calls.py"), Path("poolifier/pool/driver.py"))
+ITEMS: Final = (Path("poolifier/wire/flat.py"), Path("poolifier/worker/run.py"))
+"""What is gone through for each item of a map. Workers load these, so they are a library apart, which is small."""
 SCHEDULER: Final = Path("poolifier/scheduler")
 AS_THEY_ARE: Final = frozenset(
     (
@@ -173,8 +175,10 @@ def compile_sources(directory: Path) -> None:
     scheduler = [path for path in sorted(SCHEDULER.rglob("*.py")) if path.name not in AS_THEY_ARE]
     # What happens to be installed here is no business of the compiler's, and takes longer to read than all the rest.
     arguments = ["--config-file=", "--no-site-packages", "--follow-imports=silent", "--cache-dir=/dev/null"]
+    brain, items = list(map(str, [*scheduler, *HOT_PATH])), list(map(str, ITEMS))
     extensions = mypycify(
-        [*arguments, *map(str, [*scheduler, *HOT_PATH])],
+        [*arguments, *brain, *items],
+        separate=[(brain, "poolifier_brain"), (items, "poolifier_items")],
         opt_level="1",
         debug_level="0",
         multi_file=True,

@@ -1,6 +1,7 @@
 """What arrives from a worker is data: whatever it sends, that worker alone ends, and its task says why."""
 
 import asyncio
+import marshal
 import os
 import threading
 
@@ -130,8 +131,10 @@ def truncate(_):
 
 def scribble(numbers):
     """Says of the outbox what is not so, and dies."""
-    start, end, values = numbers
+    start, end, values, *form = numbers
     slots = current_session().ledger.slots
+    if form:
+        slots[ledger.FORM_LENGTH] = form[0]
     slots[ledger.RUN_AFTER] = slots[ledger.COUNT]
     slots[ledger.RUN_START], slots[ledger.RUN_END] = start, end
     if values:
@@ -146,6 +149,9 @@ def scribble(numbers):
         (1 << 63, (1 << 64) - 1, b""),
         (ledger.SIZE, ledger.SIZE + 1, b""),
         (5000, 5008, b"garbage!"),
+        (0, 0, b"", (1 << 64) - 1),
+        (ledger.FORM_START, ledger.FORM_START + 8, b"garbage!", 8),
+        (ledger.FORM_START, ledger.FORM_START + 9, marshal.dumps(("q", None), 2)[:9], 9),
     ],
 )
 def test_a_run_of_results_that_is_none_is_not_believed(endure, numbers):

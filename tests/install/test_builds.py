@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hatch_build import HOT_PATH, SCHEDULER
+from hatch_build import HOT_PATH, ITEMS, SCHEDULER
 
 ROOT = Path(__file__).parents[2]
 NO_COMPILER = "the C compiler '/bin/false' does not work: exit code 1"
@@ -25,7 +25,7 @@ async def main():
 asyncio.run(main())
 """
 
-COMPILED = sorted({*(ROOT / "src" / SCHEDULER).rglob("*.py"), *(ROOT / "src" / each for each in HOT_PATH)})
+COMPILED = sorted({*(ROOT / "src" / SCHEDULER).rglob("*.py"), *(ROOT / "src" / each for each in (*HOT_PATH, *ITEMS))})
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 

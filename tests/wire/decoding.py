@@ -101,8 +101,7 @@ def check_payload(data):
             _, active, idle, replies = body
         except (TypeError, ValueError):
             return
-        messages.check_replies(replies, active, idle)
-        check_replies(replies)
+        check_replies(messages.checked_replies(replies, active, idle))
 
 
 def check_stream(data):

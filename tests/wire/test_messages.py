@@ -59,7 +59,7 @@ def test_what_is_no_values_is_an_error(data):
 )
 def test_a_run_that_makes_no_sense_is_an_error(value):
     with pytest.raises(FrameError):
-        messages.check_replies([(1, MAPPED_RUN, value, 0.1)], 0.0, 0.0)
+        messages.checked_replies([(1, MAPPED_RUN, value, 0.1)], 0.0, 0.0)
 
 
 @pytest.mark.parametrize("read", [messages.read, messages.read_replies])

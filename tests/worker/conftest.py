@@ -28,6 +28,10 @@ class Pool:
         self.session = Session(Link(theirs), self.ledger, Registry(Worker(functions)), WorkerSettings())
         self.decoder = FrameDecoder()
 
+    @property
+    def bytes_read(self):
+        return self.decoder.received
+
     def say(self, opcode, body=None):
         self.sock.sendall(messages.message(opcode, body))
 

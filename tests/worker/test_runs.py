@@ -1,19 +1,22 @@
 """The tiny items of a map: whatever happens around one of them, each is answered once, and in order."""
 
 import marshal
+import math
 import socket
 import time
 
 import pytest
 
+from poolifier.backends.last_words import replies_left
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, DONE, FAILED, MAP_FAILED, MAPPED, MAPPED_RUN, RETURNED
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import decode_error
+from poolifier.wire.rows import UNWRITTEN
 from poolifier.worker import invoke, runs
 from poolifier.worker.chunks import run_chunk
 from poolifier.worker.current_task import current_task, use_session
-from poolifier.worker.ledger import ABORT, COUNT, RUN_AFTER, RUN_END, RUN_START, STARTED
+from poolifier.worker.ledger import ABORT, GENERATION, STARTED
 
 
 def run(pool, items, sequence=1):
@@ -202,19 +205,51 @@ def test_items_know_their_task(make_pool):
     ]
 
 
-def test_a_result_outlives_the_worker_before_the_next_item_begins(make_pool):
-    def task(n):
-        sent.extend(value for _, value in answers(pool.replies()))
-        slots = pool.ledger.slots
-        start, end = slots[RUN_START], slots[RUN_END]
-        standing = []
-        if slots[RUN_AFTER] == slots[COUNT] and end > start:
-            standing = messages.marshalled_values(pool.ledger.memory[start:end])
-        found.append(sent + standing)
-        return {"n": n}
+RESULTS = {
+    "numbers": lambda n: n,
+    "fractions": lambda n: n / 7,
+    "records": lambda n: {"n": n},
+    "records of several": lambda n: {"n": -n, "half": n / 2, "twice": 2 * n},
+    "texts": lambda n: "x" * (n % 50),
+    "flat": lambda n: {"n": n, "name": str(n)},
+    "nested": lambda n: [[n]],
+    "now this, now that": lambda n: [n, n / 2, {"n": n}, None, {"n": n / 2}, 2**70, True][n % 7],
+    "at last another": lambda n: n if n < 80 else None,
+    "no numbers": lambda n: math.nan if n == 50 else n / 2,
+    "what looks unwritten": lambda n: UNWRITTEN if n == 50 else n,
+    "more bits": lambda n: {"n": 2**63 - 50 + n},
+    "other keys": lambda n: {"n" if n < 50 else "m": n},
+    "other order": lambda n: {"n": n, "m": 1} if n % 20 else {"m": 1, "n": n},
+    "long keys": lambda n: {"n" * 1100: n},
+}
 
-    sent, found = [], []
+
+@pytest.mark.parametrize("function", RESULTS.values(), ids=RESULTS)
+@pytest.mark.parametrize("count", [100, 2500])
+def test_a_result_outlives_the_worker_before_the_next_item_begins(make_pool, function, count):
+    def standing():
+        sent.extend(value for _, value in answers(pool.replies()))
+        left = replies_left(pool.ledger, pool.ledger.slots[GENERATION] - 1)
+        return sent + [value for _, value in answers(left)]
+
+    def task(n):
+        if count == 100 or n % 97 == 0:
+            # What is not a number is not even equal to itself.
+            assert repr(standing()) == repr(expected[:n])
+            looked.append(n)
+        return function(n)
+
+    sent, looked = [], []
+    expected = [function(n) for n in range(count)]
     pool = make_pool(task)
-    run(pool, list(range(100)))
-    # The last is answered by itself, and by then the run has ended.
-    assert found[:-1] == [[{"n": n} for n in range(count)] for count in range(99)]
+    pool.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    last = run(pool, list(range(count)))
+    assert repr(sent + [value for _, value in answers(last)]) == repr(expected)
+    assert looked[-1] >= count - 97
+
+
+def test_numbers_take_eight_bytes_each(make_pool, monkeypatch):
+    monkeypatch.setattr(runs, "HOLD_RUN", 60.0)
+    pool = make_pool(lambda n: {"a long name of a number": n})
+    run(pool, list(range(1000)))
+    assert pool.bytes_read < 1000 * 8 + 5000

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameError
 from poolifier.wire.messages import WireReply
+from poolifier.wire.rows import rows_left, written
 from poolifier.worker.ledger import (
     COUNT,
+    FORM_LENGTH,
+    FORM_START,
     GENERATION,
     LENGTH,
+    ROWS_END,
+    ROWS_START,
     RUN_AFTER,
     RUN_END,
     RUN_NANOSECONDS,
@@ -42,13 +48,26 @@ def replies_left(ledger: Ledger, generation: int) -> list[WireReply]:
 def _unfinished_run(ledger: Ledger, count: int) -> list[WireReply]:
     """The run of results that the worker was writing behind so many replies, if it was."""
     slots = ledger.slots
-    start, end = slots[RUN_START], slots[RUN_END]
-    if slots[RUN_AFTER] != count or end <= start:
+    if slots[RUN_AFTER] != count:
         return []
-    values = messages.marshalled_values(ledger.memory[start:end])
-    if not values:
-        raise FrameError(f"expected results from {start} to {end}, where there is no memory")
+    length = slots[FORM_LENGTH]
+    results: Any
+    if length:
+        if length > ROWS_START - FORM_START:
+            raise FrameError(f"expected the form of rows, got one of {length} bytes")
+        memory = ledger.memory
+        results = rows_left(memory[FORM_START : FORM_START + length], memory[ROWS_START:ROWS_END])
+        some = written(results)
+        if not some:
+            return []
+    else:
+        start, end = slots[RUN_START], slots[RUN_END]
+        if end <= start:
+            return []
+        results = messages.marshalled_values(ledger.memory[start:end])
+        some = len(results)
+        if not some:
+            raise FrameError(f"expected results from {start} to {end}, where there is no memory")
     run_time = slots[RUN_NANOSECONDS] / 1e9
-    run = (slots[RUN_SEQUENCE], MAPPED_RUN, (values, [len(values)], [run_time / len(values)]), run_time)
-    messages.check_replies([run], 0.0, 0.0)
-    return [run]
+    run = (slots[RUN_SEQUENCE], MAPPED_RUN, (results, [some], [run_time / some]), run_time)
+    return messages.checked_replies([run], 0.0, 0.0)

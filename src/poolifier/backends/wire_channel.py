@@ -27,7 +27,7 @@ from poolifier.wire.items import encode_items, marshalled_items
 from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
-from poolifier.worker.ledger import ABORT, COUNT, LOADING, RUN_END, STARTED, Ledger
+from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 
 __all__ = ["Awaited", "WireChannel", "WireOwner"]
 
@@ -158,7 +158,7 @@ class WireChannel:
     def flush(self) -> None:
         """Asks for replies that are held back, if there are any."""
         slots = self._ledger.slots
-        if not self._closed and (slots[COUNT] or slots[RUN_END]):
+        if not self._closed and (slots[COUNT] or slots[RUN_END] or slots[FORM_LENGTH]):
             self._poke()
 
     def stop(self) -> None:
@@ -365,7 +365,7 @@ class WireChannel:
         opcode, body = messages.read(payload)
         if opcode == messages.BULK:
             generation, active, idle, replies = body
-            messages.check_replies(replies, active, idle)
+            replies = messages.checked_replies(replies, active, idle)
             self._advance(generation)
             self._deliver(replies, True, active, idle)
         elif opcode == messages.READY and isinstance(body, WorkerReady):

@@ -45,8 +45,8 @@ class Chunk:
         self.task = task
 
     def left(self) -> list[Any]:
-        """The items that have not ended."""
-        return self.items[self._done :]
+        """The items that have not ended, not to be changed."""
+        return self.items[self._done :] if self._done else self.items
 
     @property
     def begun(self) -> bool:

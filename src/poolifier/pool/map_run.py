@@ -15,6 +15,7 @@ from operator import length_hint
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from poolifier.exchange import Items
 from poolifier.option_checks import check_count
 from poolifier.pool.chunk import Chunk, Outcomes
 
@@ -32,6 +33,10 @@ PULL_SECONDS: Final = 0.002
 
 CHUNKS_AHEAD: Final = 5
 """Chunks per worker that are under way, when no limit is given."""
+
+_THERE: Final[tuple[Iterable[Any], ...]] = ([], (), range(0), {}, {}.values(), {}.items())
+_INSTANT: Final = frozenset(type(iter(items)) for items in _THERE)
+"""What iterates over items that are there already."""
 
 
 class ChunkSubmitter(Protocol):
@@ -263,7 +268,11 @@ class MapRun:
 
     def _pull_some(self, source: Iterator[Any], count: int) -> list[Any]:
         """Up to `count` items: fewer where they are slow to come."""
-        items: list[Any] = []
+        if type(source) in _INSTANT:
+            items: list[Any] = Items(islice(source, count))
+            self._exhausted = len(items) < count
+            return items
+        items = []
         step = 1
         begun = perf_counter()
         while len(items) < count:

@@ -53,7 +53,7 @@ class Mapper:
         driver = self._driver
         if not self._learned:
             self._learn()
-        data = items[0] if len(items) == 1 else Items(items)
+        data = items[0] if len(items) == 1 else items if type(items) is Items else Items(items)
         if self._carry is not None:
             data = self._carry(data)
         task = Task(driver.next_task_id(), self._function, data, self._priority, chunk)

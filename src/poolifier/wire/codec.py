@@ -11,6 +11,7 @@ import pickle
 
 from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
+from poolifier.wire.flat import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, is_flat, is_inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATOMS",
+    "FLAT",
     "IMMUTABLE",
     "LARGE",
     "SIZED",
@@ -37,18 +39,6 @@ __all__ = [
     "is_flat",
     "is_inline",
 ]
-
-ATOMS: Final = frozenset({type(None), bool, int, float})
-"""Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
-
-SIZED: Final = frozenset({str, bytes})
-"""Types whose instances (exact, no subclasses) travel inline as well, unless they are `LARGE`."""
-
-LARGE: Final = 64 * 1024
-"""Bytes from which a buffer goes through shared memory, and nothing travels inline."""
-
-IMMUTABLE: Final = ATOMS | SIZED
-"""Types whose instances (exact, no subclasses) nobody can change, of whatever size."""
 
 PROTOCOL: Final = 5
 
@@ -86,9 +76,6 @@ class Kept:
         return False
 
 
-FLAT: Final = 8
-"""Most members of a container that is looked through for atoms."""
-
 # Names of modules whose functions and classes the other side cannot import, as they would show in a
 # pickle that refers to them. Such a pickle is made anew by cloudpickle.
 _by_value_marks: list[bytes] = [b"__main__"]
@@ -103,39 +90,6 @@ def carry_by_value(module_name: str) -> None:
     if module_name not in _by_value_modules:
         _by_value_modules.append(module_name)
         _by_value_marks.append(module_name.encode())
-
-
-def is_inline(value: Any) -> bool:
-    """Whether a value is one of `ATOMS`, or one of `SIZED` that is not `LARGE`."""
-    kind = type(value)
-    return kind in ATOMS or (kind in SIZED and len(value) < LARGE)
-
-
-def is_flat(value: Any) -> bool:
-    """Whether a small list, tuple or dictionary (exact, no subclass) holds nothing but what travels inline.
-
-    Such a value can ride in the message itself as well, once per message: a pickle of its own would
-    cost more than all the rest of a tiny task.
-    """
-    kind = type(value)
-    if kind is dict:
-        if len(value) > FLAT:
-            return False
-        for key, member in value.items():
-            # Nobody has keys as large as that, and with them it would only be slower.
-            if type(key) not in IMMUTABLE:
-                return False
-            kind = type(member)
-            if kind not in ATOMS and (kind not in SIZED or len(member) >= LARGE):
-                return False
-        return True
-    if (kind is not list and kind is not tuple) or len(value) > FLAT:
-        return False
-    for member in value:
-        kind = type(member)
-        if kind not in ATOMS and (kind not in SIZED or len(member) >= LARGE):
-            return False
-    return True
 
 
 def encode(value: Any, keep: Kept | None = None) -> bytes:

@@ -34,7 +34,8 @@ pickle)`. Terms are as in `protocols.WireTerms`. The items of a map are a list i
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
 pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an
-item may be a parcel. A run of results of a map is `(sequence, MAPPED_RUN, (results, counts, means), run time)`.
+item may be a parcel. A run of results of a map is `(sequence, MAPPED_RUN, (results, counts, means), run time)`,
+where the results are a list or stand in rows (see `rows`).
 
 Replies come in generations, 1, 2, 3 ..., one per REPLIES or BULK: a frame that comes twice, or that is
 missing, shows. What a worker says is checked for its form before anything is done about it, for a task
@@ -52,6 +53,7 @@ from operator import itemgetter
 from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import frames
 from poolifier.wire.frames import FrameError, Payload
+from poolifier.wire.rows import are_rows, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ __all__ = [
     "TASKS",
     "TRIM",
     "WireReply",
-    "check_replies",
+    "checked_replies",
     "marshalled_replies",
     "marshalled_values",
     "message",
@@ -172,12 +174,11 @@ def read_replies(payload: Payload) -> tuple[int, float, float, bool, list[WireRe
         replies = marshal.loads(payload[_PAYLOAD_HEAD.size :])
     except Exception as error:
         raise FrameError(f"expected replies, got {bytes(payload[:32])!r}") from error
-    check_replies(replies, active, idle, pickles=pickles)
-    return generation, active, idle, pickles, replies
+    return generation, active, idle, pickles, checked_replies(replies, active, idle, pickles=pickles)
 
 
-def check_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True) -> None:
-    """Checks the form of replies and of the times that come with them.
+def checked_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True) -> list[WireReply]:
+    """The replies, their form and that of the times that come with them checked, and those opened that stand in rows.
 
     Raises:
         FrameError: They are not replies, or have pickles although `pickles` is False.
@@ -186,6 +187,7 @@ def check_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True)
         # By built-in functions, which look at a thousand replies in the time of one task.
         lengths = set(map(len, replies))
         seconds = list(map(_run_time, replies))
+        runs = False
         right = (
             type(replies) is list
             and set(map(type, replies)) <= _TUPLES
@@ -197,12 +199,17 @@ def check_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True)
             and 0.0 <= sum(seconds) < _FOREVER
             and 0.0 <= active < _FOREVER
             and 0.0 <= idle < _FOREVER
-            and (MAPPED_RUN not in statuses or all(_is_run(reply) for reply in replies if reply[1] == MAPPED_RUN))
+            and (
+                not (runs := MAPPED_RUN in statuses)
+                or all(_is_run(reply) for reply in replies if reply[1] == MAPPED_RUN)
+            )
         )
     except (TypeError, LookupError, ValueError):
         right = False
     if not right:
         raise FrameError(f"expected replies, got {repr(replies)[:80]}")
+    checked: list[WireReply] = replies
+    return list(map(_opened, checked)) if runs else checked
 
 
 def marshalled_replies(count: int, data: bytes) -> list[WireReply]:
@@ -214,11 +221,10 @@ def marshalled_replies(count: int, data: bytes) -> list[WireReply]:
     try:
         if count > len(data):
             raise ValueError(f"{count} replies in {len(data)} bytes")
-        replies: list[WireReply] = marshal.loads(_LIST_HEAD.pack(_LIST_CODE, count) + data)
+        replies = marshal.loads(_LIST_HEAD.pack(_LIST_CODE, count) + data)
     except Exception as error:
         raise FrameError(f"expected replies, got {data[:32]!r}") from error
-    check_replies(replies, 0.0, 0.0)
-    return replies
+    return checked_replies(replies, 0.0, 0.0)
 
 
 def run_head(sequence: int, count: int) -> bytes:
@@ -254,14 +260,20 @@ def _is_run(reply: WireReply) -> bool:
     values, counts, means = reply[2]
     return (
         len(reply) == _RUN_LENGTH
-        and type(values) is list
         and type(counts) is list
         and type(means) is list
         and len(counts) == len(means) > 0
         and set(map(type, counts)) <= _INTS
         and set(map(type, means)) <= _FLOATS
         and min(counts) > 0
-        and sum(counts) == len(values)
+        and (sum(counts) == len(values) if type(values) is list else are_rows(values, sum(counts)))
         and min(means) >= 0.0
         and 0.0 <= sum(means) < _FOREVER
     )
+
+
+def _opened(reply: WireReply) -> WireReply:
+    if reply[1] != MAPPED_RUN or type(reply[2][0]) is list:
+        return reply
+    sequence, status, (rows, counts, means), run_time = reply
+    return (sequence, status, (opened(rows), counts, means), run_time)

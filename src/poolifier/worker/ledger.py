@@ -1,7 +1,7 @@
 """The memory that a worker process shares with its pool: marks that survive the worker's death.
 
-One page of numbers, then the outbox (see `outbox`). Aligned eight-byte stores are single
-instructions, so neither side ever reads half a number.
+One page of numbers, then the outbox (see `outbox`), then what is written as rows (see `run`). Aligned
+eight-byte stores are single instructions, so neither side ever reads half a number.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 __all__ = [
     "ABORT",
     "COUNT",
+    "FORM_LENGTH",
+    "FORM_START",
     "GENERATION",
     "LEAVE",
     "LENGTH",
     "LOADING",
+    "OUTBOX_END",
     "OUTBOX_START",
+    "ROWS_END",
+    "ROWS_START",
     "RUN_AFTER",
     "RUN_END",
     "RUN_NANOSECONDS",
@@ -62,9 +67,18 @@ RUN_END: Final = 10
 """Written by the worker: where the last one ends; less than the start where there is none."""
 RUN_NANOSECONDS: Final = 11
 """Written by the worker: how long the items of the run took, as far as that has been measured."""
+FORM_LENGTH: Final = 12
+"""Written by the worker: bytes that the form of the run takes, where that is written as rows, else 0."""
 
 OUTBOX_START: Final = 4096
-SIZE: Final = OUTBOX_START + 64 * 1024
+OUTBOX_END: Final = OUTBOX_START + 64 * 1024
+
+FORM_START: Final = OUTBOX_END
+"""Where the form of a run stands that is written as rows (see `wire.rows`)."""
+ROWS_START: Final = FORM_START + 1024
+ROWS_END: Final = ROWS_START + 16 * 1024
+
+SIZE: Final = ROWS_END
 
 
 def create_ledger() -> int:
@@ -94,20 +108,26 @@ class Ledger:
         slots: The page of numbers; index it with the constants of this module.
         outbox: The bytes of the outbox.
         memory: All of it. To write to this is faster than to write to a view.
+        integers: All of it as numbers of eight bytes.
+        floats: All of it as such that have a fraction.
     """
 
-    __slots__ = ("_whole", "memory", "outbox", "slots")
+    __slots__ = ("_whole", "floats", "integers", "memory", "outbox", "slots")
 
     def __init__(self, fd: int) -> None:
         self.memory: mmap.mmap = _mapped(fd)
         self._whole = memoryview(self.memory)
         self.slots: memoryview[int] = self._whole[:OUTBOX_START].cast("Q")
-        self.outbox: memoryview[int] = self._whole[OUTBOX_START:]
+        self.outbox: memoryview[int] = self._whole[OUTBOX_START:OUTBOX_END]
+        self.integers: memoryview[int] = self._whole.cast("q")
+        self.floats: memoryview[float] = self._whole.cast("d")
 
     def close(self) -> None:
         """Unmaps it; the views are of no use any more."""
         self.slots.release()
         self.outbox.release()
+        self.integers.release()
+        self.floats.release()
         self._whole.release()
         self.memory.close()
 

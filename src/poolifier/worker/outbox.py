@@ -6,7 +6,7 @@ the very form in which it is sent, a frame, so holding back costs no second enco
 
 The items of a map are often so tiny that even a reply for each would cost more than they do. Their
 results are written one after another into a single reply, the *run*. While it is being written it is
-the last in the outbox. Each result counts from the moment at which the ledger says that it stands there,
+the last in the outbox. Each result counts from the moment at which it stands there (see `run`),
 so that whenever a worker is killed, all items that have ended are known, and their results.
 """
 
@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import marshal
 
-from poolifier.wire.messages import REPLIES_HEAD, WireReply, marshalled_values, replies_head, run_head
+from poolifier.exchange import MAPPED_RUN
+from poolifier.wire.messages import REPLIES_HEAD, WireReply, replies_head, run_head
 from poolifier.worker.ledger import (
     COUNT,
+    FORM_START,
     GENERATION,
     LENGTH,
     OUTBOX_START,
+    ROWS_END,
     RUN_AFTER,
     RUN_END,
     RUN_NANOSECONDS,
@@ -27,6 +30,7 @@ from poolifier.worker.ledger import (
     RUN_START,
     Ledger,
 )
+from poolifier.worker.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +60,10 @@ class Outbox:
 
     Attributes:
         count: The replies in it, without a run that is being written.
-        running: A run is being written, by `runs`.
+        run: The run, for `runs` to write.
         counts: How many items each group of the run has, as far as they are timed.
         means: The mean run time of each of those groups.
         typical: How long an item takes that ended and is not timed yet.
-        run_room: Where the last result of a run ends at the latest, counted from the start of the memory.
     """
 
     __slots__ = (
@@ -69,14 +72,14 @@ class Outbox:
         "_ledger",
         "_pickles",
         "_room",
+        "_run_room",
         "_slots",
         "_timed",
         "_view",
         "count",
         "counts",
         "means",
-        "run_room",
-        "running",
+        "run",
         "typical",
     )
 
@@ -88,17 +91,17 @@ class Outbox:
         self._end = REPLIES_START
         self._pickles = False
         self.count: int = 0
-        self.running: bool = False
         self.counts: list[int] = []
         self.means: list[float] = []
         self.typical: float = 0.0
         self._timed = 0
-        self.run_room: int = OUTBOX_START + self._room - _TAIL_ROOM
+        self._run_room = OUTBOX_START + self._room - _TAIL_ROOM
+        self.run: Run = Run(ledger, self._run_room)
         self._generation = self._slots[GENERATION] = 1
 
     def add(self, reply: WireReply) -> bool:
         """Puts a reply in, behind a run that ends with that; returns False where it does not fit."""
-        if self.running:
+        if self.run.open:
             self.end_run()
         try:
             data = marshal.dumps(reply, _MARSHAL_VERSION)
@@ -114,15 +117,12 @@ class Outbox:
         self._count_in(end)
         return True
 
-    def begin_run(self, sequence: int) -> int | None:
-        """Begins a run of results of that chunk's items.
-
-        Returns where the first goes, counted from the start of the memory, or None where there is no room.
-        """
+    def begin_run(self, sequence: int) -> bool:
+        """Begins a run of results of that chunk's items; returns False where there is no room."""
         head = run_head(sequence, 0)
         start = OUTBOX_START + self._end + len(head)
-        if start > self.run_room:
-            return None
+        if start + ROWS_END - FORM_START > self._run_room:
+            return False
         self._view[self._end : self._end + len(head)] = head
         slots = self._slots
         # First, so that what the other numbers say of results is not believed until there is one.
@@ -133,9 +133,9 @@ class Outbox:
         slots[RUN_AFTER] = self.count
         self.counts.clear()
         self.means.clear()
-        self._timed = start
-        self.running = True
-        return start
+        self._timed = 0
+        self.run.begin(start)
+        return True
 
     def add_group(self, count: int, seconds: float) -> None:
         """Notes that the next items of the run have taken so many seconds together."""
@@ -143,38 +143,44 @@ class Outbox:
         self.means.append(seconds / count)
         slots = self._slots
         slots[RUN_NANOSECONDS] += int(seconds * 1e9)
-        self._timed = slots[RUN_END]
-
-    def run_end(self) -> int | None:
-        """Where the next result of the run goes, counted from the start of the memory; None where there is no run."""
-        return max(self._slots[RUN_START], self._slots[RUN_END]) if self.running else None
+        self._timed += count
 
     def untimed(self, count: int, seconds: float) -> float:
         """How much of that time goes to so many results, of which nothing is known but that they were part of it.
 
         The rest was something else's, of which there was one.
         """
-        if self.running and self.typical * (count + 1) > seconds:
+        if self.run.open and self.typical * (count + 1) > seconds:
             self.typical = seconds / (count + 1)
         return min(self.typical * count, seconds)
 
     def end_run(self) -> None:
         """Makes a reply of the run, if it has results. Those that have not been timed are taken to be `typical`."""
-        self.running = False
-        slots = self._slots
-        start, end = slots[RUN_START], slots[RUN_END]
-        if end <= start:
+        run = self.run
+        run.open = False
+        if not run.count:
+            run.clear()
             return
-        memory = self._ledger.memory
-        if end > self._timed:
-            self.counts.append(len(marshalled_values(memory[self._timed : end])))
+        if run.count > self._timed:
+            self.counts.append(run.count - self._timed)
             self.means.append(self.typical)
         seconds = sum([count * mean for count, mean in zip(self.counts, self.means, strict=True)])
-        head = run_head(slots[RUN_SEQUENCE], sum(self.counts))
-        tail = b"".join([marshal.dumps(part, _MARSHAL_VERSION) for part in (self.counts, self.means, seconds)])
-        memory[start - len(head) : start] = head
+        slots = self._slots
+        memory = self._ledger.memory
+        rows = run.rows()
+        if rows is None:
+            start, end = slots[RUN_START], run.end
+            head = run_head(slots[RUN_SEQUENCE], run.count)
+            tail = b"".join([marshal.dumps(part, _MARSHAL_VERSION) for part in (self.counts, self.means, seconds)])
+            memory[start - len(head) : start] = head
+        else:
+            # The rows stand elsewhere until this counts.
+            reply = (slots[RUN_SEQUENCE], MAPPED_RUN, (rows, self.counts, self.means), seconds)
+            end = OUTBOX_START + self._end
+            tail = marshal.dumps(reply, _MARSHAL_VERSION)
         memory[end : end + len(tail)] = tail
         self._count_in(end + len(tail) - OUTBOX_START)
+        run.clear()
 
     def seal(self, active: float, idle: float) -> memoryview:
         """The frame to send; call `clear` once it has been sent."""

@@ -8,13 +8,13 @@ is timed by itself, and one that takes less has the mean of its group.
 
 from __future__ import annotations
 
-import marshal
 from time import perf_counter
 
 from poolifier.exchange import MAP_FAILED, MAPPED, RETURNED
-from poolifier.wire.codec import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, encode_result, is_flat
+from poolifier.wire.codec import encode_result
+from poolifier.wire.flat import is_flat, is_inline
 from poolifier.worker.invoke import SMOOTHING, fail, leave_fork
-from poolifier.worker.ledger import RUN_END, STARTED
+from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import MOST_GROUPS
 from poolifier.worker.registry import NEVER_RUN, Entry
 from poolifier.worker.session import Session
@@ -30,7 +30,7 @@ __all__ = ["GROUP_SECONDS", "HOLD_RUN", "MOST_IN_GROUP", "run_together"]
 GROUP_SECONDS: Final = 0.0001
 """What a group of items is meant to take at the most."""
 
-MOST_IN_GROUP: Final = 64
+MOST_IN_GROUP: Final = 256
 """Items of a group at the most."""
 
 HOLD_RUN: Final = 0.002
@@ -38,8 +38,6 @@ HOLD_RUN: Final = 0.002
 
 _OUTLIER: Final = 4
 """How many times as long as expected a group has to take for one of its items to be held the cause."""
-
-_MARSHAL_VERSION: Final = 2
 
 
 def run_together(
@@ -54,25 +52,23 @@ def run_together(
     outbox = session.outbox
     session.ledger.slots[STARTED] = sequence
     session.task = (sequence, name, None, task_id)
+    outbox.run.mixed = False
     at, most = 0, len(items) - 1
-    size = 1
+    size = _size(entry)
     sent = now
     while at < most:
-        end = outbox.run_end()
-        if end is None:
-            end = outbox.begin_run(sequence)
-        if end is None:
+        if not outbox.run.open and not outbox.begin_run(sequence):
             session.flush()
             continue
         group = items[at : min(at + size, most)]
-        count, apart = _run_group(session, sequence, group, entry, end)
+        count, apart = _run_group(session, sequence, group, entry)
         begun, now = now, perf_counter()
         at += count
         if apart is None:
             size = _book(session, entry, count, now - begun)
         else:
             at += 1
-            size = 1
+            size = _size(entry)
             now = _answer_apart(session, sequence, apart, entry, begun + outbox.untimed(count, now - begun), now)
             if session.aborted == sequence:
                 return len(items), now
@@ -89,15 +85,13 @@ def run_together(
     return at, perf_counter()
 
 
-def _run_group(session: Session, sequence: int, group: list[Any], entry: Entry, end: int) -> tuple[int, Apart | None]:
-    """Runs items, whose results go into the run, which ends there.
+def _run_group(session: Session, sequence: int, group: list[Any], entry: Entry) -> tuple[int, Apart | None]:
+    """Runs items, whose results go into the run.
 
     Returns how many, and `(value, payload, error)` of the one that came after them where it cannot go in there.
     """
-    outbox = session.outbox
-    memory, slots, room = session.ledger.memory, session.ledger.slots, outbox.run_room
     function, bare = entry.function, entry.bare
-    dumps = marshal.dumps
+    put = session.outbox.run.put
     count = 0
     payload = None
     # Two handlers, for the same reason as in `run_plain`.
@@ -108,33 +102,18 @@ def _run_group(session: Session, sequence: int, group: list[Any], entry: Entry, 
                 if session.poked:
                     session.serve()
                 value = function() if bare and item is None else function(item)
-                kind = type(value)
-                if kind is dict and len(value) <= FLAT:
-                    # As `is_flat` does, whose call would cost as much again.
-                    for key, member in value.items():
-                        if type(key) not in IMMUTABLE or type(member) not in ATOMS:
-                            flat = is_flat(value)
-                            break
-                    else:
-                        flat = True
-                else:
-                    flat = kind in ATOMS or (kind in SIZED and len(value) < LARGE) or is_flat(value)
-                if not flat:
+                session.current = 0
+                if put(value):
+                    count += 1
+                    continue
+                # Unless there is no room, or it was sent while the item ran, or this is a child that was forked off.
+                if not is_inline(value) and not is_flat(value):
+                    session.current = sequence
+                    if session.poked:
+                        session.serve()
                     payload = encode_result(entry.name, value, pack=session.pack)
                     session.current = 0
-                    return count, (value, payload, None)
-                session.current = 0
-                if not outbox.running:
-                    # It was sent while the item ran, or this is a child that was forked off.
-                    return count, (value, None, None)
-                data = dumps(value, _MARSHAL_VERSION)
-                start = end
-                end += len(data)
-                if end > room:
-                    return count, (value, None, None)
-                memory[start:end] = data
-                slots[RUN_END] = end
-                count += 1
+                return count, (value, payload, None)
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the item's own
             session.current = 0
             return count, (None, None, error)
@@ -160,6 +139,11 @@ def _book(session: Session, entry: Entry, count: int, seconds: float) -> int:
     if seconds > GROUP_SECONDS:
         return max(1, int(count * GROUP_SECONDS / seconds))
     return min(2 * count, MOST_IN_GROUP) if 2 * seconds < GROUP_SECONDS else count
+
+
+def _size(entry: Entry) -> int:
+    """How many items are to be in the first group."""
+    return max(1, min(MOST_IN_GROUP, int(GROUP_SECONDS / 2 / entry.mean)))
 
 
 def _answer_apart(session: Session, sequence: int, apart: Apart, entry: Entry, begin: float, end: float) -> float:

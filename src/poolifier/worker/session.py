@@ -346,7 +346,7 @@ class Session:
     def flush(self) -> None:
         """Sends the replies that are held back."""
         outbox = self.outbox
-        if outbox.running:
+        if outbox.run.open:
             outbox.end_run()
         if outbox.count:
             self.link.send(outbox.seal(*self.times()))
@@ -421,5 +421,5 @@ class Session:
         self.forked = True
         # Takes the way past the task that checks for the unusual.
         self.aborted = self.current
-        self.outbox.running = False
+        self.outbox.run.open = False
         self.current = 0
