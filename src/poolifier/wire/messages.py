@@ -183,11 +183,11 @@ def checked_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = Tru
     Raises:
         FrameError: They are not replies, or have pickles although `pickles` is False.
     """
+    runs = False
     try:
         # By built-in functions, which look at a thousand replies in the time of one task.
         lengths = set(map(len, replies))
         seconds = list(map(_run_time, replies))
-        runs = False
         right = (
             type(replies) is list
             and set(map(type, replies)) <= _TUPLES
