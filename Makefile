@@ -12,6 +12,9 @@ BENCH := .bench/venv
 PEERS := $(BENCH)/.ready .bench/interpreters/.ready .bench/node/.ready
 PIP   := -m pip --quiet --disable-pip-version-check
 
+# Little of what is installed for the tests is ever imported. That is compiled then, which halves the time of installing.
+TEST_INSTALL := $(PIP) install --no-compile
+
 SOURCE := $(shell find src -name '*.py')
 
 # Set by some shells and containers: every child process would then compile its imports anew.
@@ -34,6 +37,7 @@ test: $(VENV)/.ready  ## every test; another Python: make test PYTHON=python3.13
 	$(BIN)/python -m pytest $(ARGS)
 
 test-compiled: $(VENV)-compiled/.ready  ## every test, on the compiled build (needs a C compiler)
+	$(<D)/bin/python -m poolifier
 	$(<D)/bin/python -c 'import poolifier; assert poolifier.compiled'
 	$(<D)/bin/python -m pytest $(ARGS)
 
@@ -98,21 +102,26 @@ define new_venv
 	@command -v "$(PYTHON)" >/dev/null || { echo "make: no $(PYTHON) here; name a Python 3.11 or later: make PYTHON=..." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: poolifier needs Python 3.11 or later, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2])'
 	"$(PYTHON)" -m venv --clear $(@D)
-	$(@D)/bin/python $(PIP) install 'pip>=25.1'
+	$(@D)/bin/python $(PIP) install --no-compile 'pip>=25.1'
 endef
 
 $(VENV)/.ready: pyproject.toml
 	$(new_venv)
-	POOLIFIER_BUILD=pure $(BIN)/python $(PIP) install --editable '.[progress,uvloop]' --group test
+	POOLIFIER_BUILD=pure $(BIN)/python $(TEST_INSTALL) --editable '.[progress,uvloop]' --group test
 	@touch $@
 
-$(VENV)-compiled/.ready: pyproject.toml hatch_build.py $(SOURCE)
-	$(new_venv)
-	POOLIFIER_BUILD=compiled $(@D)/bin/python $(PIP) install '.[progress,uvloop]' --group test
+# Of its own it has nothing but a wheel as this machine builds it, which comes first; all else, what compiles included, is
+# the main venv's.
+$(VENV)-compiled/.ready: $(VENV)/.ready hatch_build.py $(SOURCE)
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		>"$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main_venv.pth"
+	env -u POOLIFIER_BUILD $(@D)/bin/python $(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(@D)/wheel .
+	$(@D)/bin/python $(TEST_INSTALL) --no-deps --ignore-installed $(@D)/wheel/*.whl
 	@touch $@
 
 $(VENV)/.ready-lint: $(VENV)/.ready
-	$(BIN)/python $(PIP) install --group lint
+	$(BIN)/python $(TEST_INSTALL) --group lint
 	@touch $@
 
 $(VENV)/.ready-fuzz: $(VENV)/.ready
@@ -120,7 +129,7 @@ $(VENV)/.ready-fuzz: $(VENV)/.ready
 	@touch $@
 
 $(VENV)/.ready-docs: $(VENV)/.ready
-	$(BIN)/python $(PIP) install --group docs
+	$(BIN)/python $(TEST_INSTALL) --group docs
 	@touch $@
 
 # Apart from the main venv, so that no peer's dependency can stand in for one of ours.

@@ -8,6 +8,9 @@ A page whose blocks await is a notebook: the blocks are its cells, which a real 
 
 An `sh` block that begins with `uvicorn` is a server. It runs for the blocks after it, until the next one, on a port
 that is free in the place of 8000. What a page tells its reader to install is there: tests need it.
+
+One Python is enough for what a page says, unless there is more to say on another one: the README says what works
+where, and interpreters are not on all of them. What the blocks use is tested elsewhere, on every Python.
 """
 
 import json
@@ -27,7 +30,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 AWAITS = re.compile(r"^(?:\w+ = |print\()?await |^async (?:with|for) ", re.MULTILINE)
 FILE = re.compile(r"# (\w+\.py)\n")
@@ -39,6 +43,8 @@ def _pages():
         if blocks := BLOCK.findall(page.read_text()):
             needs_ray = any("RayPool" in code for _, code, _ in blocks)
             marks = [pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")] if needs_ray else []
+            if page != README and not any("InterpreterPool" in code for _, code, _ in blocks):
+                marks.append(pytest.mark.once)
             yield pytest.param(blocks, id=str(page.relative_to(ROOT)), marks=marks)
 
 

@@ -17,6 +17,10 @@ def completed(command, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
+def tag_of(wheel):
+    return wheel.stem.split("-", 2)[2]
+
+
 class Built:
     """What a build printed, and the wheel, if there is one."""
 
@@ -30,7 +34,7 @@ class Built:
 
     @property
     def tag(self):
-        return self.wheel.stem.split("-", 2)[2]
+        return tag_of(self.wheel)
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +50,12 @@ def build(tmp_path_factory):
 @pytest.fixture(scope="session")
 def without_compiler(build):
     return build(CC="/bin/false")
+
+
+@pytest.fixture(scope="session")
+def wheel(build):
+    """The wheel of whoever says nothing; `WHEEL` names one that was built like that, for it takes half a minute."""
+    return Path(os.environ["WHEEL"]).resolve() if os.environ.get("WHEEL") else build().wheel
 
 
 class Machine:

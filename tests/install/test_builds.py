@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hatch_build import HOT_PATH, ITEMS, SCHEDULER
+from tests.install.conftest import tag_of
 
 ROOT = Path(__file__).parents[2]
 NO_COMPILER = "the C compiler '/bin/false' does not work: exit code 1"
@@ -61,6 +62,7 @@ def test_a_compiler_that_is_not_there(build):
     assert "there is no C compiler: [Errno 2] No such file or directory: '/nowhere/cc'" in built.output
 
 
+@pytest.mark.once
 @needs_compiler
 def test_a_compilation_that_fails_halfway(build, install, tmp_path):
     compiler = tmp_path / "cc"
@@ -130,13 +132,12 @@ def test_the_source_distribution_builds_the_same(build, without_compiler, tmp_pa
 
 @pytest.mark.long
 @needs_compiler
-def test_with_a_compiler_the_wheel_is_compiled(build, install, without_compiler):
-    built = build()
-    machine = install(built.wheel)
+def test_with_a_compiler_the_wheel_is_compiled(wheel, install, without_compiler):
+    machine = install(wheel)
 
-    assert built.tag.startswith(f"cp{sys.version_info[0]}{sys.version_info[1]}-")
-    assert machine_code_in(built.wheel)
+    assert tag_of(wheel).startswith(f"cp{sys.version_info[0]}{sys.version_info[1]}-")
+    assert machine_code_in(wheel)
     # The source is there as well: tracebacks show it.
-    assert set(names_in(without_compiler.wheel)) - set(names_in(built.wheel)) == set()
+    assert set(names_in(without_compiler.wheel)) - set(names_in(wheel)) == set()
     assert machine.facts()["build"] == "compiled, with mypyc"
     assert machine.run("-c", POOL).stdout == "True 999000\n"

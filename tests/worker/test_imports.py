@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from poolifier import FixedProcessPool
 from poolifier.worker.imports import FIRST_PAUSE, importing, longer, look_until
 
 MODULE = """
@@ -86,3 +87,18 @@ def test_it_is_looked_until_it_is_over_and_in_another_thread():
     look_until(over)
     assert end.wait(10)
     assert threading.get_ident() not in looks
+
+
+def foreign(_):
+    return sorted({name.partition(".")[0] for name in sys.modules} & {"pytest", "_pytest"})
+
+
+def test_workers_of_these_tests_do_without_the_real_pytest(run):
+    """They import the module of their function, this one, and are thousands: see `in_workers`."""
+
+    async def main():
+        async with FixedProcessPool(1, foreign) as pool:
+            assert await pool.execute() == ["pytest"]
+
+    run(main())
+    assert "_pytest" in sys.modules
