@@ -4,8 +4,8 @@ Two drivers act upon the same `World`: Hypothesis, which shrinks what it finds t
 and random walks, which are ten times as many in the same time. Both check every invariant after
 every step, and at the end let everything take its course: nobody may be left waiting.
 
-`HYPOTHESIS_PROFILE=slow` runs both for some minutes; `quick` a tenth, for a second Python: what decides is the scheduler,
-which is the same on each.
+`HYPOTHESIS_PROFILE=slow` runs both for some minutes; `quick` a tenth of what is usual, for a second
+Python: what decides is the scheduler, which is the same on each.
 """
 
 from __future__ import annotations

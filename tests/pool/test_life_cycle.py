@@ -15,15 +15,7 @@ import psutil
 import pytest
 
 from poolifier import DynamicProcessPool, FixedProcessPool, PoolNotStartedError, Worker
-
-
-def nap(seconds):
-    time.sleep(seconds)
-    return seconds
-
-
-def echo(data):
-    return data
+from tests.light_tasks import echo, nap
 
 
 @pytest.mark.usefixtures("no_leaks")

@@ -8,13 +8,9 @@ from collections import Counter
 import pytest
 
 from poolifier import DynamicProcessPool, FixedProcessPool, TaskFunction, Worker
+from tests.light_tasks import where
 
 MB = 1 << 20
-
-
-def where(seconds):
-    time.sleep(seconds)
-    return os.getpid()
 
 
 async def where_async(seconds):
