@@ -160,7 +160,7 @@ def test_threads_of_a_task_lose_nothing_and_come_before_its_result(run, logged):
     async def main():
         async with FixedRayPool(1, log_many, **SMALL) as pool:
             assert await pool.execute(1000) == list(range(1000))
-            lines = [record.getMessage().split() for record in logged]
+            lines = [record.getMessage().split() for record in logged if record.name == "thread"]
             for name in range(4):
                 assert [int(line[1]) for line in lines if int(line[0]) == name] == list(range(1000))
 
