@@ -17,7 +17,6 @@ import threading
 
 from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
-from poolifier.backends.interpreter.sources import SourceFinder
 from poolifier.exchange import WorkerSettings
 from poolifier.worker.imports import FIRST_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
@@ -46,7 +45,6 @@ _BATCH: Final = 4096
 def main(channel: int, ledger_fd: int, control_fd: int, poking_fd: int) -> None:
     """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end."""
     stacks.share()
-    sys.meta_path.insert(0, SourceFinder())
     sock = socket.socket(fileno=channel)
     control_sock = socket.socket(fileno=control_fd)
     ledger = Ledger(ledger_fd)

@@ -127,6 +127,9 @@ class InterpreterHost:
             interpreter = self._interpreters.create()
             interpreter.exec(
                 f"import sys; sys.path[:] = {search_path()!r}; sys.argv[:] = {sys.argv!r}\n"
+                # Before anything that may be compiled.
+                "from poolifier.backends.interpreter.sources import SourceFinder\n"
+                "sys.meta_path.insert(0, SourceFinder())\n"
                 "from poolifier.backends.interpreter.far_side import main"
             )
             # From here on the descriptors are the worker's.
