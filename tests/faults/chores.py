@@ -80,12 +80,12 @@ def count_up(number):
 
 FUNCTIONS = {
     "echo": echo,
-    "hoard": hoard,
     "fail": fail,
     "nap": nap,
     "count_up": count_up,
     # The worker of the lowest slot is the one that stays; of the highest, the one that comes last.
     "weigh": TaskFunction(weigh, worker_nodes=[0]),
+    "hoard": TaskFunction(hoard, worker_nodes=[0]),
     "die": TaskFunction(die, worker_nodes=[2]),
     "cling": TaskFunction(cling, worker_nodes=[2]),
     **{f"collect {slot}": TaskFunction(collect, worker_nodes=[slot]) for slot in range(3)},

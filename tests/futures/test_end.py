@@ -217,8 +217,8 @@ with NAME(2) as executor:
     executor.submit(abs, 1).result()
     kept = []
     for _ in range(150):
-        signal.setitimer(signal.ITIMER_REAL, 0.002)
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
             while True:
                 kept.append(executor.submit(abs, 1))
         except KeyboardInterrupt:

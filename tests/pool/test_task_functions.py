@@ -18,6 +18,7 @@ from poolifier import (
     SerializationError,
     TaskFunction,
     UnknownTaskFunctionError,
+    Worker,
     WorkerCrashedError,
 )
 
@@ -315,6 +316,37 @@ def test_a_function_that_kills_who_imports_it_fails_the_change_not_the_pool(run,
             assert names(pool) == ["where"]
             await pool.add_task_function("added", constant("works"))
             assert await pool.execute(0, "added") == "works"
+
+    run(main())
+
+
+def test_a_worker_that_is_to_leave_may_end_while_it_loads(run, tmp_path, monkeypatch, until):
+    module = type(sys)("lengthy")
+    exec("def function(_): return 'loaded'", module.__dict__)
+    monkeypatch.setitem(sys.modules, "lengthy", module)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lengthy.py").write_text(
+        "import os, pathlib, time\n"
+        f"here = pathlib.Path({str(tmp_path)!r})\n"
+        "(here / f'at {os.getpid()}').touch()\n"
+        "while not (here / 'go').exists(): time.sleep(0.01)\n"
+        "def function(_): return 'loaded'\n"
+    )
+
+    async def main():
+        worker = Worker(nap, max_inactive_time=0.2)
+        async with DynamicProcessPool(1, 2, worker) as pool:
+            await asyncio.gather(*(pool.execute(0.1) for _ in range(4)))
+            await until(lambda: pool.info.ready and pool.info.worker_nodes == 2)
+            stays, leaves = [node.pid for node in pool.worker_nodes]
+            change = asyncio.create_task(pool.add_task_function("added", module.function))
+            for pid in (stays, leaves):
+                await until((tmp_path / f"at {pid}").exists)
+            # It is idle as far as tasks go, so it is told to leave, and ended where it does not.
+            await until(lambda: pool.info.worker_nodes == 1)
+            (tmp_path / "go").touch()
+            await change
+            assert await pool.execute(0, "added") == "loaded"
 
     run(main())
 

@@ -43,7 +43,7 @@ from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
 from poolifier.scheduler.crashes import start_failed
 from poolifier.scheduler.functions import Function
-from poolifier.scheduler.node import STARTING, Node
+from poolifier.scheduler.node import RETIRING, STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import SENT, Task, TaskExtra
 
@@ -261,10 +261,11 @@ class Driver:
             self.scheduler.close()
             self.ready.set_exception(raisable(start_failed(worker_id, exited)))
         started = node is None or node.state != STARTING
+        retiring = node is not None and node.state == RETIRING
         self.scheduler.worker_lost(worker_id, exited, monotonic())
         self._flush()
         self.channels.pop(worker_id, None)
-        self.functions.worker_exited(worker_id, exited, started=started)
+        self.functions.worker_exited(worker_id, exited, started=started, retiring=retiring)
         if self.stir is not None:
             self.stir.set()
 

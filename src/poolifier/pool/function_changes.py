@@ -168,14 +168,15 @@ class FunctionChanges:
             change.error = change.error or _raisable(error)
         change.news.set()
 
-    def worker_exited(self, worker_id: int, exited: WorkerExit, *, started: bool) -> None:
-        """A worker is gone; `started` says whether it ever was ready."""
+    def worker_exited(self, worker_id: int, exited: WorkerExit, *, started: bool, retiring: bool) -> None:
+        """A worker is gone; says whether it ever was ready, and whether it had been told to leave."""
         change = self._change
         if change is None:
             return
         asked = worker_id in change.asked
         change.asked.discard(worker_id)
-        if asked and exited.loading:
+        # One that had to leave may have been ended while it loaded the function, and not by that.
+        if asked and exited.loading and not retiring:
             change.error = change.error or _died(worker_id, exited, change.name)
         elif not started:
             change.failed_starts += 1
