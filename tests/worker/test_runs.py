@@ -175,10 +175,7 @@ def test_a_poke_between_items_is_served_in_the_next(make_pool):
     assert answers(run(pool, [1, 2, 3])) == [(ABORTED, None)]
 
 
-def test_a_message_comes_after_the_results_before_it(make_pool, monkeypatch):
-    # Where the machine does something else meanwhile, they are not held back for that long.
-    monkeypatch.setattr(runs, "HOLD_RUN", 60.0)
-
+def test_a_message_comes_after_the_results_before_it(make_pool):
     def task(n):
         if n == 50:
             pool.session.say(b"pickle")
@@ -192,9 +189,12 @@ def test_a_message_comes_after_the_results_before_it(make_pool, monkeypatch):
         pool.session.registry.entries["default"],
         time.perf_counter(),
     )
-    [first, second] = pool.decoder.feed(memoryview(pool.sock.recv(1 << 16)))
-    assert answers(messages.read_replies(first)[4]) == [(MAPPED, n) for n in range(50)]
-    assert messages.read(second) == (messages.MESSAGE, b"pickle")
+    frames = pool.decoder.feed(memoryview(pool.sock.recv(1 << 16)))
+    # Of results there may be several, where the machine did something else meanwhile.
+    at = next(at for at, frame in enumerate(frames) if frame[0] != messages.REPLIES_TAG)
+    before = [reply for frame in frames[:at] for reply in messages.read_replies(frame)[4]]
+    assert answers(before) == [(MAPPED, n) for n in range(50)]
+    assert messages.read(frames[at]) == (messages.MESSAGE, b"pickle")
 
 
 def test_items_know_their_task(make_pool):
