@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 
@@ -25,6 +26,10 @@ def interpreters_module() -> Any:
             "interpreter workers need Python 3.14, or Python 3.13 with `pip install 'poolifier[interpreters]'`; "
             f"this is {version}: use a process pool"
         )
+    # Interpreters that import and end it while the main one has not loaded it crash the process: its types are static,
+    # and whoever is first prepares them for all (python/cpython#136421 and #136423).
+    with suppress(ImportError):
+        import_module("_datetime")
     try:
         return import_module(_MODULE)
     except ImportError as error:
