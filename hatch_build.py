@@ -26,7 +26,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 WANTED: Final = "POOLIFIER_BUILD"
 BUILDS: Final = ("auto", "compiled", "pure")
 
-HOT_PATH: Final = (Path("poolifier/pool/calls.py"), Path("poolifier/pool/driver.py"))
+HOT_PATH: Final = tuple(Path(f"poolifier/pool/{name}.py") for name in ("calls", "delivery", "driver"))
 ITEMS: Final = (Path("poolifier/wire/flat.py"), Path("poolifier/worker/run.py"))
 """What is gone through for each item of a map. Workers load these, so they are a library apart, which is small."""
 SCHEDULER: Final = Path("poolifier/scheduler")

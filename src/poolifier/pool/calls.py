@@ -76,8 +76,8 @@ class Calls:
         driver = self._life.open
         if driver is None or self._scheduler.failure is not None:
             raise self._life.refusal()
-        # A loop that runs here is open, and is in its own thread.
-        if _get_running_loop() is not driver.loop and (get_ident() != driver.thread or driver.loop.is_closed()):
+        # Asked last, for until Python 3.12 it asks the system for the process each time.
+        if (get_ident() != driver.thread or driver.loop.is_closed()) and _get_running_loop() is not driver.loop:
             raise self._life.refusal()
         function = None
         if not stream:

@@ -34,6 +34,7 @@ from poolifier.exchange import (
 from poolifier.observe.logs import log_for
 from poolifier.options import TasksQueueOptions, check_affinities
 from poolifier.pool.chunk import Chunk
+from poolifier.pool.delivery import Delivery
 from poolifier.pool.function_changes import FunctionChanges
 from poolifier.pool.future import TaskFuture, raisable
 from poolifier.pool.performer import Observer, Performer
@@ -74,6 +75,8 @@ class Driver:
         self._nodes = scheduler.sizing.nodes
         self._flushing = False
         self._carrying_out = False
+        self._delivery = Delivery(self.loop)
+        self._futures_loop: Any = self._delivery
         self._vigil = Vigil(self.loop)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -89,7 +92,7 @@ class Driver:
 
     def call(self, function: Function, data: Any, priority: int, extra: TaskExtra | None) -> TaskFuture[Any]:
         """Makes a task of a call, places it, and returns its future."""
-        future: TaskFuture[Any] = TaskFuture(loop=self.loop)
+        future: TaskFuture[Any] = TaskFuture(loop=self._futures_loop)
         task = Task(self.next_task_id(), function, data, priority, future)
         task.extra = extra
         future._driver = self
@@ -181,6 +184,13 @@ class Driver:
         node = self._nodes.get(worker_id)
         if node is None:
             return
+        self._delivery.open()
+        try:
+            self._replied(node, replies, active, idle)
+        finally:
+            self._delivery.close()
+
+    def _replied(self, node: Node, replies: Sequence[Reply], active: float, idle: float) -> None:
         scheduler = self.scheduler
         now = monotonic()
         if self._vigil.asked_at:

@@ -47,6 +47,10 @@ class TaskFuture(asyncio.Future[ResultT]):
         """The task's number; never reused within a pool. Errors about the task name it."""
         return self._task.id
 
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the pool."""
+        return self._driver.loop
+
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancels the future and aborts the task; False where it is done already."""
         if not super().cancel(msg):

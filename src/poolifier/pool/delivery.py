@@ -1,0 +1,86 @@
+"""Wakes all who wait for results that came together in one step of the event loop.
+
+A future that is settled has its event loop call those who wait for it. asyncio makes a handle for each call, in Python,
+which takes about as long as what the scheduler does for a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeAlias
+
+__all__ = ["Delivery"]
+
+_Call: TypeAlias = tuple[Callable[[Any], object], Any, Context]
+
+
+class Delivery:
+    """What the futures of tasks take for their event loop: it has all that a future asks of one.
+
+    Between `open` and `close`, within one step of the loop, calls are collected. They are made in one handle, in the
+    turn and in the order in which the loop would have made them by handles of their own. Those they have where
+    the loop is to debug, for then it tells which of them is slow.
+
+    Args:
+        loop: The event loop.
+    """
+
+    __slots__ = ("_calls", "_collecting", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._collecting = False
+        self._calls: list[_Call] | None = None
+
+    def open(self) -> None:
+        """From here on calls are collected."""
+        self._collecting = not self._loop.get_debug()
+
+    def close(self) -> None:
+        """What comes from here on is not made together with what was collected."""
+        self._collecting = False
+        self._calls = None
+
+    # ---- what a future asks of its event loop ------------------------------------------------------
+
+    def call_soon(self, callback: Callable[[Any], object], argument: Any, *, context: Context | None = None) -> None:
+        """See `asyncio.loop.call_soon`. Futures give a single argument, and make nothing of the handle."""
+        if not self._collecting or context is None:
+            self._loop.call_soon(callback, argument, context=context)
+            return
+        calls = self._calls
+        if calls is None:
+            # Now, so that what is scheduled after the first of them runs after them.
+            calls = self._calls = []
+            self._loop.call_soon(self._make, calls)
+        calls.append((callback, argument, context))
+
+    def get_debug(self) -> bool:
+        """See `asyncio.loop.get_debug`."""
+        return self._loop.get_debug()
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """See `asyncio.loop.call_exception_handler`."""
+        self._loop.call_exception_handler(context)
+
+    # ---- inside -----------------------------------------------------------------------------------
+
+    def _make(self, calls: list[_Call]) -> None:
+        made = 0
+        try:
+            for callback, argument, context in calls:
+                made += 1
+                try:
+                    context.run(callback, argument)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a done-callback's own, which harms nobody else
+                    self._loop.call_exception_handler(
+                        {"message": f"Exception in callback {callback!r}", "exception": error, "future": argument}
+                    )
+        finally:
+            # One that ends the loop does not take the others with it.
+            if made < len(calls):
+                self._loop.call_soon(self._make, calls[made:])
