@@ -27,8 +27,8 @@ WANTED: Final = "POOLIFIER_BUILD"
 BUILDS: Final = ("auto", "compiled", "pure")
 
 HOT_PATH: Final = tuple(Path(f"poolifier/pool/{name}.py") for name in ("calls", "delivery", "driver"))
-ITEMS: Final = (Path("poolifier/wire/flat.py"), Path("poolifier/worker/run.py"))
-"""What is gone through for each item of a map. Workers load these, so they are a library apart, which is small."""
+ITEMS: Final = tuple(Path(f"poolifier/{name}.py") for name in ("wire/flat", "wire/reply_form", "worker/run"))
+"""What items of maps and replies go through. Workers load these, so they are a library apart, which is small."""
 SCHEDULER: Final = Path("poolifier/scheduler")
 AS_THEY_ARE: Final = frozenset(
     (

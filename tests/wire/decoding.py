@@ -23,6 +23,7 @@ from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder, FrameError, frame
 from poolifier.wire.log_records import pack_record, unpack_record
 from poolifier.wire.remote_errors import decode_error, encode_error
+from poolifier.wire.reply_form import checked_replies
 
 LONGEST = 2.0
 """Seconds that a decoder may take for a few kilobytes, on a machine that has much else to do."""
@@ -101,7 +102,7 @@ def check_payload(data):
             _, active, idle, replies = body
         except (TypeError, ValueError):
             return
-        check_replies(messages.checked_replies(replies, active, idle))
+        check_replies(checked_replies(replies, active, idle))
 
 
 def check_stream(data):

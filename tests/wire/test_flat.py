@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import pytest
 
+from poolifier.exchange import Items
 from poolifier.wire.codec import FLAT, is_flat
+from poolifier.wire.flat import all_travel
 
 
 class Pair(NamedTuple):
@@ -38,3 +40,24 @@ def test_flat(value):
 )
 def test_not_flat(value):
     assert not is_flat(value)
+
+
+def tasks(*data):
+    return [(number, "name", each, number) for number, each in enumerate(data, 1)]
+
+
+@pytest.mark.parametrize("data", [[], [None, True, 1, 2.5, "a", b"b"], [{"i": 1}, {"i": 1}, [], (1, 2)]], ids=repr)
+def test_tasks_whose_data_travels_with_them(data):
+    assert all_travel(tasks(*data), 2)
+    assert all_travel([(*task, (1, 0.5, 0)) for task in tasks(*data)], 2)
+
+
+@pytest.mark.parametrize("data", ["ab", b"ab", {"i": [1]}, Pair(1, 2), object(), Items([1])], ids=repr)
+def test_tasks_of_which_one_needs_a_way_of_its_own(data):
+    assert not all_travel(tasks(1, data), 2)
+
+
+def test_a_container_that_is_given_twice_does_not_travel_with_both():
+    """The worker would read one for both, and one task could see what the other does to it."""
+    shared = {"i": 1}
+    assert not all_travel(tasks(shared, 1, shared), 2)

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolifier.exchange import MAPPED_RUN
-from poolifier.wire import messages
+from poolifier.wire import messages, reply_form
 from poolifier.wire.frames import FrameDecoder, FrameError, frame
+from poolifier.wire.reply_form import checked_replies
 from tests.wire.decoding import (
     MESSAGES,
     check,
@@ -71,6 +72,14 @@ def test_replies_survive(replies):
     assert repr(messages.marshalled_replies(len(replies), data)) == repr(replies)
 
 
+@pytest.fixture(params=[True, False], ids=["loop", "built-ins"], scope="module")
+def way(request):
+    """Both ways in which replies are looked at, of which compiled code takes one and Python the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reply_form, "compiled", request.param)
+        yield
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(ANYTHING, min_size=1, max_size=5)
@@ -78,10 +87,10 @@ def test_replies_survive(replies):
     .flatmap(lambda good: st.tuples(st.just(good), st.integers(0, 4), ANYTHING))
     .map(lambda drawn: [(*drawn[0][0][: drawn[1]], drawn[2], *drawn[0][0][drawn[1] + 1 :]), *drawn[0][1:]])
 )
-def test_what_has_not_the_form_of_replies_is_refused(replies):
+def test_what_has_not_the_form_of_replies_is_refused(way, replies):
     """What passes can be handed on: each has its parts, and they have their types."""
     try:
-        checked = messages.checked_replies(replies, 0.0, 0.0)
+        checked = checked_replies(replies, 0.0, 0.0)
     except FrameError:
         return
     check_replies(checked)
@@ -96,6 +105,8 @@ def test_what_has_not_the_form_of_replies_is_refused(replies):
         ([(1, 0, None)], 0.0, 0.0, True),
         ([("1", 0, None, 0.1)], 0.0, 0.0, True),
         ([(1, 9, None, 0.1)], 0.0, 0.0, True),
+        ([(1, -1, None, 0.1)], 0.0, 0.0, True),
+        ([(1, 2**70, None, 0.1)], 0.0, 0.0, True),
         ([(1, [], None, 0.1)], 0.0, 0.0, True),
         ([(1, 0, None, 1)], 0.0, 0.0, True),
         ([(1, 0, None, float("nan"))], 0.0, 0.0, True),
@@ -106,9 +117,15 @@ def test_what_has_not_the_form_of_replies_is_refused(replies):
         ([{1: 2, 3: 4, 5: 6, 7: 8}], 0.0, 0.0, True),
     ],
 )
-def test_forms_that_are_refused(replies, active, idle, pickles):
+def test_forms_that_are_refused(way, replies, active, idle, pickles):
     with pytest.raises(FrameError, match="expected replies"):
-        messages.checked_replies(replies, active, idle, pickles=pickles)
+        checked_replies(replies, active, idle, pickles=pickles)
+
+
+def test_what_has_the_form_of_replies_is_taken_either_way(way):
+    replies = [(1, 0, "text", 0.5), (2**70, 0, None, 0.1, b"pickle"), (3, 2, None, 0.0)]
+    assert checked_replies(replies, 1.0, 0.0) is replies
+    assert checked_replies([], 0.0, 1.0, pickles=False) == []
 
 
 @pytest.mark.parametrize("count", [2, 1000, 2**31, 2**63])

@@ -5,6 +5,7 @@ import pytest
 from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import frames, messages
 from poolifier.wire.frames import FrameError
+from poolifier.wire.reply_form import checked_replies
 
 
 def test_a_message_survives_the_trip():
@@ -59,7 +60,7 @@ def test_what_is_no_values_is_an_error(data):
 )
 def test_a_run_that_makes_no_sense_is_an_error(value):
     with pytest.raises(FrameError):
-        messages.checked_replies([(1, MAPPED_RUN, value, 0.1)], 0.0, 0.0)
+        checked_replies([(1, MAPPED_RUN, value, 0.1)], 0.0, 0.0)
 
 
 @pytest.mark.parametrize("read", [messages.read, messages.read_replies])

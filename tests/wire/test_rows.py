@@ -8,6 +8,7 @@ import pytest
 from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameError
+from poolifier.wire.reply_form import checked_replies
 from poolifier.wire.rows import UNWRITTEN, opened, rows_left, written
 
 INTEGERS = array("q", [1, -2, 3, 4]).tobytes()
@@ -66,7 +67,7 @@ def test_records_are_objects_of_their_own():
 def test_what_is_no_rows_is_refused(rows):
     run = (7, MAPPED_RUN, (rows, [4], [0.25]), 1.0)
     with pytest.raises(FrameError):
-        messages.checked_replies([run], 0.0, 0.0)
+        checked_replies([run], 0.0, 0.0)
 
 
 def memory_of(*numbers):

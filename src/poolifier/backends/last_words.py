@@ -9,6 +9,7 @@ from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameError
 from poolifier.wire.messages import WireReply
+from poolifier.wire.reply_form import checked_replies
 from poolifier.wire.rows import rows_left, written
 from poolifier.worker.ledger import (
     COUNT,
@@ -70,4 +71,4 @@ def _unfinished_run(ledger: Ledger, count: int) -> list[WireReply]:
             raise FrameError(f"expected results from {start} to {end}, where there is no memory")
     run_time = slots[RUN_NANOSECONDS] / 1e9
     run = (slots[RUN_SEQUENCE], MAPPED_RUN, (results, [some], [run_time / some]), run_time)
-    return messages.checked_replies([run], 0.0, 0.0)
+    return checked_replies([run], 0.0, 0.0)

@@ -22,11 +22,13 @@ from poolifier.errors import SerializationError
 from poolifier.exchange import Items, WireTask, WorkerReady, WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
+from poolifier.wire.flat import all_travel
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
 from poolifier.wire.items import encode_items, marshalled_items
 from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
+from poolifier.wire.reply_form import checked_replies
 from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 
 __all__ = ["Awaited", "WireChannel", "WireOwner"]
@@ -103,6 +105,9 @@ class WireChannel:
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
         """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
+        if all_travel(tasks, self._large):
+            self._say_tasks(list(tasks))
+            return []
         atoms, sized, large = codec.ATOMS, codec.SIZED, self._large
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
@@ -365,7 +370,7 @@ class WireChannel:
         opcode, body = messages.read(payload)
         if opcode == messages.BULK:
             generation, active, idle, replies = body
-            replies = messages.checked_replies(replies, active, idle)
+            replies = checked_replies(replies, active, idle)
             self._advance(generation)
             self._deliver(replies, True, active, idle)
         elif opcode == messages.READY and isinstance(body, WorkerReady):

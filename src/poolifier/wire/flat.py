@@ -7,9 +7,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Final
 
-__all__ = ["ATOMS", "FLAT", "IMMUTABLE", "LARGE", "SIZED", "are_flat", "compiled", "is_flat", "is_inline"]
+    from poolifier.exchange import WireTask
+
+__all__ = ["ATOMS", "FLAT", "IMMUTABLE", "LARGE", "SIZED", "all_travel", "are_flat", "compiled", "is_flat", "is_inline"]
 
 ATOMS: Final = frozenset({type(None), bool, int, float})
 """Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
@@ -71,4 +74,23 @@ def are_flat(values: list[Any]) -> bool:
     for value in values:  # noqa: SIM110 - as above
         if type(value) is not int and not is_inline(value) and not is_flat(value):
             return False
+    return True
+
+
+def all_travel(tasks: Sequence[WireTask], large: int) -> bool:
+    """Whether the data of each of these tasks can travel in their message, where what is `large` is not to.
+
+    No container is there twice: both tasks would get the same one.
+    """
+    containers: set[int] = set()
+    for task in tasks:
+        data: Any = task[2]
+        kind = type(data)
+        if kind is str or kind is bytes:
+            if len(data) >= large:
+                return False
+        elif kind is not int and kind is not float and data is not None and kind is not bool:
+            if id(data) in containers or not is_flat(data):
+                return False
+            containers.add(id(data))
     return True

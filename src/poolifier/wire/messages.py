@@ -48,12 +48,11 @@ import io
 import marshal
 import pickle
 import struct
-from operator import itemgetter
 
 from poolifier.exchange import MAPPED_RUN
 from poolifier.wire import frames
 from poolifier.wire.frames import FrameError, Payload
-from poolifier.wire.rows import are_rows, opened
+from poolifier.wire.reply_form import checked_replies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +81,6 @@ __all__ = [
     "TASKS",
     "TRIM",
     "WireReply",
-    "checked_replies",
     "marshalled_replies",
     "marshalled_values",
     "message",
@@ -123,16 +121,6 @@ _LIST_CODE: Final = b"["
 _PAYLOAD_HEAD: Final = struct.Struct("<BQdd?")
 _LIST_HEAD: Final = struct.Struct("<cI")
 _TUPLE_CODE: Final = b"("
-
-_sequence, _status, _run_time = itemgetter(0), itemgetter(1), itemgetter(3)
-_TUPLES: Final = frozenset({tuple})
-_INTS: Final = frozenset({int})
-_FLOATS: Final = frozenset({float})
-_SHORT: Final = frozenset({4})
-_RUN_LENGTH: Final = 4
-_EITHER: Final = frozenset({4, 5})
-_STATUSES: Final = frozenset(range(MAPPED_RUN + 1))
-_FOREVER: Final = 1e12
 
 WireReply: TypeAlias = "tuple[Any, ...]"
 
@@ -177,41 +165,6 @@ def read_replies(payload: Payload) -> tuple[int, float, float, bool, list[WireRe
     return generation, active, idle, pickles, checked_replies(replies, active, idle, pickles=pickles)
 
 
-def checked_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = True) -> list[WireReply]:
-    """The replies, their form and that of the times that come with them checked, and those opened that stand in rows.
-
-    Raises:
-        FrameError: They are not replies, or have pickles although `pickles` is False.
-    """
-    runs = False
-    try:
-        # By built-in functions, which look at a thousand replies in the time of one task.
-        lengths = set(map(len, replies))
-        seconds = list(map(_run_time, replies))
-        right = (
-            type(replies) is list
-            and set(map(type, replies)) <= _TUPLES
-            and (lengths <= _EITHER if pickles else lengths <= _SHORT)
-            and set(map(type, map(_sequence, replies))) <= _INTS
-            and (statuses := set(map(_status, replies))) <= _STATUSES
-            and set(map(type, seconds)) <= _FLOATS
-            # In this order, which is false for what is no number.
-            and 0.0 <= sum(seconds) < _FOREVER
-            and 0.0 <= active < _FOREVER
-            and 0.0 <= idle < _FOREVER
-            and (
-                not (runs := MAPPED_RUN in statuses)
-                or all(_is_run(reply) for reply in replies if reply[1] == MAPPED_RUN)
-            )
-        )
-    except (TypeError, LookupError, ValueError):
-        right = False
-    if not right:
-        raise FrameError(f"expected replies, got {repr(replies)[:80]}")
-    checked: list[WireReply] = replies
-    return list(map(_opened, checked)) if runs else checked
-
-
 def marshalled_replies(count: int, data: bytes) -> list[WireReply]:
     """The first `count` replies of those that stand marshalled in `data`.
 
@@ -254,26 +207,3 @@ def marshalled_values(data: bytes) -> list[Any]:
     except Exception as error:
         raise FrameError(f"expected results, got {data[:32]!r}") from error
     return values
-
-
-def _is_run(reply: WireReply) -> bool:
-    values, counts, means = reply[2]
-    return (
-        len(reply) == _RUN_LENGTH
-        and type(counts) is list
-        and type(means) is list
-        and len(counts) == len(means) > 0
-        and set(map(type, counts)) <= _INTS
-        and set(map(type, means)) <= _FLOATS
-        and min(counts) > 0
-        and (sum(counts) == len(values) if type(values) is list else are_rows(values, sum(counts)))
-        and min(means) >= 0.0
-        and 0.0 <= sum(means) < _FOREVER
-    )
-
-
-def _opened(reply: WireReply) -> WireReply:
-    if reply[1] != MAPPED_RUN or type(reply[2][0]) is list:
-        return reply
-    sequence, status, (rows, counts, means), run_time = reply
-    return (sequence, status, (opened(rows), counts, means), run_time)

@@ -2,4 +2,6 @@
 
 import sys
 
-collect_ignore = ["test_end_of_process.py", "test_left_behind.py", "test_pool.py"] if sys.version_info < (3, 13) else []
+NEED_INTERPRETERS = ["test_end_of_process.py", "test_left_behind.py", "test_pool.py", "test_shared_types.py"]
+
+collect_ignore = NEED_INTERPRETERS if sys.version_info < (3, 13) else []
