@@ -80,7 +80,7 @@ def _have_form_by_built_ins(replies: list[Any], pickles: bool) -> bool:
         and set(map(type, map(_sequence, replies))) <= _INTS
         and set(map(_status, replies)) <= _STATUSES
         and set(map(type, seconds)) <= _FLOATS
-        and 0.0 <= sum(seconds) < _FOREVER
+        and 0.0 <= _total(seconds) < _FOREVER
     )
 
 
@@ -96,8 +96,13 @@ def _is_run(reply: tuple[Any, ...]) -> bool:
         and min(counts) > 0
         and (sum(counts) == len(values) if type(values) is list else are_rows(values, sum(counts)))
         and min(means) >= 0.0
-        and 0.0 <= sum(means) < _FOREVER
+        and 0.0 <= _total(means) < _FOREVER
     )
+
+
+def _total(seconds: list[Any]) -> float:
+    # By itself it is an integer where there are none, and so it would be to the compiler.
+    return sum(seconds, 0.0)
 
 
 def _opened(reply: tuple[Any, ...]) -> tuple[Any, ...]:
