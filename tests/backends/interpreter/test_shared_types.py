@@ -29,3 +29,46 @@ def test_tasks_may_import_datetime_where_the_program_has_not(tmp_path):
     path.write_text(SCRIPT)
     ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "main ends\n", "")
+
+
+# A race cannot be asked for. But it takes two that are the first, which no worker is where all is here before.
+FIRST = """
+import asyncio
+import sys
+from poolifier import FixedInterpreterPool
+
+def loaded(_):
+    import sys
+    from importlib.machinery import BuiltinImporter, ExtensionFileLoader
+    found = ["ctypes"] if "ctypes" in sys.modules else []  # it is what prepares _ctypes
+    for name, module in list(sys.modules.items()):
+        loader = getattr(module.__spec__, "loader", None)
+        if loader is BuiltinImporter or isinstance(loader, ExtensionFileLoader):
+            found.append(name)
+    return found
+
+begun = []
+
+def note(event, _):
+    # Every interpreter is created in a thread of its own.
+    if event.startswith("_thread.start"):
+        begun.append(set(sys.modules))
+
+async def main():
+    assert not {"_ctypes", "ctypes", "_datetime"} & set(sys.modules)
+    sys.addaudithook(note)
+    async with FixedInterpreterPool(2, loaded) as pool:
+        found = set(await pool.execute())
+    assert len(begun) >= 2, begun
+    assert {"_ctypes", "ctypes", "_socket"} <= found, found
+    print(sorted(found - begun[0]))
+
+asyncio.run(main())
+"""
+
+
+def test_no_worker_is_the_first_to_import_what_is_written_in_c(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(FIRST)
+    ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[]\n", "")

@@ -13,6 +13,15 @@ __all__ = ["interpreters_module"]
 
 _MODULE: Final = "concurrent.interpreters" if sys.version_info >= (3, 14) else "interpreters_backport.interpreters"
 
+_FIRST_HERE: Final = ("_datetime", "ctypes")
+"""Modules with something that all interpreters share and the first to import them prepares.
+
+Both end the process by a segmentation fault. The types of `_datetime` are gone with the interpreter that was first
+(python/cpython#136421 and #136423). `ctypes`, which every worker imports, says that its table of types is prepared
+before it is: of two interpreters that import it at once, one may find nothing there. The whole package has to be
+imported, for it is not the C module's import that fills the table.
+"""
+
 
 def interpreters_module() -> Any:
     """The module of PEP 734, of which `create`, and an interpreter's `exec` and `close`, are used.
@@ -26,10 +35,9 @@ def interpreters_module() -> Any:
             "interpreter workers need Python 3.14, or Python 3.13 with `pip install 'poolifier[interpreters]'`; "
             f"this is {version}: use a process pool"
         )
-    # Interpreters that import and end it while the main one has not loaded it crash the process: its types are static,
-    # and whoever is first prepares them for all (python/cpython#136421 and #136423).
-    with suppress(ImportError):
-        import_module("_datetime")
+    for name in _FIRST_HERE:
+        with suppress(ImportError):
+            import_module(name)
     try:
         return import_module(_MODULE)
     except ImportError as error:
