@@ -34,6 +34,7 @@ def checked_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = Tru
     Raises:
         FrameError: They are not replies, or have pickles although `pickles` is False.
     """
+    runs = False
     try:
         right = (
             type(replies) is list

@@ -34,9 +34,6 @@ _PATIENCE: Final = 1.0
 _MOMENT: Final = 0.1
 """Seconds in which a thread that has said its last word is gone, where that cannot be seen."""
 
-# CPython 3.13.0 may crash where two threads create interpreters at once (python/cpython#126914).
-_one_at_a_time = threading.Lock()
-
 _logger = logging.getLogger("poolifier")
 
 _hosts: set[InterpreterHost] = set()
@@ -127,8 +124,7 @@ class InterpreterHost:
         failure: BaseException | None = None
         interpreter = None
         try:
-            with _one_at_a_time:
-                interpreter = self._interpreters.create()
+            interpreter = self._interpreters.create()
             interpreter.exec(
                 f"import sys; sys.path[:] = {search_path()!r}; sys.argv[:] = {sys.argv!r}\n"
                 # Before anything that may be compiled.
