@@ -4,6 +4,9 @@ import asyncio
 import contextvars
 import gc
 import logging
+import subprocess
+import sys
+import weakref
 
 import pytest
 
@@ -195,3 +198,91 @@ def test_a_loop_that_debugs_names_the_callback_that_is_slow(run, caplog):
         assert sum("linger" in message for message in caplog.messages) == 2
 
     run(main())
+
+
+def test_a_result_that_is_let_go_does_not_wait_for_those_that_came_with_it(run):
+    class Result:
+        pass
+
+    async def main():
+        let_go, most = [], 0
+
+        async def client(pool):
+            nonlocal most
+            let_go.append(weakref.ref(await pool.execute()))
+            most = max(most, sum(result() is not None for result in let_go))
+
+        async with FixedThreadPool(1, lambda _: Result()) as pool:
+            await asyncio.gather(*(client(pool) for _ in range(500)))
+        assert most <= 1
+
+    run(main())
+
+
+def test_the_handler_of_exceptions_runs_in_the_context_of_the_callback(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        seen = []
+        loop.set_exception_handler(lambda _, context: seen.append((variable.get(), type(context["exception"]))))
+        settling = Settling(loop, 2)
+        for number, future in enumerate(settling.futures):
+            context = contextvars.copy_context()
+            context.run(variable.set, number)
+            future.add_done_callback(fail, context=context)
+        settling.settle()
+        await asyncio.sleep(0)
+        assert seen == [(0, ValueError), (1, ValueError)]
+
+    run(main())
+
+
+NESTED = """
+import asyncio
+import nest_asyncio2
+from poolifier import FixedThreadPool
+
+nest_asyncio2.apply()
+
+def task(data):
+    if data == 1:
+        raise ValueError(data)
+    return data
+
+found = []
+
+async def wait_in_a_callback(pool):
+    loop = asyncio.get_running_loop()
+    futures = [pool.execute(number) for number in range(10, 100)]
+    waiting = [loop.create_task(asyncio.wait_for(future, 10)) for future in futures]
+    for number in range(0, 90, 10):
+        futures[number].add_done_callback(
+            lambda _, other=waiting[number + 9]: found.append(loop.run_until_complete(other))
+        )
+    assert await asyncio.gather(*waiting) == list(range(10, 100))
+
+async def wait_in_a_listener(pool):
+    loop = asyncio.get_running_loop()
+    pool.emitter.on("task_error", lambda _: loop.run_until_complete(asyncio.sleep(0.01)))
+    results = await asyncio.wait_for(asyncio.gather(*map(pool.execute, range(100)), return_exceptions=True), 10)
+    assert isinstance(results.pop(1), ValueError)
+    assert results == [0, *range(2, 100)]
+
+async def main():
+    async with FixedThreadPool(1, task) as pool:
+        await wait_in_a_callback(pool)
+        await wait_in_a_listener(pool)
+
+asyncio.run(main())
+assert sorted(found) == list(range(19, 100, 10))
+print("main ends")
+"""
+
+
+def test_the_event_loop_can_be_run_within_a_callback_or_a_listener(tmp_path):
+    path = tmp_path / "nested.py"
+    path.write_text(NESTED)
+    try:
+        ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired as hang:
+        pytest.fail(f"it hangs: {hang.stderr!r}")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "main ends\n", "")

@@ -7,6 +7,7 @@ which takes about as long as what the scheduler does for a task.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeAlias
@@ -20,8 +21,9 @@ class Delivery:
     """What the futures of tasks take for their event loop: it has all that a future asks of one.
 
     Between `open` and `close`, within one step of the loop, calls are collected. They are made in one handle, in the
-    turn and in the order in which the loop would have made them by handles of their own. Those they have where
-    the loop is to debug, for then it tells which of them is slow.
+    turn in which the loop would have made them by handles of their own, and in their order; what else is scheduled
+    between them runs after them. Handles of their own they have where the loop is to debug, for then it tells which of
+    them is slow.
 
     Args:
         loop: The event loop.
@@ -32,7 +34,7 @@ class Delivery:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._collecting = False
-        self._calls: list[_Call] | None = None
+        self._calls: deque[_Call] | None = None
 
     def open(self) -> None:
         """From here on calls are collected."""
@@ -53,7 +55,7 @@ class Delivery:
         calls = self._calls
         if calls is None:
             # Now, so that what is scheduled after the first of them runs after them.
-            calls = self._calls = []
+            calls = self._calls = deque()
             self._loop.call_soon(self._make, calls)
         calls.append((callback, argument, context))
 
@@ -67,20 +69,24 @@ class Delivery:
 
     # ---- inside -----------------------------------------------------------------------------------
 
-    def _make(self, calls: list[_Call]) -> None:
-        made = 0
-        try:
-            for callback, argument, context in calls:
-                made += 1
-                try:
-                    context.run(callback, argument)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:  # noqa: BLE001 - a done-callback's own, which harms nobody else
-                    self._loop.call_exception_handler(
-                        {"message": f"Exception in callback {callback!r}", "exception": error, "future": argument}
-                    )
-        finally:
-            # One that ends the loop does not take the others with it.
-            if made < len(calls):
-                self._loop.call_soon(self._make, calls[made:])
+    def _make(self, calls: deque[_Call]) -> None:
+        if calls is self._calls:
+            # The loop turns in the middle of a step, as nested loops do: nobody would make what came to these now.
+            self._calls = None
+        # For what is left by a callback that ends the loop, or in which the loop turns until one of them is made.
+        rest = self._loop.call_soon(self._make, calls) if len(calls) > 1 else None
+        while calls:
+            # Each is let go of before the next one, and with it the result.
+            callback, argument, context = calls.popleft()
+            try:
+                context.run(callback, argument)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - a done-callback's own, which harms nobody else
+                # In its context, where asyncio has handlers look for whose it was.
+                context.run(
+                    self._loop.call_exception_handler,
+                    {"message": f"Exception in callback {callback!r}", "exception": error, "future": argument},
+                )
+        if rest is not None:
+            rest.cancel()
