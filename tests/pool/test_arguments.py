@@ -174,6 +174,14 @@ def test_calls(run):
                 )
                 with pytest.raises(TypeError, match=message):
                     call("data", [1])
+            # As much is said where the calls are compiled, which would check types by itself.
+            for call in (pool.execute, pool.map_ordered):
+                with pytest.raises(TypeError, match="timeout must be a number, not '1'"):
+                    call("data", timeout="1")
+                with pytest.raises(TypeError, match=r"priority must be an integer from -20 to 19, not 1\.5"):
+                    call("data", priority=1.5)
+                with pytest.raises(TypeError, match="retries must be an integer of at least 0, not None"):
+                    call("data", retries=None)
             with pytest.raises(ValueError, match="priority must be from -20"):
                 pool.execute("data", priority=20)
             with pytest.raises(TypeError, match="priority must be an integer"):

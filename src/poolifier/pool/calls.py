@@ -61,16 +61,18 @@ class Calls:
         # By bound methods, of which each call brings another object. Their hashes are those of identities.
         self._methods: dict[object, Function] = {}
 
+    # Compiled code would check the types of arguments by itself, and say less of what is wrong: so they are objects.
+
     def execute(
-        self, data: Any, name: Called | None, timeout: float | None, retries: int, priority: int | None
+        self, data: Any, name: Called | None, timeout: object, retries: object, priority: object
     ) -> TaskFuture[Any]:
         """Checks a call and makes it; raises as `Pool.execute`. The hot path of submitting."""
         driver, function, nice, limit = self.check(name, timeout, priority)
-        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries or limit is not None else None
+        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries != 0 or limit is not None else None
         return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
 
     def check(
-        self, name: Called | None, timeout: float | None, priority: int | None, *, stream: bool = False
+        self, name: Called | None, timeout: object, priority: object, *, stream: bool = False
     ) -> tuple[Driver, Function, int, float | None]:
         """Returns what runs the task, its function, nice level and time limit; raises as `Pool.execute`."""
         driver = self._life.open
