@@ -72,7 +72,10 @@ class UnknownTaskFunctionError(PoolifierError, LookupError):
 
     def __str__(self) -> str:
         known = ", ".join(repr(name) for name in self.known) or "none"
-        return f"unknown task function {self.function or repr(self.name)}; known: {known}"
+        unknown = f"unknown task function {self.function or repr(self.name)}; known: {known}"
+        if self.function and self.name in self.known:
+            return f"{unknown}, which is another function of that name: add_task_function puts this one in its place"
+        return unknown
 
 
 class TaskAborted(PoolifierError):  # noqa: N818 - named as in asyncio.CancelledError's spirit: a request, not a fault
@@ -84,7 +87,15 @@ class TaskAborted(PoolifierError):  # noqa: N818 - named as in asyncio.Cancelled
 
 
 class TaskTimeoutError(PoolifierError, TimeoutError):
-    """The task ran longer than its `timeout`."""
+    """The task ran longer than its `timeout`.
+
+    Attributes:
+        task_id: The task's number; never reused within a pool.
+        task_name: The name of its task function.
+    """
+
+    task_id: int | None = None
+    task_name: str | None = None
 
 
 class WorkerError(PoolifierError):

@@ -244,6 +244,28 @@ def test_the_error_travels(run):
     assert pickle.loads(pickle.dumps(error)).__dict__ == error.__dict__
 
 
+def test_a_function_that_was_defined_again_is_another_one(run):
+    """As a cell of a notebook is run again: what is in the pool is what it was given."""
+
+    def function(_):
+        return "before"
+
+    before = function
+
+    def function(_):
+        return "after"
+
+    async def main():
+        async with FixedThreadPool(1, before) as pool:
+            message = "known: 'function', which is another function of that name: add_task_function puts this"
+            with pytest.raises(UnknownTaskFunctionError, match=message):
+                pool.execute(1, function)
+            await pool.add_task_function("function", function)
+            assert await pool.execute(1, function) == "after"
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("method", "keywords"),
     [

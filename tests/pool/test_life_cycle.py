@@ -316,6 +316,25 @@ def identify(_):
     return os.environ.get("GREETING"), os.environ.get("HOME"), os.nice(0), sorted(os.sched_getaffinity(0))
 
 
+def test_its_representation_tells_how_far_a_pool_is(run):
+    async def main():
+        pool = FixedProcessPool(1, len)
+        assert repr(pool) == "<FixedProcessPool 1 not started>"
+        async with pool:
+            assert repr(pool) == "<FixedProcessPool 1 started>"
+        assert repr(pool) == "<FixedProcessPool 1 destroyed>"
+
+    run(main())
+
+
+def test_cpus_that_are_not_there_are_named(run):
+    async def main():
+        with pytest.raises(OSError, match=r"cpu_affinity \(1000,\) has no CPU that this process may use"):
+            await FixedProcessPool(1, len, cpu_affinity=[1000]).start()
+
+    run(main())
+
+
 def test_environment_nice_and_cpu_affinity(run):
     async def main():
         pool = FixedProcessPool(

@@ -129,9 +129,11 @@ def test_a_time_limit_counts_running_time(run, name):
             # Each waits for longer than its limit, and none runs for as long.
             assert await asyncio.gather(*(pool.execute(0.1, name, timeout=0.35) for _ in range(8))) == [0.1] * 8
             begun = time.monotonic()
+            late = pool.execute(60, name, timeout=0.2)
             with pytest.raises(TaskTimeoutError, match=f"'{name}'.* ran longer than 0\\.2 s") as caught:
-                await pool.execute(60, name, timeout=0.2)
+                await late
             assert isinstance(caught.value, TimeoutError)
+            assert (caught.value.task_id, caught.value.task_name) == (late.task_id, name)
             assert 0.2 <= time.monotonic() - begun < 2
             assert await pool.execute(None, "pid") == worker
             assert pool.info.failed_tasks == 1

@@ -361,6 +361,11 @@ class WireChannel:
         """Why the worker is not heard any more, or None."""
         return self._error if isinstance(self._error, FrameError) else None
 
+    @property
+    def _reason(self) -> str:
+        """`WorkerExit.reason`, as far as it is the channel's."""
+        return "" if self.garbled is None else f"was ended because its connection was garbled: {self.garbled}"
+
     def _receive(self, payload: Payload) -> None:
         if payload and payload[0] == messages.REPLIES_TAG:
             generation, active, idle, pickles, replies = messages.read_replies(payload)

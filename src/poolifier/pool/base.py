@@ -278,7 +278,7 @@ class Pool(MapRunner[DataT, ResponseT]):
         )
 
     def __repr__(self) -> str:
-        return f"<{self._life.name} {'started' if self._life.open is not None else 'not started'}>"
+        return f"<{self._life.name} {self._life.state}>"
 
     @property
     def _driver(self) -> Driver | None:

@@ -158,6 +158,13 @@ class LifeCycle:
             return 0.0
         return (self._ended_at if self._ended_at is not None else monotonic()) - self._started_at
 
+    @property
+    def state(self) -> str:
+        """What `repr` says of the pool."""
+        if self.open is not None:
+            return "started"
+        return "not started" if self._destroying is None else "destroyed"
+
     def opened(self) -> Driver:
         """What drives the pool, or raises where it cannot be used here and now."""
         driver = self.open

@@ -65,8 +65,9 @@ class Timetable:
                 continue  # Handed back and sent again within one moment, it is in the heap twice.
             extra.timed_out = True
             self._scheduler.abort(task, now)
-            message = f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s"
-            self._effects.append(FailTask(task, TaskTimeoutError(message)))
+            error = TaskTimeoutError(f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s")
+            error.task_id, error.task_name = task.id, task.function.name
+            self._effects.append(FailTask(task, error))
         for node in self._limits.lingering(now):
             self._effects.append(KillWorker(node))
         for node in self._limits.stubborn(now):

@@ -5,6 +5,7 @@ Compiled where that can be done (see `hatch_build.py`). In Python built-in funct
 
 from __future__ import annotations
 
+import reprlib
 from operator import itemgetter
 
 from poolifier.exchange import MAPPED_RUN
@@ -49,7 +50,7 @@ def checked_replies(replies: Any, active: Any, idle: Any, *, pickles: bool = Tru
     except (TypeError, LookupError, ValueError):
         right = False
     if not right:
-        raise FrameError(f"expected replies, got {repr(replies)[:80]}")
+        raise FrameError(f"expected replies, got {reprlib.repr(replies)}")
     checked: list[tuple[Any, ...]] = replies
     return list(map(_opened, checked)) if runs else checked
 

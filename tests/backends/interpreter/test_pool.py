@@ -22,6 +22,7 @@ from poolifier import (
     current_task,
     send_message,
 )
+from poolifier.worker.current_task import current_session
 
 
 def echo(data):
@@ -352,5 +353,21 @@ def test_an_abort_that_a_finalizer_swallows_is_raised_again(run, until):
             assert await asyncio.wait_for(pool.execute(None, "whoami"), 20) == worker
             assert heard in (["begun"], ["begun", "went on"])
             assert pool.info.aborted_tasks == 1
+
+    run(main())
+
+
+def talk_nonsense(_):
+    current_session().link.send(b"nonsense " * 100)
+    while True:
+        time.sleep(0.01)
+
+
+def test_a_worker_that_talks_nonsense_ends_and_it_is_said_why(run):
+    async def main():
+        async with FixedInterpreterPool(1, {"nonsense": talk_nonsense, "echo": echo}) as pool:
+            with pytest.raises(WorkerCrashedError, match=r"was ended because its connection was garbled: .* while it"):
+                await pool.execute(name="nonsense")
+            assert await pool.execute("still here", "echo") == "still here"
 
     run(main())

@@ -133,7 +133,8 @@ class InterpreterChannel(WireChannel):
         )
         started, loading = self._conclude()
         # In the next turn of the loop: the pool is not told while it tells.
-        self._loop.call_soon(self._report, WorkerExit(started=started, loading=loading, abandoned=True))
+        exited = WorkerExit(started=started, loading=loading, abandoned=True, reason=self._reason)
+        self._loop.call_soon(self._report, exited)
 
     def _ended_elsewhere(self, error: BaseException | None) -> None:
         """The worker has ended. Called in its thread."""
@@ -147,7 +148,7 @@ class InterpreterChannel(WireChannel):
             return
         started, loading = self._conclude()
         error = self._error or error
-        self._report(WorkerExit(0 if error is None else 1, None, "", started, error, loading))
+        self._report(WorkerExit(0 if error is None else 1, None, "", started, error, loading, reason=self._reason))
 
     def _report(self, exited: WorkerExit) -> None:
         if self._patience is not None:

@@ -150,10 +150,9 @@ class ProcessChannel(WireChannel):
         self._stderr.close()
         self._process.close(self._loop)
         self._backend.channel_ended(self._worker_id)
-        reason = "" if self.garbled is None else f"was ended because its connection was garbled: {self.garbled}"
         self._backend.listener.worker_exited(
             self._worker_id,
-            WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error, loading, reason=reason),
+            WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error, loading, reason=self._reason),
         )
 
 

@@ -49,7 +49,11 @@ class WorkerRequest(Record):
         if self.cwd is not None:
             os.chdir(self.cwd)
         if self.cpus is not None:
-            os.sched_setaffinity(0, self.cpus)
+            try:
+                os.sched_setaffinity(0, self.cpus)
+            except OSError as error:
+                what = f"cpu_affinity {self.cpus} has no CPU that this process may use: {error.strerror}"
+                raise OSError(error.errno, what) from None
         if self.nice is not None:
             os.setpriority(os.PRIO_PROCESS, 0, self.nice)
 
