@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from poolifier import DynamicProcessPool, FixedProcessPool, PoolNotStartedError, Worker
+from poolifier.backends.process.channel import ProcessChannel
 from tests.light_tasks import echo, nap
 
 
@@ -314,6 +315,21 @@ def test_a_pool_of_none_learns_of_unknown_names_late(run, tmp_path):
 
 def identify(_):
     return os.environ.get("GREETING"), os.environ.get("HOME"), os.nice(0), sorted(os.sched_getaffinity(0))
+
+
+def test_a_worker_that_is_ready_has_a_number(run, monkeypatch):
+    """What a worker says may be there before the fork server's report of its process: here it always is."""
+    started = ProcessChannel.process_started
+    monkeypatch.setattr(
+        ProcessChannel, "process_started", lambda self, *known: self._loop.call_later(0.3, started, self, *known)
+    )
+
+    async def main():
+        async with FixedProcessPool(1, identify) as pool:
+            assert pool.worker_nodes[0].pid is not None
+            assert await pool.execute() is not None
+
+    run(main())
 
 
 def test_its_representation_tells_how_far_a_pool_is(run):

@@ -21,6 +21,7 @@ from poolifier import (
     Worker,
     WorkerCrashedError,
 )
+from poolifier.backends.wire_channel import WireChannel
 
 
 def where(_=None):
@@ -315,6 +316,39 @@ def test_a_function_that_kills_who_imports_it_fails_the_change_not_the_pool(run,
             await until(lambda: pool.info.ready)
             assert names(pool) == ["where"]
             await pool.add_task_function("added", constant("works"))
+            assert await pool.execute(0, "added") == "works"
+
+    run(main())
+
+
+def test_what_a_failed_change_has_left_behind_is_not_the_next_ones_fault(run, tmp_path, monkeypatch, until):
+    """The worker that takes the place of one that died was given the deadly function as well, and dies later.
+
+    On a busy machine it has begun to load it when it hears that this is not wanted any more; here it never hears that.
+    """
+    monkeypatch.setattr(WireChannel, "remove_functions", lambda *_: None)
+    module = type(sys)("lingering")
+    exec("def function(_): return 'loaded'", module.__dict__)
+    monkeypatch.setitem(sys.modules, "lingering", module)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lingering.py").write_text(
+        "import os, pathlib, time\n"
+        f"here = pathlib.Path({str(tmp_path)!r})\n"
+        "if (here / 'first').exists():\n"
+        "    (here / 'second').touch()\n"
+        "    while not (here / 'go').exists(): time.sleep(0.001)\n"
+        "(here / 'first').touch()\n"
+        "os._exit(7)\n"
+    )
+
+    async def main():
+        async with FixedProcessPool(1, where) as pool:
+            with pytest.raises(WorkerCrashedError, match="code 7 while it loaded task function 'added'"):
+                await pool.add_task_function("added", module.function)
+            change = asyncio.create_task(pool.add_task_function("added", constant("works")))
+            await until((tmp_path / "second").exists)
+            (tmp_path / "go").touch()
+            await change
             assert await pool.execute(0, "added") == "works"
 
     run(main())

@@ -97,7 +97,6 @@ class WireChannel:
         self._error: BaseException | None = None
         self._closed = False
         self._stalled: asyncio.TimerHandle | None = None
-        self._loop.add_reader(sock.fileno(), self._readable)
 
     def begin(self, launch: bytes, settings: WorkerSettings) -> None:
         """Sends what the worker is to be."""
@@ -188,6 +187,11 @@ class WireChannel:
 
     _large: int = sys.maxsize
     """Length from which strings and bytes do not travel inline, but as `_pack` makes them."""
+
+    def _listen(self) -> None:
+        """From here on what the worker says is heard."""
+        if not self._closed:
+            self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _interrupt(self) -> None:
         """Makes the worker look at its channel, whatever it does: the poke."""

@@ -70,6 +70,7 @@ class FunctionChanges:
         "_ended",
         "_lock",
         "_scheduler",
+        "_unanswered",
         "_version",
     )
 
@@ -88,6 +89,8 @@ class FunctionChanges:
         self._carried: dict[str, Any] = {}
         self._change: _Change | None = None
         self._ended: BaseException | None = None
+        # By worker, in the order in which they were given and are loaded.
+        self._unanswered: dict[int, list[str]] = {}
         self._version = 0
 
     # ---- what the pool asks -----------------------------------------------------------------------
@@ -149,6 +152,7 @@ class FunctionChanges:
         node = self._scheduler.sizing.nodes.get(worker_id)
         if node is None or node.state != RETIRING:
             change.asked.add(worker_id)
+            self._unanswered.setdefault(worker_id, []).append(change.key)
             self._channels[worker_id].add_function(change.key, change.carried)
 
     def worker_ready(self) -> None:
@@ -158,6 +162,9 @@ class FunctionChanges:
 
     def answered(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """A worker has loaded a function, or could not. Late answers do nothing."""
+        unanswered = self._unanswered.get(worker_id, [])
+        if key in unanswered:
+            del unanswered[: unanswered.index(key) + 1]
         change = self._change
         if change is None or change.key != key:
             return
@@ -170,13 +177,17 @@ class FunctionChanges:
 
     def worker_exited(self, worker_id: int, exited: WorkerExit, *, started: bool, retiring: bool) -> None:
         """A worker is gone; says whether it ever was ready, and whether it had been told to leave."""
+        unanswered = self._unanswered.pop(worker_id, [])
         change = self._change
         if change is None:
             return
         asked = worker_id in change.asked
         change.asked.discard(worker_id)
+        if exited.loading and unanswered and unanswered[0] != change.key:
+            # It was not there yet: it had been given another one before, by a change that has failed.
+            pass
         # One that had to leave may have been ended while it loaded the function, and not by that.
-        if asked and exited.loading and not retiring:
+        elif asked and exited.loading and not retiring:
             change.error = change.error or _died(worker_id, exited, change.name)
         elif not started:
             change.failed_starts += 1

@@ -65,6 +65,7 @@ class InterpreterChannel(WireChannel):
         except OSError:
             self._conclude()
             raise
+        self._listen()
 
     @property
     def pid(self) -> None:

@@ -16,10 +16,10 @@ _MODULE: Final = "concurrent.interpreters" if sys.version_info >= (3, 14) else "
 _FIRST_HERE: Final = ("_datetime", "ctypes")
 """Modules with something that all interpreters share and the first to import them prepares.
 
-Both end the process by a segmentation fault. The types of `_datetime` are gone with the interpreter that was first
-(python/cpython#136421 and #136423). `ctypes`, which every worker imports, says that its table of types is prepared
-before it is: of two interpreters that import it at once, one may find nothing there. The whole package has to be
-imported, for it is not the C module's import that fills the table.
+Both end the process, by an abort or a segmentation fault. The types of `_datetime` are gone with the interpreter that
+was first (python/cpython#136421 and #136423). `ctypes`, which every worker imports, says that its table of types is
+prepared before it is: of two interpreters that import it at once, one may find nothing there. The whole package
+has to be imported, for it is not the C module's import that fills the table.
 """
 
 

@@ -90,6 +90,8 @@ class ProcessChannel(WireChannel):
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""
         self._process.started(pid, pidfd)
+        # Not before, so that nobody hears of a worker whose process is not known.
+        self._listen()
 
     def process_ended(self, status: int) -> None:
         """The process has ended with this wait status."""
