@@ -321,6 +321,19 @@ def test_a_function_that_kills_who_imports_it_fails_the_change_not_the_pool(run,
     run(main())
 
 
+def test_what_travels_by_value_is_as_it_was_when_the_pool_started(run):
+    seen = ["made"]
+
+    async def main():
+        pool = FixedProcessPool(1, lambda _: seen)
+        seen.append("before the start")
+        async with pool:
+            seen.append("after the start")
+            assert await pool.execute() == ["made", "before the start"]
+
+    run(main())
+
+
 def test_what_a_failed_change_has_left_behind_is_not_the_next_ones_fault(run, tmp_path, monkeypatch, until):
     """The worker that takes the place of one that died was given the deadly function as well, and dies later.
 
