@@ -27,7 +27,7 @@ counts_looks = pytest.mark.skipif(
 
 def function(name="work", affinity=None):
     """A task function that no scheduler knows."""
-    return Function(TaskFunctionProperties(name), affinity or Affinity(None), None)
+    return Function(TaskFunctionProperties(name), affinity or Affinity(None), 0)
 
 
 def node(slot=0, **options):

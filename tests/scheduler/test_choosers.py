@@ -110,3 +110,25 @@ def test_a_class_that_cannot_be_made_changes_nothing():
     made.add(worker)
     assert made.chooser(None, made.affinity(None)) is before
     assert before.heard == [("added", 0)]
+
+
+def test_a_class_that_can_be_made_for_some_workers_only_changes_nothing():
+    class Once(Listener):
+        left = 1
+
+        def __init__(self, options):
+            if not Once.left:
+                raise ValueError("not twice")
+            Once.left -= 1
+            super().__init__(options)
+
+    made = choosers(Listener)
+    choices = [made.choice(None, made.affinity(slots)) for slots in (None, (0,))]
+    before, worker = [made.made[choice] for choice in choices], node(0)
+    with pytest.raises(ValueError, match="not twice"):
+        made.change(Once, WorkerChoiceStrategyOptions())
+    assert [made.made[choice] for choice in choices] == before
+    made.add(worker)
+    for load_changed in made.load_watchers:
+        load_changed(worker)
+    assert [chooser.heard for chooser in before] == [[("added", 0), ("load", 0)]] * 2

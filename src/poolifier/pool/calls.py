@@ -124,7 +124,7 @@ class Calls:
         if name is None or isinstance(name, str):
             self._found[name] = function
             return
-        declared = function.declared
+        declared = self._scheduler.functions.declared(function)
         if declared is None:
             # Known by where it is defined, where there may be another one some day: the last is kept.
             self._met = {number: met for number, met in self._met.items() if met[1] is not function}

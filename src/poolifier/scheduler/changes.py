@@ -97,7 +97,6 @@ class Changes:
         Given the time, tasks for which the last strategy found no worker are placed by the new one.
         """
         self._choosers.change(strategy, options)
-        self._functions.rechoose()
         if now is not None:
             for task in self._lobby.drain():
                 self._scheduler.place(task, now)

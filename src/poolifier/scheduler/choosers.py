@@ -28,16 +28,19 @@ class Choosers:
             listen cost nothing.
         end_watchers: Those to call when a task ends.
         affinities: All affinities in use; `affinities[0]` allows every slot.
+        made: The strategy object of each choice.
     """
 
     __slots__ = (
         "_affinities",
+        "_choices",
         "_choosers",
         "_nodes",
         "_observers",
         "affinities",
         "end_watchers",
         "load_watchers",
+        "made",
         "options",
         "strategy",
     )
@@ -46,6 +49,9 @@ class Choosers:
         self.strategy = strategy
         self.options: WorkerChoiceStrategyOptions = options
         self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
+        # A choice is a strategy (None: the pool's) and an affinity, and keeps its number whatever becomes of both.
+        self._choices: dict[tuple[str | None, Affinity], int] = {}
+        self.made: list[Strategy] = []
         self._nodes: dict[int, Node] = {}
         self._observers: list[tuple[LoadWatcher | None, EndWatcher | None]] = []
         self.load_watchers: tuple[LoadWatcher, ...] = ()
@@ -63,6 +69,14 @@ class Choosers:
             affinity = self._affinities[key] = Affinity(key)
             self.affinities.append(affinity)
         return affinity
+
+    def choice(self, strategy: str | None, affinity: Affinity) -> int:
+        """The place in `made` for that strategy (None: the pool's) and affinity."""
+        number = self._choices.get((strategy, affinity))
+        if number is None:
+            self.made.append(self.chooser(strategy, affinity))
+            number = self._choices[strategy, affinity] = len(self.made) - 1
+        return number
 
     def chooser(self, strategy: StrategyKey | str | None, affinity: Affinity) -> Strategy:
         """The strategy object for that strategy (None: the pool's) and affinity."""
@@ -82,14 +96,16 @@ class Choosers:
         return chooser
 
     def change(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
-        """Takes over another strategy and options. Whoever holds a chooser has to ask again."""
+        """Takes over another strategy and options: every choice has another strategy object in `made`."""
         before = self.strategy, self.options, self._choosers
         self.strategy, self.options, self._choosers = strategy, options, {}
         try:
             self.chooser(None, self.affinities[0])
+            self.made = [self.chooser(own, affinity) for own, affinity in self._choices]
         except BaseException:
             # A user's class that cannot be made: all stays as it was.
             self.strategy, self.options, self._choosers = before
+            self._listen()
             raise
 
     def observe(self, load_changed: LoadWatcher | None, task_ended: EndWatcher | None = None) -> None:

@@ -11,7 +11,6 @@ from poolifier.task_functions import DEFAULT_TASK_NAME, TaskFunction, TaskFuncti
 
 if TYPE_CHECKING:
     from poolifier.origins import Origin
-    from poolifier.protocols import Strategy
     from poolifier.scheduler.affinity import Affinity
     from poolifier.scheduler.choosers import Choosers
 
@@ -25,17 +24,18 @@ class Function:
     One that is replaced lives on for as long as there are tasks of it: a task runs the function that
     its name meant when it was submitted, however long it waits and wherever it goes.
 
+    What is the user's own, which may lead to the pool itself, is with `Functions`: see `Task`.
+
     Attributes:
         key: What workers know it by: its name, or one of its own where it was added at run time.
+        choice: Where `Choosers.made` has the strategy that chooses workers for its tasks.
         estimate: Smoothed run time of its recent tasks, in seconds.
-        declared: What the pool was given, where it was given an object; otherwise None.
         origin: Where it is defined, where workers load it from there and that can be told; otherwise None.
     """
 
     __slots__ = (
         "affinity",
-        "chooser",
-        "declared",
+        "choice",
         "estimate",
         "key",
         "name",
@@ -47,7 +47,7 @@ class Function:
     )
 
     def __init__(
-        self, properties: TaskFunctionProperties, affinity: Affinity, chooser: Strategy, key: str | None = None
+        self, properties: TaskFunctionProperties, affinity: Affinity, choice: int, key: str | None = None
     ) -> None:
         self.name: str = properties.name
         self.key: str = properties.name if key is None else key
@@ -56,9 +56,8 @@ class Function:
         self.strategy: str | None = properties.strategy
         self.timeout: float | None = properties.timeout
         self.affinity: Affinity = affinity
-        self.chooser: Strategy = chooser
+        self.choice: int = choice
         self.estimate: float = UNKNOWN_RUN_TIME
-        self.declared: TaskFunction | None = None
         self.origin: Origin | None = None
 
     def __repr__(self) -> str:
@@ -72,7 +71,7 @@ class Functions:
     taken on trust, and looked into again then; so is any place where a function is defined.
     """
 
-    __slots__ = ("_by_name", "_choosers", "_heirs", "_removed", "_sought", "default", "learned")
+    __slots__ = ("_by_name", "_choosers", "_declared", "_heirs", "_removed", "_sought", "default", "learned")
 
     def __init__(self, choosers: Choosers) -> None:
         self._by_name: dict[str, Function] = {}
@@ -81,6 +80,7 @@ class Functions:
         self._heirs: dict[str, Function] = {}
         # Taken on trust by where they are defined.
         self._sought: dict[Origin, Function] = {}
+        self._declared: dict[Function, TaskFunction] = {}
         self.default: str | None = None
         self.learned: bool = False
 
@@ -101,12 +101,16 @@ class Functions:
         """Whether there is a function of that name."""
         return name in self._by_name
 
+    def declared(self, function: Function) -> TaskFunction | None:
+        """What the pool was given, where it was given an object and the function still has its name."""
+        return self._declared.get(function)
+
     def given(self, given: Callable[..., Any] | TaskFunction) -> Function | None:
         """The function that was declared by that very object, or else by an equal one. O(functions).
 
         Of several it is the default one, or else the first.
         """
-        known = [(function, function.declared) for function in self._in_order() if function.declared is not None]
+        known = [(function, self._declared[function]) for function in self._in_order() if function in self._declared]
         for function, declared in known:
             if declared is given or declared.function is given:
                 return function
@@ -168,8 +172,11 @@ class Functions:
             else:
                 self._redefine(function, known)
             function.origin = origins[number] if origins else None
-            function.declared = None if declared is None else declared.get(known.name)
             self._by_name[known.name] = function
+        self._declared.clear()
+        for name, declaration in (declared or {}).items():
+            if name in self._by_name:
+                self._declared[self._by_name[name]] = declaration
         self._by_name[DEFAULT_TASK_NAME] = self._by_name[self.default]
         # Workers may still hold tasks of these, which have to be placed again should a worker die.
         self._removed.extend(before.values())
@@ -186,9 +193,9 @@ class Functions:
         """Gives a name to another function, for tasks submitted from now on."""
         name = properties.name
         before = self._by_name.get(name)
-        affinity = self._choosers.affinity(properties.worker_nodes)
-        function = Function(properties, affinity, self._choosers.chooser(properties.strategy, affinity), key)
-        function.declared = declared
+        function = self._function(properties, key)
+        if declared is not None:
+            self._declared[function] = declared
         self._by_name[name] = function
         if before is not None:
             self._remove(before)
@@ -237,14 +244,10 @@ class Functions:
         """Every function object in use."""
         return list(dict.fromkeys([*self._by_name.values(), *self._sought.values(), *self._removed]))
 
-    def rechoose(self) -> None:
-        """Gives every function its chooser anew, after the pool's strategy changed."""
-        for function in self.all():
-            function.chooser = self._choosers.chooser(function.strategy, function.affinity)
-
     def _remove(self, function: Function) -> None:
         # It may stay for its numbers, or for its tasks, but nobody can ask for it any more.
-        function.declared = function.origin = None
+        self._declared.pop(function, None)
+        function.origin = None
         self._removed.append(function)
 
     def _in_order(self) -> list[Function]:
@@ -252,9 +255,9 @@ class Functions:
         functions = [function for name, function in self._by_name.items() if name != DEFAULT_TASK_NAME]
         return sorted(functions, key=lambda each: each.name != self.default)
 
-    def _function(self, properties: TaskFunctionProperties) -> Function:
+    def _function(self, properties: TaskFunctionProperties, key: str | None = None) -> Function:
         affinity = self._choosers.affinity(properties.worker_nodes)
-        return Function(properties, affinity, self._choosers.chooser(properties.strategy, affinity))
+        return Function(properties, affinity, self._choosers.choice(properties.strategy, affinity), key)
 
     def _redefine(self, function: Function, properties: TaskFunctionProperties) -> None:
         function.name = properties.name
@@ -263,4 +266,4 @@ class Functions:
         function.strategy = properties.strategy
         function.timeout = properties.timeout
         function.affinity = self._choosers.affinity(properties.worker_nodes)
-        function.chooser = self._choosers.chooser(properties.strategy, function.affinity)
+        function.choice = self._choosers.choice(properties.strategy, function.affinity)

@@ -352,7 +352,7 @@ class Scheduler:
     def place(self, task: Task, now: float) -> None:
         """Gives a task that is nowhere to a worker, or to the lobby. For the scheduler's own parts."""
         function = task.function
-        node: Any = function.chooser.choose(now)
+        node: Any = self.choosers.made[function.choice].choose(now)
         if node is not None and not node.eligible:
             node = None  # A strategy of the user's that has not listened: that worker is gone.
         if self.sizing.growable and not self.closing:

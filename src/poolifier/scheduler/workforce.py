@@ -50,7 +50,7 @@ class Workforce:
         node = self.add(slot, now, dynamic=True)
         if node.state == PLANNED and chosen is not None:
             return chosen  # It may not start for a while, after a crash in its slot.
-        policy = function.chooser.policy
+        policy = self._placement.choosers.made[function.choice].policy
         if policy.dynamic_worker_ready:
             self._placement.choosers.add(node)
         return node if policy.dynamic_worker_usage or chosen is None else chosen
