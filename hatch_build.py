@@ -26,19 +26,19 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 WANTED: Final = "POOLIFIER_BUILD"
 BUILDS: Final = ("auto", "compiled", "pure")
 
-HOT_PATH: Final = tuple(Path(f"poolifier/pool/{name}.py") for name in ("calls", "delivery", "driver"))
+HOT_PATH: Final = tuple(Path(f"poolifier/pool/{name}.py") for name in ("callers", "calls", "delivery", "driver"))
 ITEMS: Final = tuple(Path(f"poolifier/{name}.py") for name in ("wire/flat", "wire/reply_form", "worker/run"))
 """What items of maps and replies go through. Workers load these, so they are a library apart, which is small."""
 SCHEDULER: Final = Path("poolifier/scheduler")
 AS_THEY_ARE: Final = frozenset(
     (
-        *("__init__.py", "build.py"),
+        *("__init__.py", "build.py", "hints.py"),
         *("effects.py", "info.py", "time_summary.py"),  # dataclasses, which gain nothing
         "invariants.py",  # for tests
     )
 )
 
-NEEDS: Final = ["mypy>=1.13", "setuptools>=65"]
+NEEDS: Final = ["mypy>=1.20", "setuptools>=65"]
 
 PROBE: Final = "#include <Python.h>\nPyObject *probe(void) { return PyList_New(0); }\n"
 

@@ -48,7 +48,7 @@ class Load:
         self.flight: deque[tuple[Any, int]] = deque()
         for _ in range(workers * in_flight):
             self.last_id += 1
-            self.scheduler.submit(Task(self.last_id, self.function, None, 0, None), self.now)
+            self.scheduler.submit(Task(self.last_id, self.function, 0), self.now)
             self._send()
         # Until every worker has a mean, and stale entries and the window of times are as many as they will be.
         self.run(2 * workers * in_flight)
@@ -77,7 +77,7 @@ class Load:
             node.active += 0.01
             task_done(node, sequence, 0.01, 0.01, now)
             last_id += 1
-            submit(Task(last_id, function, None, 0, None), now)
+            submit(Task(last_id, function, 0), now)
             send()
         seconds = time.process_time() - began
         gc.enable()
@@ -95,7 +95,7 @@ def driver_share(tasks: int) -> float:
     for number in range(tasks):
         _, sequence = flight.popleft()
         now += 0.001
-        Task(number, None, None, 0, None)  # type: ignore[arg-type]
+        Task(number, None, 0)  # type: ignore[arg-type]
         box.append(sequence)
         for each in box:
             flight.append((None, each))
@@ -129,7 +129,7 @@ def queue_cost(waiting: int, operations: int) -> float:
 
     queue = TaskQueue(None, TasksQueueOptions(size=waiting))
     function: Any = Function()
-    tasks = [Task(number, function, None, (0, 5, -5)[number % 3], None) for number in range(waiting + operations)]
+    tasks = [Task(number, function, (0, 5, -5)[number % 3]) for number in range(waiting + operations)]
     for number, task in enumerate(tasks):
         task.submitted_at = number * 1e-3
     for task in tasks[:waiting]:

@@ -104,7 +104,7 @@ class World:
         function = scheduler.functions.find(name)
         priority = PRIORITIES[b % len(PRIORITIES)]
         self.last_id += 1
-        task = Task(self.last_id, function, object(), function.priority if priority is None else priority, None)
+        task = Task(self.last_id, function, function.priority if priority is None else priority)
         if c % 3 == 1:
             task.extra = TaskExtra(c % 4, (None, 0.001, 1.0)[b % 3])
         self.tasks[task.id] = task
@@ -119,7 +119,7 @@ class World:
         if not self.scheduler.functions.learned:
             function = self.scheduler.functions.find("misspelt")
             self.last_id += 1
-            task = self.tasks[self.last_id] = Task(self.last_id, function, None, 0, None)
+            task = self.tasks[self.last_id] = Task(self.last_id, function, 0)
             self.scheduler.submit(task, self.now)
             self.pump()
 

@@ -59,7 +59,11 @@ def test_one_task_each(run, until, tmp_path):
                 await until(lambda: pool._scheduler.recycling.standing_by == 2)
                 assert pool.info.ready
                 assert pool.info.worker_nodes == pool.info.executing_tasks == 2
-                running = [int(task.data.name) for node in pool._driver._nodes.values() for task in node.sent.values()]
+                running = [
+                    int(pool._driver.callers.data(task).name)
+                    for node in pool._driver._nodes.values()
+                    for task in node.sent.values()
+                ]
                 assert len(running) == 2
                 for each in running:
                     (tmp_path / str(each)).touch()

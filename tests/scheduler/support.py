@@ -130,7 +130,7 @@ class Pool:
     def submit(self, name="default", priority=None, retries=0, items=1):
         self.last_id += 1
         function = self.scheduler.functions.find(name)
-        task = Task(self.last_id, function, None, function.priority if priority is None else priority, None)
+        task = Task(self.last_id, function, function.priority if priority is None else priority)
         if retries or items > 1:
             task.extra = TaskExtra(retries)
             task.extra.items = items

@@ -8,7 +8,7 @@ from tests.scheduler.support import Pool
 
 def submit(pool, items):
     pool.last_id += 1
-    task = Task(pool.last_id, pool.scheduler.functions.find("default"), list(range(items)), 0, None)
+    task = Task(pool.last_id, pool.scheduler.functions.find("default"), 0)
     task.extra = TaskExtra()
     task.extra.items = items
     pool.scheduler.submit(task, pool.now)

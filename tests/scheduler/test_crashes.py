@@ -21,7 +21,7 @@ def test_how_it_ended(exited, words):
 
 
 def test_a_task_is_told_everything():
-    task = Task(17, function("resize"), None, 0, None)
+    task = Task(17, function("resize"), 0)
     error = task_crashed(4, task, WorkerExit(signal="SIGKILL", stderr="out of memory"))
     assert isinstance(error, WorkerCrashedError)
     assert str(error) == (

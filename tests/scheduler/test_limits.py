@@ -8,7 +8,7 @@ from tests.scheduler.support import Pool
 
 def submit(pool, timeout):
     pool.last_id += 1
-    task = Task(pool.last_id, pool.scheduler.functions.find("default"), None, 0, None)
+    task = Task(pool.last_id, pool.scheduler.functions.find("default"), 0)
     task.extra = TaskExtra(0, timeout)
     pool.scheduler.submit(task, pool.now)
     pool.pump()

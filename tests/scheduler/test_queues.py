@@ -17,7 +17,7 @@ def queue(**options):
 
 
 def task(number, priority=0, at=0.0, of=WORKING):
-    made = Task(number, of, None, priority, None)
+    made = Task(number, of, priority)
     made.submitted_at = at
     return made
 
@@ -212,7 +212,7 @@ def test_looks_at_no_more_than_the_heads():
     waiting = queue(size=10_000)
 
     for number in range(1, 10_001):
-        waiting.push(Counted(number, WORKING, None, number % 3, None))
+        waiting.push(Counted(number, WORKING, number % 3))
     Counted.looked_at = 0
     waiting.pop(1.0)
     assert Counted.looked_at <= 3

@@ -308,12 +308,12 @@ def test_a_crash_loop_at_start_ends_with_the_cause():
     tasks = [simulation.submit(1.0) for _ in range(5)]
     simulation.run()
     assert isinstance(simulation.scheduler.failure, PoolFailedError)
-    assert all(isinstance(task.future, PoolFailedError) for task in tasks)
-    assert all(task.future.__cause__ is cause for task in tasks)
-    assert len({id(task.future) for task in tasks}) == 5  # each its own, or they would share a traceback
+    assert all(isinstance(task.note.outcome, PoolFailedError) for task in tasks)
+    assert all(task.note.outcome.__cause__ is cause for task in tasks)
+    assert len({id(task.note.outcome) for task in tasks}) == 5  # each its own, or they would share a traceback
     assert simulation.clock.now == pytest.approx(0.05 + 0.1 + 0.2 + 0.4)  # it backed off
     late = simulation.submit(1.0)
-    assert isinstance(late.future, PoolFailedError)
+    assert isinstance(late.note.outcome, PoolFailedError)
     simulation.run()
     assert simulation.nodes == []
 
@@ -324,7 +324,7 @@ def test_a_crash_loop_ends_a_dynamic_pool_too(restart):
     simulation.start()
     tasks = [simulation.submit(1.0) for _ in range(3)]
     simulation.run()
-    assert all(isinstance(task.future, PoolFailedError) for task in tasks)
+    assert all(isinstance(task.note.outcome, PoolFailedError) for task in tasks)
 
 
 def test_a_task_that_kills_every_worker_ends_as_poison_or_ends_the_pool():
@@ -335,16 +335,16 @@ def test_a_task_that_kills_every_worker_ends_as_poison_or_ends_the_pool():
     poison = simulation.submit(Crash(0.01), retries=3)
     other = simulation.submit(0.01)
     simulation.run()
-    assert isinstance(poison.future, PoisonTaskError)
-    assert len(poison.future.history) == 4
-    assert other.future == "done"
+    assert isinstance(poison.note.outcome, PoisonTaskError)
+    assert len(poison.note.outcome.history) == 4
+    assert other.note.outcome == "done"
     killers = [simulation.submit(Crash(0.01)) for _ in range(8)]
     behind = simulation.submit(0.01)
     simulation.run()
-    assert isinstance(killers[0].future, WorkerCrashedError)
-    assert isinstance(killers[-1].future, PoolFailedError)
-    assert isinstance(behind.future, PoolFailedError)
-    assert isinstance(behind.future.__cause__, WorkerCrashedError)
+    assert isinstance(killers[0].note.outcome, WorkerCrashedError)
+    assert isinstance(killers[-1].note.outcome, PoolFailedError)
+    assert isinstance(behind.note.outcome, PoolFailedError)
+    assert isinstance(behind.note.outcome.__cause__, WorkerCrashedError)
 
 
 def test_without_restarts_the_pool_shrinks_and_then_fails():

@@ -99,7 +99,7 @@ def test_soft_waits_for_work_to_end_hard_does_not():
     )
     for each in (soft, hard, queueing):
         each.load = 1
-        each.sent[1] = Task(each.id, function(), None, 0, None)
+        each.sent[1] = Task(each.id, function(), 0)
     queueing.load = 2
     assert sizing.inactive(60.0) == [hard]
     assert sizing.retire_at == 120.0  # looked at again: something waits for it
@@ -111,7 +111,7 @@ def test_a_hard_worker_that_got_a_task_of_late_is_not_inactive():
     hard.quota = hard.capacity = 2
     hard.load = 2
     for number, at in ((1, 0.0), (2, 50.0)):
-        hard.sent[number] = Task(number, function(), None, 0, None)
+        hard.sent[number] = Task(number, function(), 0)
         hard.sent[number].submitted_at = at
     assert sizing.inactive(60.0) == []
     assert sizing.retire_at == 110.0

@@ -3,13 +3,13 @@ from tests.scheduler.support import function, node
 
 
 def test_begins_in_no_place():
-    task = Task(3, function("resize"), "data", -5, None)
+    task = Task(3, function("resize"), -5)
     assert (task.state, task.node, task.sequence, task.extra) == (QUEUED, None, 0, None)
     assert repr(task) == "<Task 3 'resize' queued at the lobby>"
 
 
 def test_tells_where_it_is():
-    task = Task(3, function("resize"), None, 0, None)
+    task = Task(3, function("resize"), 0)
     task.node, task.state = node(3), ABORTING
     assert repr(task) == "<Task 3 'resize' aborting at worker 4>"
 

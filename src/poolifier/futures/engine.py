@@ -300,7 +300,7 @@ class Engine:
                 future.set_exception(error)
                 return
         driver, function, nice, limit = entry
-        task = Task(driver.next_task_id(), function, data, nice, future)
+        task = Task(driver.callers.admit(data, future), function, nice)
         if limit is not None:
             task.extra = TaskExtra(0, limit)
         future._task = task

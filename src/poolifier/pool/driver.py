@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from itertools import count
 from math import inf
 from threading import get_ident
 from time import monotonic
@@ -33,6 +32,7 @@ from poolifier.exchange import (
 )
 from poolifier.observe.logs import log_for
 from poolifier.options import TasksQueueOptions, check_affinities
+from poolifier.pool.callers import Callers
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.delivery import Delivery
 from poolifier.pool.function_changes import FunctionChanges
@@ -57,11 +57,11 @@ class Driver:
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
         thread: The thread that it runs in.
+        callers: What the tasks were given, and who waits for them. It numbers them, too.
         room: Who waits to submit.
         ready: What the pool's start waits for, while it does.
         stir: Set whenever something has changed, while the pool's end waits for that.
         functions: Changes of the task functions.
-        next_task_id: A number for a new task, at every call.
         closed: The pool has ended.
     """
 
@@ -83,7 +83,7 @@ class Driver:
         self.ready: asyncio.Future[None] | None = None
         self.stir: asyncio.Event | None = None
         self.closed: bool = False
-        self.next_task_id: Callable[[], int] = count(1).__next__
+        self.callers: Callers = Callers()
         self.room: Room = Room(self, scheduler.options.max_queued)
         self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
         self._performer = Performer(self, backend, observer)
@@ -93,7 +93,7 @@ class Driver:
     def call(self, function: Function, data: Any, priority: int, extra: TaskExtra | None) -> TaskFuture[Any]:
         """Makes a task of a call, places it, and returns its future."""
         future: TaskFuture[Any] = TaskFuture(loop=self._futures_loop)
-        task = Task(self.next_task_id(), function, data, priority, future)
+        task = Task(self.callers.admit(data, future), function, priority)
         task.extra = extra
         future._driver = self
         future._task = task
@@ -107,7 +107,12 @@ class Driver:
         turn of the loop, together with its neighbours.
         """
         scheduler = self.scheduler
-        scheduler.submit(task, monotonic())
+        try:
+            scheduler.submit(task, monotonic())
+        except BaseException:
+            # A strategy of the user's own may raise anything.
+            self.callers.leave(task)
+            raise
         if not self._flushing:
             dirty = scheduler.dirty
             if len(dirty) == 1 and len(dirty[0].sent) == 1:
@@ -125,7 +130,7 @@ class Driver:
         """Aborts a task whose future has been cancelled."""
         self.scheduler.abort(task, monotonic())
         # Until the worker has let go of it, the task itself is remembered; what its caller gave is not.
-        task.data = task.future = None
+        self.callers.leave(task)
         if not self.loop.is_closed():
             self._carry_out()
 
@@ -192,6 +197,7 @@ class Driver:
 
     def _replied(self, node: Node, replies: Sequence[Reply], active: float, idle: float) -> None:
         scheduler = self.scheduler
+        callers = self.callers
         now = monotonic()
         if self._vigil.asked_at:
             self._vigil.heard(now)
@@ -212,9 +218,7 @@ class Driver:
             if status == DONE:
                 task = scheduler.task_done(node, sequence, run_time, share, now)
                 if task is not None:
-                    task.data = None
-                    future = task.future
-                    task.future = None
+                    future = callers.leave(task)
                     if not future.done():
                         future.set_result(value)
             elif status == MAPPED:
@@ -229,7 +233,7 @@ class Driver:
                 share /= len(values)
                 task = scheduler.run_done(node, sequence, counts, means, run_time, now)
                 if task is not None:
-                    task.future.item_results(values)
+                    callers.future(task).item_results(values)
             elif status == RETURNED:
                 returned.append(sequence)
             elif status >= ITEM:
@@ -283,9 +287,7 @@ class Driver:
 
     def fail(self, task: Task, error: BaseException) -> None:
         """Fails a task's future, where anyone still waits for it."""
-        task.data = None
-        future = task.future
-        task.future = None
+        future = self.callers.leave(task)
         if future is not None and not future.done():
             future.set_exception(raisable(error, task))
             self._observer.task_error(error)
@@ -298,8 +300,11 @@ class Driver:
         channel = self.channels.get(node.id)
         if channel is None:
             return
+        callers = self.callers
         batch: list[WireTask] = [
-            (task.sequence, task.function.key, task.data, task.id) if task.extra is None else _with_terms(task)
+            (task.sequence, task.function.key, callers.data(task), task.id)
+            if task.extra is None
+            else (task.sequence, task.function.key, callers.data(task), task.id, _terms(task.extra))
             for task in outbox
             if task.state == SENT
         ]
@@ -320,18 +325,20 @@ class Driver:
         cut: list[Chunk] = []
         for sequence in sequences:
             task = node.sent.get(sequence)
-            if task is not None and type(task.future) is Chunk and task.future.begun and task.state == SENT:
+            if task is None or task.state != SENT:
+                continue
+            chunk = self.callers.future(task)
+            if type(chunk) is Chunk and chunk.begun:
                 self.scheduler.task_cut(node, sequence, now)
-                cut.append(task.future)
-                task.data = task.future = None
+                cut.append(self.callers.leave(task))
         self.scheduler.tasks_returned(node, sequences, now)
-        for chunk in cut:
-            chunk.cut()
+        for each in cut:
+            each.cut()
 
     def _mapped(self, node: Node, sequence: int, results: list[Any], run_times: list[float], now: float) -> None:
         task = self.scheduler.items_done(node, sequence, run_times, now, failed=False)
         if task is not None:
-            task.future.item_results(results)
+            self.callers.future(task).item_results(results)
 
     def _yielded(
         self, node: Node, sequence: int, status: int, value: Any, run_time: float, share: float, now: float
@@ -339,13 +346,13 @@ class Driver:
         if status == MAP_FAILED:
             failed = self.scheduler.items_done(node, sequence, [run_time], now, failed=True)
             if failed is not None:
-                failed.future.item_error(raisable(value, failed))
+                self.callers.future(failed).item_error(raisable(value, failed))
                 self._observer.task_error(value)
             return
         task = node.sent.get(sequence)
         if task is None or task.state != SENT:
             return
-        feed: Feed = task.future
+        feed: Feed = self.callers.future(task)
         feed.active += share
         if status == ITEM:
             feed.put(value)
@@ -360,14 +367,14 @@ class Driver:
     ) -> None:
         scheduler = self.scheduler
         task = node.sent.get(sequence)
-        if task is not None and type(task.future) is Feed:
-            share += task.future.active
+        if task is not None:
+            feed = self.callers.future(task)
+            if type(feed) is Feed:
+                share += feed.active
         if status == EXHAUSTED:
             task = scheduler.task_done(node, sequence, run_time, share, now)
             if task is not None:
-                feed: Feed = task.future
-                task.data = task.future = None
-                feed.set_result(None)
+                self.callers.leave(task).set_result(None)
             return
         if status == FAILED:
             task = scheduler.task_failed(node, sequence, run_time, share, now)
@@ -438,8 +445,5 @@ class Driver:
         self._flush()
 
 
-def _with_terms(task: Task) -> WireTask:
-    extra = task.extra
-    assert extra is not None
-    terms = (len(extra.history) + 1, extra.timeout, extra.buffer)
-    return (task.sequence, task.function.key, task.data, task.id, terms)
+def _terms(extra: TaskExtra) -> tuple[int, float | None, int]:
+    return (len(extra.history) + 1, extra.timeout, extra.buffer)

@@ -56,7 +56,7 @@ class Mapper:
         data = items[0] if len(items) == 1 else items if type(items) is Items else Items(items)
         if self._carry is not None:
             data = self._carry(data)
-        task = Task(driver.next_task_id(), self._function, data, self._priority, chunk)
+        task = Task(driver.callers.admit(data, chunk), self._function, self._priority)
         if self._retries or self._timeout is not None or len(items) > 1:
             task.extra = TaskExtra(self._retries, self._timeout)
             task.extra.items = len(items)

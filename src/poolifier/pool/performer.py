@@ -49,9 +49,9 @@ class Performer:
         elif isinstance(wanted, effect.FailTask):
             driver.fail(wanted.task, wanted.error)
         elif isinstance(wanted, effect.CancelTask):
-            wanted.task.data = None
-            if wanted.task.future is not None:
-                wanted.task.future.cancel()
+            future = driver.callers.leave(wanted.task)
+            if future is not None:
+                future.cancel()
         elif isinstance(wanted, effect.FailPool):
             if driver.ready is not None and not driver.ready.done():
                 driver.ready.set_exception(wanted.error)

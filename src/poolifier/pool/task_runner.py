@@ -224,7 +224,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
         driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
         feed = Feed(driver, check_count("buffer", buffer, 1))
         carried = data if self._carry is None else self._carry(data)
-        task = feed.task = Task(driver.next_task_id(), function, carried, nice, feed)
+        task = feed.task = Task(driver.callers.admit(carried, feed), function, nice)
         task.extra = TaskExtra(0, limit, buffer)
         driver.submit(task)
         return TaskStream(feed)

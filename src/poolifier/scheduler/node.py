@@ -138,5 +138,11 @@ class Node:
         """Whether tasks of that affinity may run on it."""
         return affinity.slots is None or self.slot in affinity.slots
 
+    def forget(self) -> None:
+        """Lets go of its tasks, for there is nobody left to run them."""
+        self.queue.forget()
+        self.sent.clear()
+        self.outbox.clear()
+
     def __repr__(self) -> str:
         return f"<Node {self.id} slot {self.slot} {STATE_NAMES[self.state]} {len(self.sent)} sent {self.load} load>"

@@ -186,6 +186,12 @@ class TaskQueue:
         tasks.sort(key=by_id)
         return tasks
 
+    def forget(self) -> None:
+        """Lets go of everything, for there is nobody left to run it."""
+        for shelf in self.shelves:
+            for lane in shelf.lanes:
+                lane.tasks.clear()
+
     def __iter__(self) -> Iterator[Task]:
         """The waiting tasks, oldest first. O(n log n)."""
         waiting = [task for shelf in self.shelves for lane in shelf.lanes for task in lane.tasks if task.state != ENDED]

@@ -60,12 +60,14 @@ class Scheduler:
 
     def __init__(self, options: PoolOptions, ahead: float = AHEAD) -> None:
         queue = options.tasks_queue_options
+        # These first, for the end needs them, also where a strategy of the user's own cannot be made.
+        self.sizing: Sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
+        self.lobby: TaskQueue = TaskQueue(None, queue)
         self.options = options
         self.effects: list[Effect] = []
         self.edges: Edges = Edges()
         self.choosers: Choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
         self.functions: Functions = Functions(self.choosers)
-        self.sizing: Sizing = Sizing(options.min_size, options.max_size, dynamic=options.dynamic)
         self.limits: Limits = Limits(options.abort_grace, options.destroy_timeout)
         self.books: Books = Books(self.effects, self.limits)
         self.placement: Placement = Placement(
@@ -80,7 +82,6 @@ class Scheduler:
         self.workforce: Workforce = Workforce(options, self.sizing, self.placement, self.effects)
         self.recycling: Recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
         self.dirty: list[Node] = self.placement.dirty
-        self.lobby: TaskQueue = TaskQueue(None, queue)
         self.failure: BaseException | None = None
         self.closing: bool = False
         self.was_ready: bool = False
@@ -90,6 +91,12 @@ class Scheduler:
         self._unstarted = Unstarted(self, self._turnover)
         self._timetable = Timetable(self)
         self._changes = Changes(self)
+
+    def __del__(self) -> None:
+        # A pool that was forgotten with tasks waiting. See `Task`.
+        self.lobby.forget()
+        for node in self.sizing.nodes.values():
+            node.forget()
 
     # ---- tasks ------------------------------------------------------------------------------------
 
@@ -225,7 +232,6 @@ class Scheduler:
         node = task.node
         if task.state == QUEUED:
             task.state = ENDED
-            task.data = None
             if node is None:
                 self.books.drop(task, self.books.retired.of(task.function))
                 self.lobby.remove(task)

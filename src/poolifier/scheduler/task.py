@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from poolifier.scheduler.hints import mypyc_attr
+
 if TYPE_CHECKING:
     from poolifier.errors import WorkerCrashedError
     from poolifier.scheduler.functions import Function
@@ -21,32 +23,40 @@ ENDED: Final = 3
 STATE_NAMES: Final = ("queued", "sent", "aborting", "ended")
 
 
+@mypyc_attr(acyclic=True)
 class Task:
     """One call of a task function. `node` is the single truth of where it is.
 
     What few tasks have (time limits, retries) is in `extra`, so that the many pay nothing for it.
+
+    A million tasks may wait, and Python's garbage collector looks at all that may be part of a cycle again and again:
+    so it is not shown compiled tasks. For that, nothing that a task has leads to the scheduler, to the pool or to
+    anything of the user's; and where the two lead to each other, as the node and its queue do, the scheduler takes
+    them apart at its end.
+
+    Attributes:
+        note: Whatever a driver notes of it. The pool's own notes nothing: what its callers gave and wait for it finds
+            by the number.
     """
 
     __slots__ = (
-        "data",
         "estimate",
         "extra",
         "function",
-        "future",
         "id",
         "node",
+        "note",
         "priority",
         "sequence",
         "state",
         "submitted_at",
     )
 
-    def __init__(self, task_id: int, function: Function, data: Any, priority: int, future: Any) -> None:
+    def __init__(self, task_id: int, function: Function, priority: int, note: Any = None) -> None:
         self.id: int = task_id
         self.function: Function = function
-        self.data: Any = data
+        self.note: Any = note
         self.priority: int = priority
-        self.future: Any = future
         self.node: Node | None = None
         self.sequence: int = 0
         self.state: int = QUEUED

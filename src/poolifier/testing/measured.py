@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.scheduler.usage import percentile
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
     from poolifier.testing.simulated_workers import SimulatedWorker
 
-__all__ = ["CANCELLED", "DONE", "Measured", "SimulationResult"]
+__all__ = ["CANCELLED", "DONE", "Measured", "SimulatedCall", "SimulationResult"]
 
 DONE: Final = "done"
 CANCELLED: Final = "cancelled"
@@ -54,6 +54,19 @@ class SimulationResult:
     utilization: float
 
 
+@dataclass(slots=True)
+class SimulatedCall:
+    """What a simulation notes of a task.
+
+    Attributes:
+        data: What the task was given.
+        outcome: How it went: None while it has not ended, `"done"`, `"cancelled"`, or the error.
+    """
+
+    data: Any
+    outcome: object = None
+
+
 class Measured:
     """Measures while a simulation runs.
 
@@ -74,8 +87,9 @@ class Measured:
 
     def settle(self, task: Task, outcome: object, now: float) -> None:
         """A task has ended, which it does once."""
-        assert task.future is None, f"{task} has ended twice: {task.future!r}, {outcome!r}"
-        task.future = outcome
+        call: SimulatedCall = task.note
+        assert call.outcome is None, f"{task} has ended twice: {call.outcome!r}, {outcome!r}"
+        call.outcome = outcome
         self._last_at = now
         self._ended["failed" if outcome is not DONE and outcome is not CANCELLED else str(outcome)] += 1
 

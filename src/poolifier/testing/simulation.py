@@ -20,13 +20,13 @@ from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.task_functions import DEFAULT_TASK_NAME, KillBehavior, TaskFunctionProperties
 from poolifier.testing.clock import VirtualClock
-from poolifier.testing.measured import CANCELLED, Measured, SimulationResult
+from poolifier.testing.measured import CANCELLED, Measured, SimulatedCall, SimulationResult
 from poolifier.testing.simulated_workers import Run, SimulatedWorkers
 
 __all__ = ["SimulatedTask", "Simulation"]
 
 SimulatedTask: TypeAlias = Task
-"""What `Simulation.submit` returns. `task.future` is how it went: None while it has not ended, `"done"`,
+"""What `Simulation.submit` returns. `task.note.outcome` is how it went: None while it has not ended, `"done"`,
 `"cancelled"`, or the error."""
 
 
@@ -105,7 +105,8 @@ class Simulation:
         clock = self.clock
         function = self.scheduler.functions.find(name)
         self._last_task_id += 1
-        task = Task(self._last_task_id, function, data, function.priority if priority is None else priority, None)
+        nice = function.priority if priority is None else priority
+        task = Task(self._last_task_id, function, nice, SimulatedCall(data))
         if retries:
             task.extra = TaskExtra(retries)
         if self._measured.first_at == inf:
@@ -116,7 +117,7 @@ class Simulation:
 
     def abort(self, task: Task) -> None:
         """Cancels a task, as its caller would."""
-        if task.future is None:
+        if task.note.outcome is None:
             self._measured.settle(task, CANCELLED, self.clock.now)
         self.scheduler.abort(task, self.clock.now)
         self._carry_out()
@@ -182,10 +183,10 @@ class Simulation:
         elif isinstance(wanted, effect.StartWorker):
             self._workers.start_worker(wanted.node)
         elif isinstance(wanted, effect.FailTask):
-            if wanted.task.future is None:
+            if wanted.task.note.outcome is None:
                 self._measured.settle(wanted.task, wanted.error, self.clock.now)
         elif isinstance(wanted, effect.CancelTask):
-            if wanted.task.future is None:
+            if wanted.task.note.outcome is None:
                 self._measured.settle(wanted.task, CANCELLED, self.clock.now)
         elif not isinstance(wanted, effect.FailPool):
             self._workers.tell(wanted)
