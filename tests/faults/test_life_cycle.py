@@ -12,10 +12,12 @@ import subprocess
 import sys
 import textwrap
 import time
+import weakref
 
 import psutil
 import pytest
 
+import poolifier
 from poolifier import (
     DynamicProcessPool,
     FixedProcessPool,
@@ -24,6 +26,7 @@ from poolifier import (
     WorkerCrashedError,
     WorkerStartError,
 )
+from poolifier.scheduler.node import Node
 from poolifier.testing.faults import Chaos
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -173,6 +176,69 @@ def test_the_loop_is_closed_with_tasks_pending():
         run_and_forget()
     [(name, workers)] = pools
     assert any(f"{name} was never destroyed" in str(warning.message) for warning in warned)
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_pool_that_is_forgotten_with_tasks_waiting_goes_as_well():
+    """Whoever waits for them knows the pool, and so do the strategy and the task function: no cycle keeps it."""
+
+    class Program:
+        def __init__(self):
+            program = self
+
+            class Strategy(poolifier.Strategy):
+                def __init__(self, options):
+                    self.program, self.workers = program, []
+
+                def worker_added(self, worker):
+                    self.workers.append(worker)
+
+                def worker_removed(self, worker):
+                    self.workers.remove(worker)
+
+                def choose(self, now):
+                    return self.workers[0] if self.workers else None
+
+            self.pool = FixedProcessPool(2, {"nap": nap, "mine": self.mine}, worker_choice_strategy=Strategy)
+
+        def __getstate__(self):
+            return {}
+
+        def mine(self, data):
+            return data
+
+        async def waits(self):
+            return await self.pool.execute(60)
+
+    async def forgetful():
+        program = Program()
+        await program.pool.start()
+        for _ in range(2000):
+            program.pool.execute(60)
+        for _ in range(10):
+            waiting.append(asyncio.ensure_future(program.waits()))
+        await asyncio.sleep(0)
+        return weakref.ref(program), [psutil.Process(node.pid) for node in program.pool.worker_nodes]
+
+    def nodes():
+        return {id(thing) for thing in gc.get_objects() if type(thing) is Node}
+
+    waiting = []
+    gc.collect()
+    before = nodes()
+    loop = asyncio.new_event_loop()
+    program, workers = loop.run_until_complete(forgetful())
+    assert nodes() - before
+    loop.close()
+    del loop
+    waiting.clear()
+    with pytest.warns(ResourceWarning) as warned:
+        gc.collect()
+    gc.collect()  # what the first one has taken apart
+    assert any("was never destroyed" in str(warning.message) for warning in warned)
+    assert program() is None
+    assert nodes() - before == set()
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
