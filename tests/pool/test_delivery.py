@@ -28,7 +28,7 @@ class Settling:
     """Futures that are settled together, as those of tasks are."""
 
     def __init__(self, loop, count):
-        self.delivery = Delivery(loop)
+        self.delivery = Delivery(loop, None)
         self.futures = [asyncio.Future(loop=self.delivery) for _ in range(count)]
 
     def settle(self):

@@ -10,7 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from poolifier.pool.driver import Driver
 
 __all__ = ["Delivery"]
 
@@ -27,14 +30,23 @@ class Delivery:
 
     Args:
         loop: The event loop.
+        driver: Drives the pool that the futures are of.
+
+    Attributes:
+        driver: The same.
     """
 
-    __slots__ = ("_calls", "_collecting", "_loop")
+    __slots__ = ("_calls", "_collecting", "_loop", "driver")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, driver: Driver) -> None:
         self._loop = loop
+        self.driver: Driver = driver
         self._collecting = False
         self._calls: deque[_Call] | None = None
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; it is what their `get_loop` returns."""
+        return self._loop
 
     def open(self) -> None:
         """From here on calls are collected."""

@@ -75,8 +75,9 @@ class Driver:
         self._nodes = scheduler.sizing.nodes
         self._flushing = False
         self._carrying_out = False
-        self._delivery = Delivery(self.loop)
+        self._delivery = Delivery(self.loop, self)
         self._futures_loop: Any = self._delivery
+        self._get_loop = self._delivery.get_loop
         self._vigil = Vigil(self.loop)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -95,7 +96,7 @@ class Driver:
         future: TaskFuture[Any] = TaskFuture(loop=self._futures_loop)
         task = Task(self.callers.admit(data, future), function, priority)
         task.extra = extra
-        future._driver = self
+        future.get_loop = self._get_loop  # type: ignore[method-assign]
         future._task = task
         self.submit(task)
         return future

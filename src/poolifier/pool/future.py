@@ -37,9 +37,10 @@ class TaskFuture(asyncio.Future[ResultT]):
     a task less than a done-callback would.
     """
 
-    __slots__ = ("_driver", "_task")
+    # Whoever awaits it calls `get_loop`, so that is no method of its own, but that of the pool's `Delivery`: it may be
+    # compiled, and returns the event loop of the pool.
+    __slots__ = ("_task", "get_loop")
 
-    _driver: Driver
     _task: Task
 
     @property
@@ -47,9 +48,12 @@ class TaskFuture(asyncio.Future[ResultT]):
         """The task's number; never reused within a pool. Errors about the task name it."""
         return self._task.id
 
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop of the pool."""
-        return self._driver.loop
+    @property
+    def _driver(self) -> Driver:
+        # It takes a `Delivery` for its event loop.
+        delivery: Any = super().get_loop()
+        driver: Driver = delivery.driver
+        return driver
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancels the future and aborts the task; False where it is done already."""
