@@ -43,7 +43,7 @@ add(
         goals=(Goal("50 ms of pure Python, by those called in place", "by_in_place", 1.9),),
         full={"tasks": 64, "turns": 1_500_000, "workers": 2},
         quick={"tasks": 16},
-        samples=(5, 1),
+        samples=(7, 1),
         order=50,
     )
 )
