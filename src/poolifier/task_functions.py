@@ -349,6 +349,9 @@ def _named(declared: object) -> dict[str, AnyFunction | TaskFunction]:
     if isinstance(declared, Mapping):
         if not declared:
             raise ValueError("task_functions must hold at least one task function, got an empty mapping")
+        for name, function in declared.items():
+            if not (callable(function) or isinstance(function, TaskFunction)):
+                raise TypeError(f"task_functions[{name!r}] must be a callable or a TaskFunction, not {function!r}")
         return dict(declared)
     if isinstance(declared, TaskFunction):
         return {_declared_name(declared.function): declared}

@@ -106,14 +106,14 @@ def test_options(options, error, message):
 WORKERS = [
     (None, TypeError, "worker must be"),
     (3, TypeError, "3"),
-    ({}, ValueError, "at least one task function"),
-    (Worker(), ValueError, "at least one task function"),
-    ("", ValueError, "''"),
-    ("missing.py", ValueError, "missing.py"),
-    ({"": len}, ValueError, "name must not be empty"),
-    ({3: len}, TypeError, "name must be a string, not 3"),
-    ({"default": len}, ValueError, "reserved"),
-    ({"f": 3}, TypeError, "function must be callable, not 3"),
+    ({}, ValueError, "worker must hold at least one task function; {} holds none"),
+    (Worker(), ValueError, "worker must hold at least one task function"),
+    ("", ValueError, "worker must name a Python file or a module, got ''"),
+    ("missing.py", ValueError, "worker: there is no file 'missing.py'"),
+    ({"": len}, ValueError, "worker: name must not be empty"),
+    ({3: len}, TypeError, "worker: name must be a string, not 3"),
+    ({"default": len}, ValueError, "worker: name 'default' is reserved"),
+    ({"f": 3}, TypeError, "worker: task_functions['f'] must be a callable or a TaskFunction, not 3"),
 ]
 
 

@@ -124,8 +124,15 @@ def _as_worker(declared: object) -> Worker:
     """
     if isinstance(declared, Worker):
         worker = declared
+    elif isinstance(declared, Mapping) and not declared:
+        worker = Worker()
     elif isinstance(declared, Mapping | TaskFunction) or callable(declared):
-        worker = Worker(declared)
+        try:
+            worker = Worker(declared)
+        except (TypeError, ValueError) as error:
+            # Said in the words of a `Worker`, whose arguments the caller has never seen.
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"worker: {error}") from None
     else:
         raise TypeError(
             "worker must be a Worker, a callable, a mapping of names to callables, a file or an import string, "
