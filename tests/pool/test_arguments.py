@@ -8,6 +8,7 @@ import pytest
 from poolifier import (
     DynamicProcessPool,
     FixedProcessPool,
+    FixedThreadPool,
     MeasurementOptions,
     TaskFunction,
     TasksQueueOptions,
@@ -203,6 +204,35 @@ def test_calls(run):
             assert pool.info.submitted_tasks == 1
 
     run(main())
+
+
+@pytest.mark.parametrize("option", ["return_exceptions", "progress"])
+@pytest.mark.parametrize("value", [1, "no", None])
+def test_flags_of_maps(run, option, value):
+    """Whatever is not empty would count as a yes, "no" as well."""
+    message = re.escape(f"{option} must be True or False, not {value!r}")
+
+    async def main():
+        async with FixedThreadPool(1, len) as pool:
+            for call in (pool.map_ordered, pool.map_unordered):
+                with pytest.raises(TypeError, match=message):
+                    call(["data"], **{option: value})
+            with pytest.raises(TypeError, match=message):
+                await pool.map_execute(["data"], **{option: value})
+            assert pool.info.submitted_tasks == 0
+
+    run(main())
+
+
+METHODS = ["execute", "submit", "stream", "map_execute", "map_ordered", "map_unordered"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_python_says_of_wrong_keywords_speaks_of_a_pool(method):
+    """Its own words name the method by its class, which is to be one that users have heard of."""
+    pool = FixedThreadPool(1, len)
+    with pytest.raises(TypeError, match=rf"^Pool\.{method}\(\) got an unexpected keyword argument 'prio'"):
+        getattr(pool, method)([1], prio=3)
 
 
 def test_the_constructor_does_no_io(no_leaks):

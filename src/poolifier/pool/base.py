@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import monotonic
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
 from poolifier._version import __version__
@@ -24,6 +24,7 @@ from poolifier.pool.driver import Driver
 from poolifier.pool.handlers import Handlers
 from poolifier.pool.life_cycle import LifeCycle
 from poolifier.pool.map_runner import DataT, MapRunner, ResponseT
+from poolifier.pool.task_runner import TaskRunner
 from poolifier.pool.weights import with_weights
 from poolifier.pool.worker_node import WorkerNode
 from poolifier.protocols import Backend
@@ -283,3 +284,11 @@ class Pool(MapRunner[DataT, ResponseT]):
     @property
     def _driver(self) -> Driver | None:
         return self._life.driver
+
+
+for _base in (TaskRunner, MapRunner):
+    for _name, _method in vars(_base).items():
+        if isinstance(_method, FunctionType) and not _name.startswith("_"):
+            # Python names a method by this where its arguments are wrong, and what users know is a pool.
+            _method.__qualname__ = f"{Pool.__qualname__}.{_name}"
+            _method.__module__ = Pool.__module__

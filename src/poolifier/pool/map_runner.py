@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from poolifier.option_checks import check_count
+from poolifier.option_checks import check_count, check_flag
 from poolifier.pool.calls import Called
 from poolifier.pool.map_run import MapRun
 from poolifier.pool.maps import Mapper, in_batches, one_by_one
@@ -234,6 +234,8 @@ class MapRunner(TaskRunner[DataT, ResponseT]):
     ) -> AsyncGenerator[list[Any], None]:
         driver, function, nice, seconds = self._called(name, timeout, priority)
         retries = check_count("retries", retries, 0)
+        check_flag("return_exceptions", return_exceptions)
+        check_flag("progress", progress)
         mapper = Mapper(
             driver.scheduler,
             driver,
