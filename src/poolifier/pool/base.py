@@ -47,7 +47,9 @@ class Pool(MapRunner[DataT, ResponseT]):
     """Runs task functions on workers, off the event loop.
 
     Use it as `async with Pool(...) as pool`, or with `start()` and `destroy()`. It belongs to the event
-    loop that it was started on, and is not to be used from other threads.
+    loop that it was started on, and is not to be used from other threads. `async with` destroys the pool at
+    its end, so it is entered once: a second time within that is a `RuntimeError`. One that was started by
+    `start()` can be entered.
 
     Type parameters: what `execute` takes as data, and what its future results in, unless it is given the task
     function itself.
@@ -80,7 +82,13 @@ class Pool(MapRunner[DataT, ResponseT]):
     # ---- life cycle -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Starts the minimum of workers, unless `start_workers=False`."""
+        """Starts the minimum of workers, unless `start_workers=False`.
+
+        Raises:
+            RuntimeError: Another `async with` has the pool, and will destroy it.
+            Exception: What `start` raises.
+        """
+        self._life.enter()
         if self._options.start_workers:
             await self.start()
         return self

@@ -64,8 +64,17 @@ class LifeCycle:
         self._starting: asyncio.Task[BaseException | None] | None = None
         self._destroying: asyncio.Task[None] | None = None
         self._watched: finalize[[str, int], object] | None = None
+        self._entered = False
 
     # ---- beginning --------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """An `async with` has the pool from now on, and destroys it: raises where another one has it."""
+        if self._entered and self._destroying is None:
+            raise RuntimeError(
+                f"{self.name} is in an `async with` already, which destroys it at its end; use it there as it is"
+            )
+        self._entered = True
 
     async def start(self) -> None:
         """Returns when the minimum of workers is ready, or raises what kept one from it; see `Pool.start`."""
