@@ -330,18 +330,18 @@ def check_timeout(timeout: object) -> float | None:
     """Returns a task's time limit in seconds, or None for none."""
     if timeout is None:
         return None
-    seconds = check_number("timeout", timeout)
+    seconds = check_number("timeout", timeout, "a number of seconds above 0, or None")
     if not seconds > 0:
         raise ValueError(f"timeout must be above 0 seconds or None, not {timeout!r}")
     return seconds
 
 
-def check_number(name: str, value: object) -> float:
-    """Returns `value` as a float, or raises where it is no number."""
+def check_number(name: str, value: object, allowed: str = "a number") -> float:
+    """Returns `value` as a float, or raises where it is no number; `allowed` is what the message says it must be."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, not {value!r}")
+        raise TypeError(f"{name} must be {allowed}, not {value!r}")
     if math.isnan(value):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+        raise ValueError(f"{name} must be {allowed}, not {value!r}")
     return float(value)
 
 

@@ -74,7 +74,8 @@ OPTIONS = [
     ({"restart_limit": (-1, 1.0)}, ValueError, "restart_limit: the number of restarts must be at least 0, not -1"),
     ({"restart_limit": (1, 0)}, ValueError, "restart_limit: the seconds must be above 0, not 0"),
     ({"timeout": 0}, ValueError, "timeout must be above 0 seconds or None, not 0"),
-    ({"timeout": "1"}, TypeError, "timeout must be a number, not '1'"),
+    ({"timeout": "1"}, TypeError, "timeout must be a number of seconds above 0, or None, not '1'"),
+    ({"timeout": float("nan")}, ValueError, "timeout must be a number of seconds above 0, or None, not nan"),
     ({"abort_grace": -1}, ValueError, "abort_grace must not be negative, got -1"),
     ({"destroy_timeout": None}, TypeError, "destroy_timeout must be a number, not None"),
     ({"max_queued": 0}, ValueError, "max_queued must be at least 1, not 0"),
@@ -177,7 +178,7 @@ def test_calls(run):
                     call("data", [1])
             # As much is said where the calls are compiled, which would check types by itself.
             for call in (pool.execute, pool.map_ordered):
-                with pytest.raises(TypeError, match="timeout must be a number, not '1'"):
+                with pytest.raises(TypeError, match="timeout must be a number of seconds above 0, or None, not '1'"):
                     call("data", timeout="1")
                 with pytest.raises(TypeError, match=r"priority must be an integer from -20 to 19, not 1\.5"):
                     call("data", priority=1.5)

@@ -1,4 +1,5 @@
 import pickle
+import re
 import sys
 from pathlib import Path
 
@@ -83,6 +84,32 @@ def test_what_a_module_has_instead_is_named(tmp_path):
     path = write(tmp_path, "poolifier_test_single.py", "from os.path import join\ndef square(number): ...\nsize = 3\n")
     with pytest.raises(ValueError, match=f"it has square: name one as in '{path}:square'"):
         WorkerSource.from_argument(path).load()
+
+
+def test_names_close_to_the_wanted_one_are_offered_and_private_ones_are_not(tmp_path):
+    text = "from os.path import join\ndef _resized(): ...\ndef resize(image): ...\ndef rotate(image): ...\n"
+    path = write(tmp_path, "poolifier_test_close.py", text)
+    for wanted, offered in (
+        ("resizes", f"it has resize, rotate; did you mean '{path}:resize'?"),
+        ("joins", f"it has resize, rotate; did you mean '{path}:join'?"),
+        ("nothing", f"it has resize, rotate: name one as in '{path}:resize'"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"has no attribute '{wanted}'; {offered}") + "$"):
+            WorkerSource.from_argument(f"{path}:{wanted}").load()
+
+
+def test_of_many_names_some_are_listed(tmp_path):
+    path = write(tmp_path, "poolifier_test_many.py", "".join(f"def part_{n}(): ...\n" for n in range(20)))
+    names = ", ".join(f"part_{number}" for number in range(12))
+    with pytest.raises(ValueError, match=f"; it has {names} and 8 more: name one as in '{path}:part_0'$"):
+        WorkerSource.from_argument(path).load()
+
+
+def test_functions_written_in_c_are_offered_and_names_that_are_not_close_are_not():
+    with pytest.raises(ValueError, match=r"math has no attribute 'sqr'; it has .*; did you mean 'math:sqrt'\?"):
+        WorkerSource.from_argument("math:sqr").load()
+    with pytest.raises(ValueError, match="string has no attribute 'nope'; it has capwords: name one as in"):
+        WorkerSource.from_argument("string:nope").load()
 
 
 def test_files_are_resolved_when_the_source_is_made(tmp_path, monkeypatch):

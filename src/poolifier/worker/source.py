@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 from poolifier.origins import origin_of
 from poolifier.task_functions import TaskFunction, Worker
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["WorkerSource"]
 
 _DEFAULT_ATTRIBUTE = "worker"
+
+_MOST_OFFERED = 12
+"""Names that an error lists of those in a module."""
 
 # By file. Importing by name has locks of its own, importing by path has none. Reentrant, for a module may
 # load itself; one for each, for a module may wait for another that is loaded in another thread.
@@ -95,7 +98,7 @@ class WorkerSource:
             except AttributeError:
                 raise ValueError(
                     f"a worker module without task functions: {self._file or self._module} "
-                    f"has no attribute {self._attribute!r}{_offer(self._file or self._module, module)}"
+                    f"has no attribute {self._attribute!r}{_offer(self._file or self._module, module, self._attribute)}"
                 ) from None
         return _as_worker(found)
 
@@ -143,14 +146,28 @@ def _as_worker(declared: object) -> Worker:
     return worker
 
 
-def _offer(source: str, module: ModuleType) -> str:
+def _offer(source: str, module: ModuleType, wanted: str) -> str:
     """What might have been meant: one who has a single function in a file seldom thinks of calling it `worker`."""
-    names = [
-        name
+    # Only after an error, and workers are to start light.
+    from difflib import get_close_matches
+
+    functions = {
+        name: value
         for name, value in vars(module).items()
-        if isinstance(value, Worker) or (isinstance(value, FunctionType) and value.__module__ == module.__name__)
+        if isinstance(value, Worker | TaskFunction | FunctionType | BuiltinFunctionType) and not name.startswith("_")
+    }
+    # What is imported there may be meant, but is not worth a list.
+    close = get_close_matches(wanted, functions, cutoff=0.8)
+    own = [
+        name
+        for name, value in functions.items()
+        if isinstance(value, Worker | TaskFunction) or value.__module__ == module.__name__
     ]
-    return f"; it has {', '.join(names)}: name one as in {f'{source}:{names[0]}'!r}" if names else ""
+    more = len(own) - _MOST_OFFERED
+    offered = f"; it has {', '.join(own[:_MOST_OFFERED])}{f' and {more} more' if more > 0 else ''}" if own else ""
+    if close:
+        return f"{offered}; did you mean {' or '.join(repr(f'{source}:{name}') for name in close)}?"
+    return f"{offered}: name one as in {f'{source}:{own[0]}'!r}" if own else ""
 
 
 def _rebuild(worker: Worker | None, module: str, file: str, attribute: str) -> WorkerSource:
