@@ -1,4 +1,4 @@
-"""The kinds of task functions: how each is run, and by which method it is to be called.
+"""The kinds of task functions: how each is run, by which method it is to be called, and what can be none.
 
 Imported by every worker process, so it imports nothing heavy.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["function_kind", "wrong_use"]
+__all__ = ["function_kind", "needed_arguments", "wrong_use"]
 
 _GENERATOR: Final = 0x20
 _COROUTINE: Final = 0x80
@@ -47,6 +47,30 @@ def function_kind(function: Callable[..., Any]) -> str:
         if matches(function) or matches(call):
             return kind
     return "plain"
+
+
+def needed_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of what a function cannot be called without; none where that is not certain.
+
+    Goes by code alone. What a decorator left of the signature of the function that it wraps says nothing of itself.
+    """
+    given, named = 0, set[str]()
+    while isinstance(function, functools.partial):
+        given += len(function.args)
+        named |= function.keywords.keys()
+        function = function.func
+    if type(function) is not FunctionType:
+        # Of a bound method, or of an object that can be called.
+        function = function.__func__ if isinstance(function, MethodType) else type(function).__call__
+        given += 1
+    if type(function) is not FunctionType:
+        return ()
+    code, names = function.__code__, function.__code__.co_varnames
+    by_place = names[: code.co_argcount - len(function.__defaults__ or ())][given:]
+    by_name = names[code.co_argcount :][: code.co_kwonlyargcount]
+    optional = named | (function.__kwdefaults__ or {}).keys()
+    needed = [name for name in by_place if name not in named]
+    return (*needed, *(f"{name}=" for name in by_name if name not in optional))
 
 
 def wrong_use(name: str, kind: str, *, stream: bool) -> TypeError | None:

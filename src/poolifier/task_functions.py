@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from poolifier.errors import UnknownTaskFunctionError
-from poolifier.function_kinds import function_kind
+from poolifier.function_kinds import function_kind, needed_arguments
 from poolifier.records import Record
 from poolifier.signatures import DataT, ResponseT, Typed
 
@@ -75,7 +75,8 @@ class TaskFunction(Record, Typed[DataT, ResponseT]):
         timeout: Seconds that its tasks may run unless the call says otherwise, or None for the pool's.
 
     Raises:
-        TypeError: `function` is not callable, or another argument has the wrong type.
+        TypeError: `function` is not callable or needs more than one argument, or another argument has
+            the wrong type.
         ValueError: `priority` or `worker_nodes` is out of range.
     """
 
@@ -107,6 +108,12 @@ class TaskFunction(Record, Typed[DataT, ResponseT]):
     ) -> None:
         if not callable(function):
             raise TypeError(f"function must be callable, not {function!r}")
+        needed = needed_arguments(function)
+        if len(needed) > 1 or (needed and needed[0].endswith("=")):
+            raise TypeError(
+                f"function must take one argument, which is all that a task function gets, "
+                f"not {function_name(function)}({', '.join(needed)}); put several values into a tuple"
+            )
         super().__init__(
             function,
             check_priority(priority),
