@@ -1,10 +1,12 @@
 """Errors of task functions arrive as themselves; the worker lives."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
-from poolifier import FixedProcessPool, RemoteError, SerializationError, WorkerStartError
+from poolifier import FixedProcessPool, FixedThreadPool, RemoteError, SerializationError, WorkerStartError
 
 
 class Custom(Exception):
@@ -163,6 +165,31 @@ def test_what_cannot_be_pickled_arrives_as_remote_error(call):
     assert error.type_name.endswith("Local")
     assert error.message == "only here"
     assert "in raise_unpicklable" in error.traceback
+
+
+@pytest.mark.parametrize("pool_class", [FixedProcessPool, FixedThreadPool])
+def test_an_exit_ends_no_worker(run, pool_class):
+    async def main():
+        async with pool_class(1, {"leave": sys.exit, "len": len}) as pool:
+            [before] = pool.worker_nodes
+            with pytest.raises(SystemExit) as caught:
+                await pool.execute(3, "leave")
+            assert caught.value.code == 3
+            assert await pool.execute("alive", "len") == 5
+            [after] = pool.worker_nodes
+            assert after.id == before.id
+
+    run(main())
+
+
+@pytest.mark.parametrize("pool_class", ["FixedProcessPool", "FixedThreadPool"])
+def test_an_exit_that_is_not_caught_ends_the_program(pool_class):
+    script = (
+        f"import asyncio, sys\nfrom poolifier import {pool_class}\nasync def main():\n"
+        f"    async with {pool_class}(1, sys.exit) as pool:\n        await pool.execute(4)\nasyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", "")
 
 
 @pytest.mark.parametrize(
