@@ -1,7 +1,10 @@
+import gc
+import sys
 from types import SimpleNamespace
 
 import pytest
 
+from poolifier import compiled
 from poolifier.pool.callers import Callers
 from poolifier.scheduler.task import Task
 from tests.scheduler.support import function
@@ -68,3 +71,108 @@ def test_what_was_given_is_let_go_of():
     assert gone == []
     callers.leave(leaves)
     assert len(gone) == 1
+
+
+def test_a_caller_who_stays_for_long_costs_no_more_than_others():
+    """A stream may never end, and a pool may run a billion tasks meanwhile."""
+    callers = Callers()
+    stays = [task(callers, f"data {number}", f"stays {number}") for number in range(3)]
+    for _ in range(300 * PAGE):
+        callers.leave(task(callers, None, "future"))
+    stays += [task(callers, f"data {number}", f"stays {number}") for number in range(3, 5)]
+    for _ in range(300 * PAGE):
+        callers.leave(task(callers, None, "future"))
+    assert len(callers._pages) < 100
+    assert len(callers) == 5
+    assert [callers.data(each) for each in stays] == [f"data {number}" for number in range(5)]
+    assert [callers.future(each) for each in stays] == [f"stays {number}" for number in range(5)]
+    assert [callers.leave(each) for each in stays] == [f"stays {number}" for number in range(5)]
+    assert [callers.leave(each) for each in stays] == [None] * 5
+    assert [callers.future(each) for each in stays] == [None] * 5
+    assert len(callers) == 0
+    assert not callers._long
+
+
+def test_who_leaves_may_make_others_leave():
+    """The data of a task may be the last to know something of the user's, whose end cancels another task."""
+
+    class Data:
+        def __init__(self, others):
+            self.others = others
+
+        def __del__(self):
+            for other in self.others:
+                callers.leave(other)
+
+    callers = Callers()
+    first = [task(callers, None, "first") for _ in range(PAGE - 1)]
+    leaves = task(callers, Data(first), "leaves")
+    rest = [task(callers, number, f"rest {number}") for number in range(2 * PAGE)]
+    for each in rest[: PAGE - 1]:
+        callers.leave(each)
+    assert callers.leave(leaves) == "leaves"
+    assert [callers.data(each) for each in rest[PAGE - 1 :]] == list(range(PAGE - 1, 2 * PAGE))
+    assert [callers.leave(each) for each in rest[PAGE - 1 :]] == [f"rest {at}" for at in range(PAGE - 1, 2 * PAGE)]
+    assert len(callers) == 0
+
+
+def test_what_is_collected_while_a_caller_comes_may_submit():
+    """A page is something that the garbage collector counts, so it may run where one is made."""
+
+    class Garbage:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            admitted.append(task(callers, "late data", "late"))
+
+    callers = Callers()
+    admitted, tasks = [], []
+    thresholds = gc.get_threshold()
+    try:
+        for number in range(4 * PAGE):
+            Garbage()
+            gc.set_threshold(1)
+            tasks.append(task(callers, number, f"future {number}"))
+            gc.set_threshold(0)
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    assert len(admitted) == 4 * PAGE
+    assert len({each.id for each in [*admitted, *tasks]}) == 8 * PAGE
+    assert [callers.data(each) for each in tasks] == list(range(4 * PAGE))
+    assert [callers.future(each) for each in tasks] == [f"future {number}" for number in range(4 * PAGE)]
+    assert {callers.leave(each) for each in admitted} == {"late"}
+
+
+@pytest.mark.skipif(compiled, reason="compiled code is not interrupted between its lines")
+def test_a_signal_that_raises_in_the_middle_mixes_up_nobody():
+    callers = Callers()
+    tasks, futures = [], {}
+
+    def interrupt(frame, event, argument):
+        if event == "line":
+            lines[0] -= 1
+            if not lines[0]:
+                raise KeyboardInterrupt
+        return interrupt
+
+    def trace(frame, event, argument):
+        return interrupt if frame.f_code.co_filename.endswith("callers.py") else None
+
+    before = sys.gettrace()
+    for at in range(3 * PAGE):
+        lines = [at % 14 + 1]
+        sys.settrace(trace)
+        try:
+            number = callers.admit(f"data {at}", f"future {at}")
+        except KeyboardInterrupt:
+            continue
+        finally:
+            sys.settrace(before)
+        tasks.append(Task(number, function(), 0))
+        futures[number] = at
+    assert len(tasks) > PAGE
+    for each in tasks:
+        assert callers.data(each) == f"data {futures[each.id]}"
+        assert callers.leave(each) == f"future {futures[each.id]}"
