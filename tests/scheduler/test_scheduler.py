@@ -13,7 +13,7 @@ from poolifier.options import WorkerChoiceStrategy, WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.node import GONE, STARTING
-from poolifier.scheduler.task import ABORTING, ENDED, SENT
+from poolifier.scheduler.task import ABORTING, ENDED, SENT, Task, TaskExtra
 from poolifier.task_functions import TaskFunctionProperties
 from poolifier.testing import Simulation
 from tests.scheduler.support import WORK, Pool
@@ -218,6 +218,41 @@ def test_a_users_own_strategy_may_say_nobody():
     assert third.node.slot == 1
     assert pool.scheduler.strategy_retries == 1
     pool.done(first)
+
+
+class Moody(Last):
+    raises = None
+
+    def choose(self, now):
+        if Moody.raises == "choose":
+            raise LookupError("cannot decide")
+        return super().choose(now)
+
+    def load_changed(self, worker):
+        if Moody.raises == worker.slot:
+            raise LookupError("cannot count")
+
+
+@pytest.mark.parametrize("where", ["choose", 1])
+def test_a_users_own_strategy_that_raises_leaves_everything_as_it_was(monkeypatch, where):
+    pool = Pool(2, worker_choice_strategy=Moody, tasks_queue_options={"task_stealing": False})
+    tasks = [pool.submit() for _ in range(3)]
+    refused = Task(10, pool.scheduler.functions.find("default"), 0)
+    refused.extra = TaskExtra(0)
+    refused.extra.items = 5
+    monkeypatch.setattr(Moody, "raises", where)
+    with pytest.raises(LookupError):
+        pool.scheduler.submit(refused, 0.0)
+    monkeypatch.undo()
+    pool.pump()
+    # As a map does with its chunks.
+    pool.abort(refused)
+    assert refused.state == ENDED
+    assert pool.scheduler.books.submitted == pool.scheduler.unfinished == 3
+    assert pool.load() == [0, 3]
+    for task in tasks:
+        pool.done(task)
+    assert pool.scheduler.unfinished == 0
 
 
 def test_changing_the_strategy_at_run_time():

@@ -46,7 +46,7 @@ from poolifier.scheduler.crashes import start_failed
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.node import RETIRING, STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
-from poolifier.scheduler.task import SENT, Task, TaskExtra
+from poolifier.scheduler.task import ENDED, SENT, Task, TaskExtra
 
 
 class Driver:
@@ -111,8 +111,9 @@ class Driver:
         try:
             scheduler.submit(task, monotonic())
         except BaseException:
-            # A strategy of the user's own may raise anything.
-            self.callers.leave(task)
+            # A strategy of the user's own may raise anything, also once the task has its place.
+            if task.state == ENDED:
+                self.callers.leave(task)
             raise
         if not self._flushing:
             dirty = scheduler.dirty

@@ -101,7 +101,10 @@ class Scheduler:
     # ---- tasks ------------------------------------------------------------------------------------
 
     def submit(self, task: Task, now: float) -> None:
-        """Takes a task and places it. O(1), plus what the strategy costs."""
+        """Takes a task and places it. O(1), plus what the strategy costs.
+
+        Where a strategy raises before it has its place, it has ended, and counts as never submitted.
+        """
         task.submitted_at = now
         books = self.books
         books.submitted += 1
@@ -110,7 +113,12 @@ class Scheduler:
         if self.failure is not None:
             books.fail(task, self._turnover.pool_failed())
             return
-        self.place(task, now)
+        try:
+            self.place(task, now)
+        except BaseException:
+            # A strategy of the user's own may raise anything.
+            self._unstarted.refuse(task)
+            raise
         if self.edges.changed:
             self.report()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolifier.scheduler.node import READY, Node
-from poolifier.scheduler.task import ABORTING, ENDED, QUEUED
+from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, Task
 
 if TYPE_CHECKING:
     from poolifier.scheduler.scheduler import Scheduler
@@ -56,6 +56,18 @@ class Unstarted:
         self._placement.feed_all(now)
         self._turnover.hand_over(node, now)
         self._scheduler.report()
+
+    def refuse(self, task: Task) -> None:
+        """Ends a task that was to be placed when a strategy raised, unless it has a place already. O(tasks)."""
+        nodes = self._scheduler.sizing.nodes.values()
+        for node in nodes:
+            # Strategies are told of loads in the middle of changes.
+            node.load = len(node.sent) + node.queue.length
+        at = task.node
+        placed = list(self._scheduler.lobby) if at is None else [*at.queue, *at.sent.values()]
+        if all(other is not task for other in placed):
+            self._books.submitted -= self._books.take_items(task)
+            task.state = ENDED
 
     def end(self, node: Node, sequence: int, now: float) -> None:
         """Ends a task: aborted where that was asked for, else failed."""
