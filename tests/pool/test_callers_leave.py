@@ -14,6 +14,7 @@ from poolifier import (
     FixedThreadPool,
     PoisonTaskError,
     PoolFailedError,
+    PoolNotStartedError,
     SerializationError,
     Strategy,
     TaskTimeoutError,
@@ -342,6 +343,34 @@ def test_callers_of_a_pool_that_is_destroyed_leave(run, tmp_path, kind):
     run(main())
 
 
+async def instantly(count):
+    for number in range(count):
+        yield number
+
+
+@pytest.mark.parametrize("kind", [FixedThreadPool, FixedProcessPool])
+@pytest.mark.parametrize("items", [range, instantly])
+def test_a_map_that_returns_errors_ends_with_its_pool(run, kind, items):
+    async def main():
+        async def read():
+            async for outcome in pool.map_unordered(items(10**6), "same", return_exceptions=True):
+                begun.set()
+                outcomes.append(outcome)
+
+        begun, outcomes = asyncio.Event(), []
+        pool = kind(2, FUNCTIONS, tasks_queue_options={"tasks_finished_timeout": 0.0})
+        await pool.start()
+        reading = asyncio.ensure_future(read())
+        await begun.wait()
+        await pool.destroy()
+        with pytest.raises(PoolNotStartedError, match="has been destroyed"):
+            await reading
+        assert {type(outcome) for outcome in outcomes} <= {int, asyncio.CancelledError}
+        assert len(pool._driver.callers) == 0
+
+    run(main(), deadline=20)
+
+
 # ---- strategies ------------------------------------------------------------------------------------
 
 
@@ -386,6 +415,8 @@ def test_callers_whose_strategy_raises_leave(run, until, moody, where):
                 pool.stream(1, "numbers")
             with pytest.raises(LookupError):
                 await pool.map_execute(range(10), "same")
+            with pytest.raises(LookupError):
+                await pool.map_execute(instantly(10), "same")
             moody.where = None
             assert await pool.map_execute(range(10), "same") == list(range(10))
             await check_all_left(pool, until)

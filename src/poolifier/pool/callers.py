@@ -13,7 +13,7 @@ _PAGE_BITS: Final = 9
 _PAGE: Final = 1 << _PAGE_BITS
 
 _FEW: Final = 64
-"""Pages that were let go of and still have a place in the list, at the most, or else as many as those that are there."""
+"""Pages that were let go of may always have so many places in the list, and more where as many are still there."""
 
 
 class _Page:

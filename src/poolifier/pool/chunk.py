@@ -57,6 +57,12 @@ class Chunk:
         """Its worker has handed back the items that are left: they took longer than expected."""
         self._run.resubmit(self)
 
+    def abandon(self) -> None:
+        """It could not be submitted, so nobody is to be told of it."""
+        self.ended = True
+        if self._driver is not None and self.task is not None:
+            self._driver.abort(self.task)
+
     def item_results(self, values: list[Any]) -> None:
         """The next items have results, the last of all not among them."""
         self._done += len(values)

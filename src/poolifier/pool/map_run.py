@@ -256,12 +256,12 @@ class MapRun:
                 return
             try:
                 items = self._pull_some(self._source, min(size, room))
-            except Exception as error:  # noqa: BLE001 - the input's own error, told once all before it is done
+                if items:
+                    self._submit(items, in_order=in_order)
+            except Exception as error:  # noqa: BLE001 - the input's or the pool's, told once all before it is done
                 self._input_error = error
                 self._exhausted = True
                 return
-            if items:
-                self._submit(items, in_order=in_order)
             if perf_counter() - begun > PULL_SECONDS:
                 self._pull_again = not self._exhausted
                 return
@@ -313,7 +313,16 @@ class MapRun:
             self._chunks.append(chunk)
         self._outstanding += len(items)
         self._pulled += len(items)
-        self._submitter.submit_chunk(chunk)
+        try:
+            self._submitter.submit_chunk(chunk)
+        except BaseException:
+            # The pool has ended, or a strategy of the user's own has raised: no outcome is to be waited for.
+            self._outstanding -= len(items)
+            self._under_way.discard(chunk)
+            if in_order:
+                self._chunks.pop()
+            chunk.abandon()
+            raise
 
 
 def _length_of(items: Iterable[Any] | AsyncIterable[Any]) -> int:

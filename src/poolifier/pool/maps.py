@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from poolifier.errors import PoolNotStartedError
 from poolifier.exchange import Items
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.future import Waiter
@@ -48,9 +49,15 @@ class Mapper:
         self._carry = carry
 
     def submit_chunk(self, chunk: Chunk) -> None:
-        """Submits what a chunk has left to do as one task, which counts as so many."""
+        """Submits what a chunk has left to do as one task, which counts as so many.
+
+        Raises:
+            PoolNotStartedError: The pool has been destroyed: it has dropped its tasks, and would keep this one for ever.
+        """
         items = chunk.left()
         driver = self._driver
+        if self._scheduler.closing and self._scheduler.failure is None:
+            raise PoolNotStartedError("the pool has been destroyed; create a new one")
         if not self._learned:
             self._learn()
         data = items[0] if len(items) == 1 else items if type(items) is Items else Items(items)
