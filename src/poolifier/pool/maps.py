@@ -52,7 +52,7 @@ class Mapper:
         """Submits what a chunk has left to do as one task, which counts as so many.
 
         Raises:
-            PoolNotStartedError: The pool has been destroyed: it has dropped its tasks, and would keep this one for ever.
+            PoolNotStartedError: The pool has been destroyed: it has dropped its tasks, and would keep this one.
         """
         items = chunk.left()
         driver = self._driver
