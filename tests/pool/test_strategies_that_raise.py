@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from poolifier import FixedThreadPool, Strategy
+from poolifier import FixedProcessPool, FixedThreadPool, PoolEvent, Strategy
 from poolifier.futures import PoolExecutor
-from tests.pool.test_callers_leave import FUNCTIONS, check_all_left, ended, instantly, same
+from tests.pool.test_callers_leave import FUNCTIONS, check_all_left, instantly, same
 
 
 class Moody(Strategy):
@@ -29,7 +29,11 @@ class Moody(Strategy):
         return self.workers[0]
 
     def load_changed(self, worker):
-        if Moody.where == worker.slot:
+        if Moody.where == "told":
+            raise LookupError("cannot count")
+
+    def task_ended(self, worker, run_time, wait_time, active_time):
+        if Moody.where == "told":
             raise LookupError("cannot count")
 
 
@@ -39,11 +43,10 @@ def moody():
     Moody.where = None
 
 
-@pytest.mark.parametrize("where", ["choose", 0])
-def test_callers_whose_strategy_raises_leave(run, until, moody, where):
+def test_callers_whose_strategy_cannot_choose_leave(run, until, moody):
     async def main():
         async with FixedThreadPool(2, FUNCTIONS, worker_choice_strategy=Moody) as pool:
-            moody.where = where
+            moody.where = "choose"
             with pytest.raises(LookupError):
                 pool.execute(1, "same")
             with pytest.raises(LookupError):
@@ -59,31 +62,21 @@ def test_callers_whose_strategy_raises_leave(run, until, moody, where):
     run(main())
 
 
-def test_a_caller_whose_task_has_its_place_when_a_strategy_raises_is_kept_until_it_ends(run, until, tmp_path, moody):
-    """It runs, and then the pool looks for whoever waits for it."""
-    path = tmp_path / "go"
-    queue = {"size": 3, "task_stealing": False}
-
+@pytest.mark.parametrize("kind", [FixedThreadPool, FixedProcessPool])
+def test_a_strategy_that_raises_when_told_something_loses_nothing(run, until, moody, kind):
     async def main():
-        errors = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-        async with FixedThreadPool(2, FUNCTIONS, worker_choice_strategy=Moody, tasks_queue_options=queue) as pool:
-            running = pool.execute(str(path), "wait_for_file")
-            pool.execute(1, "same")
-            queued = pool.execute(2, "same")
-            # With the next one its queue is full, and the first in it is given to the other worker.
-            moody.where = 1
-            with pytest.raises(LookupError):
-                pool.execute(3, "same")
-            moody.where = None
-            assert len(pool._driver.callers) == 4
-            path.touch()
-            await ended(running, queued)
-            await until(lambda: pool._scheduler.unfinished == 0)
-            assert len(pool._driver.callers) == 1  # that of the task which was being moved
-            assert pool.info.executed_tasks == 3
-            assert await pool.execute(4, "same") == 4
-        assert errors == []
+        moody.where = "told"
+        queue = {"size": 3}
+        async with kind(2, FUNCTIONS, worker_choice_strategy=Moody, tasks_queue_options=queue) as pool:
+            errors = []
+            pool.emitter.on(PoolEvent.ERROR, errors.append)
+            async with asyncio.timeout(20):
+                assert await asyncio.gather(*[pool.execute(n, "same") for n in range(50)]) == list(range(50))
+                assert await pool.map_execute(range(100), "same") == list(range(100))
+            await check_all_left(pool, until)
+            assert pool.info.executed_tasks == 150
+            assert len(errors) >= 100  # of each task at least that it came and that it ended
+            assert {str(error) for error in errors} == {"cannot count"}
 
     run(main())
 

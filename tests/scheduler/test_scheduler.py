@@ -228,19 +228,32 @@ class Moody(Last):
             raise LookupError("cannot decide")
         return super().choose(now)
 
+    def worker_added(self, worker):
+        super().worker_added(worker)
+        self._told()
+
+    def worker_removed(self, worker):
+        super().worker_removed(worker)
+        self._told()
+
     def load_changed(self, worker):
-        if Moody.raises == worker.slot:
+        self._told()
+
+    def task_ended(self, worker, run_time, wait_time, active_time):
+        self._told()
+
+    def _told(self):
+        if Moody.raises == "told":
             raise LookupError("cannot count")
 
 
-@pytest.mark.parametrize("where", ["choose", 1])
-def test_a_users_own_strategy_that_raises_leaves_everything_as_it_was(monkeypatch, where):
+def test_a_users_own_strategy_that_cannot_choose_leaves_everything_as_it_was(monkeypatch):
     pool = Pool(2, worker_choice_strategy=Moody, tasks_queue_options={"task_stealing": False})
     tasks = [pool.submit() for _ in range(3)]
     refused = Task(10, pool.scheduler.functions.find("default"), 0)
     refused.extra = TaskExtra(0)
     refused.extra.items = 5
-    monkeypatch.setattr(Moody, "raises", where)
+    monkeypatch.setattr(Moody, "raises", "choose")
     with pytest.raises(LookupError):
         pool.scheduler.submit(refused, 0.0)
     monkeypatch.undo()
@@ -252,6 +265,32 @@ def test_a_users_own_strategy_that_raises_leaves_everything_as_it_was(monkeypatc
     assert pool.load() == [0, 3]
     for task in tasks:
         pool.done(task)
+    assert pool.scheduler.unfinished == 0
+
+
+def test_a_users_own_strategy_that_raises_when_told_something_changes_nothing(monkeypatch):
+    monkeypatch.setattr(Moody, "raises", "told")
+    pool = Pool(2, worker_choice_strategy=Moody, tasks_queue_options={"size": 3})
+    tasks = [pool.submit() for _ in range(20)]
+    pool.lose(pool.nodes[1], started=0)
+    pool.wait(10.0)
+    pool.all_ready()
+    while pool.scheduler.unfinished:
+        pool.done(next(task for task in tasks if task.state == SENT))
+    assert {task.state for task in tasks} == {ENDED}
+    assert sum(node.usage.counts()[0] for node in pool.nodes) + pool.scheduler.books.retired.counts()[0] == 20
+    errors = [wanted.detail for wanted in pool.wanted(effect.Emit) if wanted.event == "error" and wanted.node is None]
+    assert len(errors) > 40  # each time that it was told something
+    assert {str(error) for error in errors} == {"cannot count"}
+
+
+def test_tasks_that_are_placed_again_fail_where_their_strategy_cannot_choose(monkeypatch):
+    pool = Pool(2, worker_choice_strategy=Moody, tasks_queue_options={"task_stealing": False})
+    tasks = [pool.submit() for _ in range(3)]
+    monkeypatch.setattr(Moody, "raises", "choose")
+    pool.lose(pool.nodes[1], started=1)
+    assert {task.state for task in tasks} == {ENDED}
+    assert [str(pool.failed()[task.id]) for task in tasks[1:]] == ["cannot decide"] * 2
     assert pool.scheduler.unfinished == 0
 
 
@@ -343,12 +382,12 @@ def test_a_crash_loop_at_start_ends_with_the_cause():
     tasks = [simulation.submit(1.0) for _ in range(5)]
     simulation.run()
     assert isinstance(simulation.scheduler.failure, PoolFailedError)
-    assert all(isinstance(task.note.outcome, PoolFailedError) for task in tasks)
-    assert all(task.note.outcome.__cause__ is cause for task in tasks)
-    assert len({id(task.note.outcome) for task in tasks}) == 5  # each its own, or they would share a traceback
+    assert all(isinstance(task.note, PoolFailedError) for task in tasks)
+    assert all(task.note.__cause__ is cause for task in tasks)
+    assert len({id(task.note) for task in tasks}) == 5  # each its own, or they would share a traceback
     assert simulation.clock.now == pytest.approx(0.05 + 0.1 + 0.2 + 0.4)  # it backed off
     late = simulation.submit(1.0)
-    assert isinstance(late.note.outcome, PoolFailedError)
+    assert isinstance(late.note, PoolFailedError)
     simulation.run()
     assert simulation.nodes == []
 
@@ -359,7 +398,7 @@ def test_a_crash_loop_ends_a_dynamic_pool_too(restart):
     simulation.start()
     tasks = [simulation.submit(1.0) for _ in range(3)]
     simulation.run()
-    assert all(isinstance(task.note.outcome, PoolFailedError) for task in tasks)
+    assert all(isinstance(task.note, PoolFailedError) for task in tasks)
 
 
 def test_a_task_that_kills_every_worker_ends_as_poison_or_ends_the_pool():
@@ -370,16 +409,16 @@ def test_a_task_that_kills_every_worker_ends_as_poison_or_ends_the_pool():
     poison = simulation.submit(Crash(0.01), retries=3)
     other = simulation.submit(0.01)
     simulation.run()
-    assert isinstance(poison.note.outcome, PoisonTaskError)
-    assert len(poison.note.outcome.history) == 4
-    assert other.note.outcome == "done"
+    assert isinstance(poison.note, PoisonTaskError)
+    assert len(poison.note.history) == 4
+    assert other.note == "done"
     killers = [simulation.submit(Crash(0.01)) for _ in range(8)]
     behind = simulation.submit(0.01)
     simulation.run()
-    assert isinstance(killers[0].note.outcome, WorkerCrashedError)
-    assert isinstance(killers[-1].note.outcome, PoolFailedError)
-    assert isinstance(behind.note.outcome, PoolFailedError)
-    assert isinstance(behind.note.outcome.__cause__, WorkerCrashedError)
+    assert isinstance(killers[0].note, WorkerCrashedError)
+    assert isinstance(killers[-1].note, PoolFailedError)
+    assert isinstance(behind.note, PoolFailedError)
+    assert isinstance(behind.note.__cause__, WorkerCrashedError)
 
 
 def test_without_restarts_the_pool_shrinks_and_then_fails():

@@ -44,7 +44,7 @@ def test_from_nothing_to_nothing_and_again():
     for _ in range(2):
         task = simulation.submit(1.0)
         simulation.run()
-        assert task.note.outcome == "done"
+        assert task.note == "done"
         assert simulation.nodes == []
     assert [name for _, name in simulation.events].count("empty") == 2
 

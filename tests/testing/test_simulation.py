@@ -59,7 +59,7 @@ def test_tasks_that_fail():
     error = KeyError("x")
     task = simulation.submit(Failure(0.5, error))
     simulation.run()
-    assert task.note.outcome is error
+    assert task.note is error
     assert simulation.result().failed == 1
 
 
@@ -67,9 +67,9 @@ def test_workers_that_die_by_plan():
     simulation = started(1, record_starts=True)
     killer, other = simulation.submit(Crash(0.5, "SIGSEGV")), simulation.submit(1.0)
     simulation.run()
-    assert isinstance(killer.note.outcome, WorkerCrashedError)
-    assert killer.note.outcome.signal == "SIGSEGV"
-    assert other.note.outcome == "done"
+    assert isinstance(killer.note, WorkerCrashedError)
+    assert killer.note.signal == "SIGSEGV"
+    assert other.note == "done"
     assert simulation.starts == {1: 1, 2: 1}
 
 
@@ -78,7 +78,7 @@ def test_a_worker_that_is_killed_from_outside():
     tasks = [simulation.submit(1.0, retries=1) for _ in range(6)]
     simulation.clock.at(0.5, lambda: simulation.crash(simulation.nodes[0]))
     simulation.run()
-    assert all(task.note.outcome == "done" for task in tasks)
+    assert all(task.note == "done" for task in tasks)
     assert sorted(simulation.starts.values()) == [1, 1, 1, 1, 1, 2]
 
 
@@ -86,7 +86,7 @@ def test_retries_have_an_end():
     simulation = started(1)
     task = simulation.submit(Crash(0.1), retries=1)
     simulation.run()
-    assert isinstance(task.note.outcome, PoisonTaskError)
+    assert isinstance(task.note, PoisonTaskError)
 
 
 def test_aborting():
@@ -95,11 +95,11 @@ def test_aborting():
     simulation.clock.at(1.0, simulation.abort, running)
     simulation.clock.at(1.0, simulation.abort, waiting)
     simulation.run()
-    assert (running.note.outcome, waiting.note.outcome, last.note.outcome) == ("cancelled", "cancelled", "done")
+    assert (running.note, waiting.note, last.note) == ("cancelled", "cancelled", "done")
     assert simulation.result().makespan == 11.0
     assert simulation.result().busy == {1: 11.0}
     simulation.abort(last)
-    assert last.note.outcome == "done"
+    assert last.note == "done"
 
 
 def test_workers_take_their_time_to_start():
@@ -126,7 +126,7 @@ def test_hard_retirement_in_the_middle_of_a_task():
     simulation = started((0, 1), max_inactive_time=2.0, kill_behavior=KillBehavior.HARD)
     task = simulation.submit(100.0)
     simulation.run()
-    assert task.note.outcome == "cancelled"
+    assert task.note == "cancelled"
     assert simulation.result().makespan == 2.0
 
 

@@ -61,7 +61,7 @@ class Changes:
             task.function = function
             if task.priority == 0:
                 task.priority = task.function.priority
-            self._scheduler.place(task, now)
+            self._scheduler.place_again(task, now)
 
     def forget_functions(self) -> list[str]:
         """Lets go of functions that were replaced or removed and that no task needs any more. O(tasks).
@@ -99,7 +99,7 @@ class Changes:
         self._choosers.change(strategy, options)
         if now is not None:
             for task in self._lobby.drain():
-                self._scheduler.place(task, now)
+                self._scheduler.place_again(task, now)
             self._scheduler.report()
 
     def set_queue(self, options: TasksQueueOptions, now: float, *, enabled: bool) -> None:

@@ -2,6 +2,9 @@
 
 A strategy object only ever hears of the workers that its affinity allows, so it never has to skip
 one, and choosing stays as cheap as the strategy itself.
+
+A strategy of the user's own may raise anything. Where it is told something, that is an event of the pool and changes
+nothing else: tasks are on their way just then.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any, TypeAlias
 from poolifier.options import WorkerChoiceStrategy, WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy
 from poolifier.scheduler.affinity import Affinity
+from poolifier.scheduler.effects import Effect, Emit
 from poolifier.scheduler.node import Node
 from poolifier.scheduler.strategies import create_strategy
 
@@ -35,6 +39,7 @@ class Choosers:
         "_affinities",
         "_choices",
         "_choosers",
+        "_effects",
         "_nodes",
         "_observers",
         "affinities",
@@ -45,7 +50,10 @@ class Choosers:
         "strategy",
     )
 
-    def __init__(self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions) -> None:
+    def __init__(
+        self, strategy: StrategyKey, options: WorkerChoiceStrategyOptions, effects: list[Effect] | None = None
+    ) -> None:
+        self._effects: list[Effect] = [] if effects is None else effects
         self.strategy = strategy
         self.options: WorkerChoiceStrategyOptions = options
         self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
@@ -121,7 +129,10 @@ class Choosers:
         node.eligible = True
         for (_, affinity), chooser in self._choosers.items():
             if node.allowed(affinity):
-                chooser.worker_added(node)
+                try:
+                    chooser.worker_added(node)
+                except Exception as error:  # noqa: BLE001 - the worker is there, whatever it makes of that
+                    self._effects.append(Emit("error", None, error))
 
     def remove(self, node: Node) -> None:
         """A worker is not eligible any more. Does nothing where it is not."""
@@ -130,18 +141,35 @@ class Choosers:
         node.eligible = False
         for (_, affinity), chooser in self._choosers.items():
             if node.allowed(affinity):
-                chooser.worker_removed(node)
+                try:
+                    chooser.worker_removed(node)
+                except Exception as error:  # noqa: BLE001 - the worker is gone, whatever it makes of that
+                    self._effects.append(Emit("error", None, error))
 
     def _listen(self) -> None:
         load: list[LoadWatcher] = [watcher for watcher, _ in self._observers if watcher is not None]
         ends: list[EndWatcher] = [watcher for _, watcher in self._observers if watcher is not None]
-        for (_, affinity), chooser in self._choosers.items():
+        for (named, affinity), chooser in self._choosers.items():
+            ours = isinstance(named, WorkerChoiceStrategy)
             if _overrides(chooser, "load_changed"):
-                load.append(_for_allowed_load(chooser, affinity))
+                load_changed = _for_allowed_load(chooser, affinity)
+                load.append(load_changed if ours else self._harmless(load_changed))
             if _overrides(chooser, "task_ended"):
-                ends.append(_for_allowed_end(chooser, affinity))
+                task_ended = _for_allowed_end(chooser, affinity)
+                ends.append(task_ended if ours else self._harmless(task_ended))
         self.load_watchers = tuple(load)
         self.end_watchers = tuple(ends)
+
+    def _harmless(self, hook: Callable[..., None]) -> Callable[..., None]:
+        effects = self._effects
+
+        def told(*news: Any) -> None:
+            try:
+                hook(*news)
+            except Exception as error:  # noqa: BLE001 - what it was told of is so, whatever it makes of that
+                effects.append(Emit("error", None, error))
+
+        return told
 
 
 def _overrides(chooser: Strategy, hook: str) -> bool:

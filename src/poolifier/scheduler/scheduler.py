@@ -66,7 +66,9 @@ class Scheduler:
         self.options = options
         self.effects: list[Effect] = []
         self.edges: Edges = Edges()
-        self.choosers: Choosers = Choosers(options.worker_choice_strategy, options.worker_choice_strategy_options)
+        self.choosers: Choosers = Choosers(
+            options.worker_choice_strategy, options.worker_choice_strategy_options, self.effects
+        )
         self.functions: Functions = Functions(self.choosers)
         self.limits: Limits = Limits(options.abort_grace, options.destroy_timeout)
         self.books: Books = Books(self.effects, self.limits)
@@ -363,8 +365,15 @@ class Scheduler:
 
     # ---- inside -----------------------------------------------------------------------------------
 
+    def place_again(self, task: Task, now: float) -> None:
+        """Places a task that was submitted before, which fails where its strategy raises. For the scheduler's own parts."""
+        try:
+            self.place(task, now)
+        except Exception as error:  # noqa: BLE001 - a strategy of the user's own may raise anything
+            self.books.fail(task, error)
+
     def place(self, task: Task, now: float) -> None:
-        """Gives a task that is nowhere to a worker, or to the lobby. For the scheduler's own parts."""
+        """Gives a task that is nowhere to a worker, or to the lobby. Raises what its strategy raises."""
         function = task.function
         node: Any = self.choosers.made[function.choice].choose(now)
         if node is not None and not node.eligible:
@@ -389,7 +398,7 @@ class Scheduler:
         for shelf in lobby.shelves:
             while shelf.length and node.eligible and node.allowed(shelf.affinity):
                 task = lobby.pop_from(shelf, now)
-                self.place(task, now)
+                self.place_again(task, now)
                 if task.node is None:
                     break
 

@@ -35,8 +35,8 @@ class Task:
     them apart at its end.
 
     Attributes:
-        note: Whatever a driver notes of it. The pool's own notes nothing: what its callers gave and wait for it finds
-            by the number.
+        note: Whatever a driver notes of it, such as how it went. What callers gave and wait for drivers find by the
+            number.
     """
 
     __slots__ = (

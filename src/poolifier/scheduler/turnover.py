@@ -77,7 +77,7 @@ class Turnover:
         # First its own: once it is known to be hungry, no further worker is created for what is in the lobby.
         self._placement.welcome(node, now)
         for task in self._lobby.drain(node):
-            self._scheduler.place(task, now)
+            self._scheduler.place_again(task, now)
         # Its own queue may have filled while it started; from here on others may steal from it.
         self._placement.feed_all(now)
         if not self._scheduler.was_ready and self._scheduler.ready_count >= self._sizing.minimum:
@@ -121,7 +121,7 @@ class Turnover:
             if self._scheduler.failure is not None:
                 self._books.fail(task, self.pool_failed())
             else:
-                self._scheduler.place(task, now)
+                self._scheduler.place_again(task, now)
         self._scheduler.report()
 
     def retire(self, node: Node, now: float) -> None:
@@ -146,7 +146,7 @@ class Turnover:
         if node.state == GONE:
             waiting.extend(self._lobby.drain())
         for task in sorted(waiting, key=by_id):
-            self._scheduler.place(task, now)
+            self._scheduler.place_again(task, now)
         self._placement.feed_all(now)
         self._scheduler.report()
 

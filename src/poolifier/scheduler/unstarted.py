@@ -49,7 +49,7 @@ class Unstarted:
                 node.queue.push(task)
             else:
                 node.load -= 1
-                self._scheduler.place(task, now)
+                self._scheduler.place_again(task, now)
         if node.state == READY:
             self._placement.press(node)
             self._placement.refill(node, now)
@@ -59,10 +59,6 @@ class Unstarted:
 
     def refuse(self, task: Task) -> None:
         """Ends a task that was to be placed when a strategy raised, unless it has a place already. O(tasks)."""
-        nodes = self._scheduler.sizing.nodes.values()
-        for node in nodes:
-            # Strategies are told of loads in the middle of changes.
-            node.load = len(node.sent) + node.queue.length
         at = task.node
         placed = list(self._scheduler.lobby) if at is None else [*at.queue, *at.sent.values()]
         if all(other is not task for other in placed):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
     from poolifier.testing.simulated_workers import SimulatedWorker
 
-__all__ = ["CANCELLED", "DONE", "Measured", "SimulatedCall", "SimulationResult"]
+__all__ = ["CANCELLED", "DONE", "Measured", "SimulationResult"]
 
 DONE: Final = "done"
 CANCELLED: Final = "cancelled"
@@ -54,19 +54,6 @@ class SimulationResult:
     utilization: float
 
 
-@dataclass(slots=True)
-class SimulatedCall:
-    """What a simulation notes of a task.
-
-    Attributes:
-        data: What the task was given.
-        outcome: How it went: None while it has not ended, `"done"`, `"cancelled"`, or the error.
-    """
-
-    data: Any
-    outcome: object = None
-
-
 class Measured:
     """Measures while a simulation runs.
 
@@ -74,22 +61,24 @@ class Measured:
         waits: Seconds from submission to start, of every start.
         starts: How often tasks have been started, by task id, or None where nobody wants to know.
         first_at: When the first task was submitted; infinity while none has been.
+        data: What the tasks that have not ended were given, by task id.
     """
 
-    __slots__ = ("_ended", "_last_at", "first_at", "starts", "waits")
+    __slots__ = ("_ended", "_last_at", "data", "first_at", "starts", "waits")
 
     def __init__(self, *, starts: bool) -> None:
         self.waits: array[float] = array("d")
         self.starts: dict[int, int] | None = {} if starts else None
         self.first_at: float = inf
+        self.data: dict[int, Any] = {}
         self._last_at = 0.0
         self._ended = {DONE: 0, CANCELLED: 0, "failed": 0}
 
     def settle(self, task: Task, outcome: object, now: float) -> None:
         """A task has ended, which it does once."""
-        call: SimulatedCall = task.note
-        assert call.outcome is None, f"{task} has ended twice: {call.outcome!r}, {outcome!r}"
-        call.outcome = outcome
+        assert task.note is None, f"{task} has ended twice: {task.note!r}, {outcome!r}"
+        task.note = outcome
+        self.data.pop(task.id, None)
         self._last_at = now
         self._ended["failed" if outcome is not DONE and outcome is not CANCELLED else str(outcome)] += 1
 

@@ -178,7 +178,7 @@ class SimulatedWorkers:
             measured.waits.append(now - task.submitted_at)
             if measured.starts is not None:
                 measured.starts[task.id] = measured.starts.get(task.id, 0) + 1
-            run: Run = task.note.data if self._run_time is None else self._run_time(task)
+            run: Run = measured.data[task.id] if self._run_time is None else self._run_time(task)
             if isinstance(run, Crash):
                 clock.at(now + run.seconds, self._crashed, worker, sequence, task, run)
             elif isinstance(run, Failure):

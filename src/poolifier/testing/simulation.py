@@ -20,13 +20,13 @@ from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import Task, TaskExtra
 from poolifier.task_functions import DEFAULT_TASK_NAME, KillBehavior, TaskFunctionProperties
 from poolifier.testing.clock import VirtualClock
-from poolifier.testing.measured import CANCELLED, Measured, SimulatedCall, SimulationResult
+from poolifier.testing.measured import CANCELLED, Measured, SimulationResult
 from poolifier.testing.simulated_workers import Run, SimulatedWorkers
 
 __all__ = ["SimulatedTask", "Simulation"]
 
 SimulatedTask: TypeAlias = Task
-"""What `Simulation.submit` returns. `task.note.outcome` is how it went: None while it has not ended, `"done"`,
+"""What `Simulation.submit` returns. `task.note` is how it went: None while it has not ended, `"done"`,
 `"cancelled"`, or the error."""
 
 
@@ -45,7 +45,7 @@ class Simulation:
     Args:
         sizes: The number of workers, or `(min, max)` for a dynamic pool.
         run_time: What running a task amounts to: seconds, a `Failure` or a `Crash`. By default the task's
-            data says so itself.
+            data says so itself. Of data that says more it learns by `simulation.data[task.id]`.
         start_delay: Seconds that a worker takes to get ready, or a function of the worker node (`id` and
             `slot` tell which) that returns them, or an exception for a worker that dies at start.
         functions: The task functions, the default one first.
@@ -106,7 +106,8 @@ class Simulation:
         function = self.scheduler.functions.find(name)
         self._last_task_id += 1
         nice = function.priority if priority is None else priority
-        task = Task(self._last_task_id, function, nice, SimulatedCall(data))
+        task = Task(self._last_task_id, function, nice)
+        self._measured.data[task.id] = data
         if retries:
             task.extra = TaskExtra(retries)
         if self._measured.first_at == inf:
@@ -117,7 +118,7 @@ class Simulation:
 
     def abort(self, task: Task) -> None:
         """Cancels a task, as its caller would."""
-        if task.note.outcome is None:
+        if task.note is None:
             self._measured.settle(task, CANCELLED, self.clock.now)
         self.scheduler.abort(task, self.clock.now)
         self._carry_out()
@@ -134,6 +135,11 @@ class Simulation:
     def run(self, until: float = inf) -> None:
         """Lets time pass until then, or until nothing is left to happen."""
         self.clock.run(until)
+
+    @property
+    def data(self) -> dict[int, Any]:
+        """What the tasks that have not ended were given, by task id."""
+        return self._measured.data
 
     @property
     def nodes(self) -> list[Node]:
@@ -183,10 +189,10 @@ class Simulation:
         elif isinstance(wanted, effect.StartWorker):
             self._workers.start_worker(wanted.node)
         elif isinstance(wanted, effect.FailTask):
-            if wanted.task.note.outcome is None:
+            if wanted.task.note is None:
                 self._measured.settle(wanted.task, wanted.error, self.clock.now)
         elif isinstance(wanted, effect.CancelTask):
-            if wanted.task.note.outcome is None:
+            if wanted.task.note is None:
                 self._measured.settle(wanted.task, CANCELLED, self.clock.now)
         elif not isinstance(wanted, effect.FailPool):
             self._workers.tell(wanted)
