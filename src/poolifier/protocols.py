@@ -164,6 +164,9 @@ class Strategy(Protocol):
 
     It is told of every worker that becomes eligible or stops being so, and chooses among those. The
     two hooks at the end are called only where a subclass overrides them.
+
+    What `choose` raises is raised by the call that submits the task; a task that was submitted before and has to
+    be placed again fails with it. What it raises when it is told something is an `error` event of the pool.
     """
 
     policy: StrategyPolicy = StrategyPolicy()

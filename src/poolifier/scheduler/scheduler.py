@@ -366,7 +366,7 @@ class Scheduler:
     # ---- inside -----------------------------------------------------------------------------------
 
     def place_again(self, task: Task, now: float) -> None:
-        """Places a task that was submitted before; it fails where its strategy raises. For the own parts."""
+        """Places a task that was submitted before; it fails if its strategy raises. For the scheduler's own parts."""
         try:
             self.place(task, now)
         except Exception as error:  # noqa: BLE001 - a strategy of the user's own may raise anything
