@@ -10,10 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from poolifier.pool.driver import Driver
+from typing import Any, TypeAlias
 
 __all__ = ["Delivery"]
 
@@ -30,7 +27,7 @@ class Delivery:
 
     Args:
         loop: The event loop.
-        driver: Drives the pool that the futures are of.
+        driver: What drives the pool that the futures are of: they know it by this.
 
     Attributes:
         driver: The same.
@@ -38,9 +35,9 @@ class Delivery:
 
     __slots__ = ("_calls", "_collecting", "_loop", "driver")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, driver: Driver) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, driver: object) -> None:
         self._loop = loop
-        self.driver: Driver = driver
+        self.driver: object = driver
         self._collecting = False
         self._calls: deque[_Call] | None = None
 
