@@ -7,22 +7,36 @@ from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
 
 
 class _Entry:
-    """A worker in the list of those with its load. The list is intrusive, and closed by its bucket."""
+    """A worker among those of its load: a ring, which their rung closes."""
 
-    __slots__ = ("load", "next", "previous", "worker")
+    __slots__ = ("next", "previous", "rung", "worker")
 
-    def __init__(self, worker: WorkerCandidate | None) -> None:
+    def __init__(self, worker: WorkerCandidate | None, rung: _Rung | None) -> None:
         self.worker = worker
-        self.load = 0
+        self.rung: _Rung | None = rung
         self.previous: _Entry = self
         self.next: _Entry = self
+
+
+class _Rung(_Entry):
+    """All workers of one load, of which there is at least one. Rungs are a ring as well, in the order of their loads."""
+
+    __slots__ = ("above", "below", "load")
+
+    def __init__(self, load: int) -> None:
+        super().__init__(None, None)
+        self.load = load
+        self.above: _Rung = self
+        self.below: _Rung = self
 
 
 class LeastUsed(Strategy):
     """Takes the worker with the fewest executing and queued tasks. O(1).
 
-    Workers of equal load are kept in a list per load, and a load only ever changes by one: a worker
-    moves to a neighbouring list, and the lowest load in use is known without a search.
+    Workers stand on a ladder that has a rung for each load in use. A load only ever changes by one, so
+    a worker moves to the next rung, and nothing is ever searched for. The frequencies of a cache are
+    kept in this way by Shah, Mitra and Matani, "An O(1) algorithm for implementing the LFU cache eviction
+    scheme", 2010.
 
     Among equals, one that just got a task comes last (so a burst is dealt out in slot order), and
     one that just finished a task comes first: its caches are warm, and in a dynamic pool the workers
@@ -32,82 +46,83 @@ class LeastUsed(Strategy):
     policy: StrategyPolicy = StrategyPolicy(dynamic_worker_usage=False, dynamic_worker_ready=False)
 
     def __init__(self, options: WorkerChoiceStrategyOptions) -> None:  # noqa: ARG002
-        self._entries: dict[int, _Entry] = {}
-        self._buckets: dict[int, _Entry] = {}
-        self._lowest = 0
-        self._spare: _Entry | None = None
+        # By slot.
+        self._entries: list[_Entry | None] = []
+        # Closes the ring of the rungs, below the lowest and above the highest; no worker stands there.
+        self._ground = _Rung(-1)
+        self._spare: _Rung | None = None
 
     def worker_added(self, worker: WorkerCandidate) -> None:
-        entry = self._entries[worker.id] = _Entry(worker)
-        entry.load = worker.load
-        if not self._buckets or worker.load < self._lowest:
-            self._lowest = worker.load
-        bucket = self._buckets.get(entry.load) or self._bucket(entry.load)
-        last = bucket.previous
-        entry.previous = last
-        entry.next = bucket
-        last.next = bucket.previous = entry
+        """Puts it where it belongs, as the last of its load. O(loads in use that are not above its own)."""
+        slot, load = worker.slot, worker.load
+        below = self._ground
+        while below.above is not self._ground and below.above.load <= load:
+            below = below.above
+        rung = below if below.load == load else self._rung_above(below, load)
+        entry = _Entry(worker, rung)
+        self._entries.extend([None] * (slot + 1 - len(self._entries)))
+        self._entries[slot] = entry
+        _put_between(rung.previous, entry, rung)
 
     def worker_removed(self, worker: WorkerCandidate) -> None:
-        entry = self._entries.pop(worker.id)
-        before, after = entry.previous, entry.next
-        before.next = after
-        after.previous = before
-        if before is after:
-            # Both neighbours are the bucket itself: it was the last of that load.
-            self._spare = self._buckets.pop(entry.load)
-            if self._lowest == entry.load:
-                self._lowest = min(self._buckets, default=0)
+        entry = self._entries[worker.slot]
+        assert entry is not None
+        assert entry.rung is not None
+        self._entries[worker.slot] = None
+        entry.previous.next = entry.next
+        entry.next.previous = entry.previous
+        if entry.rung.next is entry.rung:
+            self._take_out(entry.rung)
 
     def choose(self, now: float) -> WorkerCandidate | None:  # noqa: ARG002
-        bucket = self._buckets.get(self._lowest)
-        return None if bucket is None else bucket.next.worker
+        return self._ground.above.next.worker
 
     def load_changed(self, worker: WorkerCandidate) -> None:
-        entry = self._entries[worker.id]
+        # With the defaults this runs twice a task.
+        entry = self._entries[worker.slot]
+        assert entry is not None
+        rung = entry.rung
+        assert rung is not None
         load = worker.load
-        before = entry.load
-        buckets = self._buckets
-        if entry.previous is entry.next and load not in buckets:
-            # Alone before and after, so its list goes along. In small pools that is how it mostly is.
-            buckets[load] = buckets[before]
-            del buckets[before]
-            entry.load = load
-            if load < self._lowest or before == self._lowest:
-                self._lowest = load
-            return
-        # Taken out of one list and put into the other in place: with the defaults this runs twice a task.
-        previous, following = entry.previous, entry.next
-        previous.next = following
-        following.previous = previous
-        emptied = previous is following
-        if emptied:
-            self._spare = buckets[before]
-            del buckets[before]
-        entry.load = load
-        bucket = buckets.get(load)
-        if bucket is None:
-            bucket = self._bucket(load)
-        if load > before:
-            last = bucket.previous
-            entry.previous = last
-            entry.next = bucket
-            last.next = entry
-            bucket.previous = entry
-            # It moved up by one, so if it left the lowest list empty it is itself the lowest now.
-            if emptied and before == self._lowest:
-                self._lowest = load
+        more = load > rung.load
+        alone = entry.previous is entry.next
+        other = rung.above if more else rung.below
+        if other.load != load:
+            if alone:
+                # Its rung goes along. In small pools that is how it mostly is.
+                rung.load = load
+                return
+            other = self._rung_above(rung if more else other, load)
+        entry.previous.next = entry.next
+        entry.next.previous = entry.previous
+        if alone:
+            self._take_out(rung)
+        entry.rung = other
+        if more:
+            _put_between(other.previous, entry, other)
         else:
-            first = bucket.next
-            entry.previous = bucket
-            entry.next = first
-            bucket.next = entry
-            first.previous = entry
-            if load < self._lowest:
-                self._lowest = load
+            _put_between(other, entry, other.next)
 
-    def _bucket(self, load: int) -> _Entry:
-        """A new, empty list for that load."""
-        bucket = self._buckets[load] = self._spare or _Entry(None)
+    def _rung_above(self, below: _Rung, load: int) -> _Rung:
+        """A rung that has no worker yet."""
+        rung = self._spare or _Rung(load)
         self._spare = None
-        return bucket
+        rung.load = load
+        rung.below = below
+        rung.above = below.above
+        below.above.below = rung
+        below.above = rung
+        return rung
+
+    def _take_out(self, rung: _Rung) -> None:
+        """Keeps a rung that nobody stands on any more for the next load."""
+        rung.below.above = rung.above
+        rung.above.below = rung.below
+        self._spare = rung
+
+
+def _put_between(previous: _Entry, entry: _Entry, following: _Entry) -> None:
+    entry.previous = previous
+    entry.next = following
+    previous.next = entry
+    following.previous = entry
