@@ -45,12 +45,12 @@ class Calls:
         carry: Turns the data of a call into what its task is given, where that is not the data itself.
     """
 
-    __slots__ = ("_carry", "_found", "_life", "_met", "_methods", "_options", "_scheduler")
+    __slots__ = ("_carry", "_found", "_life", "_met", "_methods", "_scheduler", "_timeout")
 
     def __init__(
         self, options: PoolOptions, scheduler: Scheduler, life: LifeCycle, carry: Callable[[Any], Any] | None
     ) -> None:
-        self._options = options
+        self._timeout: float | None = options.timeout
         self._scheduler = scheduler
         self._life = life
         self._carry = carry
@@ -79,7 +79,7 @@ class Calls:
         if driver is None or self._scheduler.failure is not None:
             raise self._life.refusal()
         # Asked last, for until Python 3.12 it asks the system for the process each time.
-        if (get_ident() != driver.thread or driver.loop.is_closed()) and _get_running_loop() is not driver.loop:
+        if (get_ident() != driver.thread or driver.loop_is_closed()) and _get_running_loop() is not driver.loop:
             raise self._life.refusal()
         function = None
         if not stream:
@@ -94,7 +94,9 @@ class Calls:
         if function is None:
             function = self._find(name, stream=stream)
         nice = function.priority if priority is None else check_priority(priority)
-        limit = check_timeout(timeout) or function.timeout or self._options.timeout
+        limit = None if timeout is None else check_timeout(timeout)
+        if limit is None:
+            limit = function.timeout or self._timeout
         return driver, function, nice, limit
 
     def forget(self) -> None:

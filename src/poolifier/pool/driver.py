@@ -56,6 +56,7 @@ class Driver:
         backend: What starts the workers.
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
+        loop_is_closed: Tells whether the loop is closed; found once, for every call asks.
         thread: The thread that it runs in.
         callers: What the tasks were given, and who waits for them. It numbers them, too.
         room: Who waits to submit.
@@ -69,6 +70,7 @@ class Driver:
         self.scheduler = scheduler
         self.channels: dict[int, Channel] = {}
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.loop_is_closed: Callable[[], bool] = self.loop.is_closed
         self.thread: int = get_ident()
         self.backend = backend
         self._observer = observer
@@ -133,7 +135,7 @@ class Driver:
         self.scheduler.abort(task, monotonic())
         # Until the worker has let go of it, the task itself is remembered; what its caller gave is not.
         self.callers.leave(task)
-        if not self.loop.is_closed():
+        if not self.loop_is_closed():
             self._carry_out()
 
     def credit(self, task: Task, count: int) -> None:
