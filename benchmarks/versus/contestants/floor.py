@@ -2,15 +2,18 @@
 
 Latency: a byte over a socket to another process and back, without pickle. Throughput: futures that are resolved in
 the next turn of the loop, in this process: what asyncio and the clients of the scenario cost by themselves. Work:
-the function itself, called in place. Data: one copy of it.
+the function itself, called in place, and by processes that have all their calls from the start. Data: one copy of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import multiprocessing
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -86,6 +89,49 @@ async def inline(function: Callable[[Any], Any], _workers: int) -> AsyncIterator
         return function(data)
 
     yield Opened(submit)
+
+
+@contestant("processes", "floor: bare processes that have their calls from the start", scenarios={"cpu"})
+@asynccontextmanager
+async def processes(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    loop = asyncio.get_running_loop()
+    context = multiprocessing.get_context("fork")
+    ends = [socket.socketpair() for _ in range(workers)]
+    waiting: list[deque[asyncio.Future[Any]]] = [deque() for _ in range(workers)]
+    turns = itertools.cycle(range(workers))
+
+    def submit(data: Any) -> Awaitable[Any]:
+        future: asyncio.Future[Any] = loop.create_future()
+        turn = next(turns)
+        waiting[turn].append(future)
+        ends[turn][0].send(data.to_bytes(8))
+        return future
+
+    def received(turn: int) -> None:
+        for _ in ends[turn][0].recv(64):
+            waiting[turn].popleft().set_result(None)
+
+    children = [context.Process(target=_run, args=(function, theirs, ours)) for ours, theirs in ends]
+    for child in children:
+        child.start()
+    for turn, (ours, theirs) in enumerate(ends):
+        theirs.close()
+        loop.add_reader(ours, received, turn)
+    try:
+        yield Opened(submit)
+    finally:
+        for (ours, _), child in zip(ends, children, strict=True):
+            loop.remove_reader(ours)
+            ours.close()
+            child.terminate()
+            child.join()
+
+
+def _run(function: Callable[[int], Any], end: socket.socket, other: socket.socket) -> None:
+    other.close()
+    while data := end.recv(8, socket.MSG_WAITALL):
+        function(int.from_bytes(data))
+        end.send(b".")
 
 
 @contestant("memcpy", "floor: one memcpy", scenarios={"echo", "array"})
