@@ -33,12 +33,11 @@ class Delivery:
         driver: The same.
     """
 
-    __slots__ = ("_calls", "_collecting", "_get_debug", "_loop", "driver")
+    __slots__ = ("_calls", "_collecting", "_debug", "_loop", "driver")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, driver: object) -> None:
         self._loop = loop
-        # Found once, for each future asks.
-        self._get_debug = loop.get_debug
+        self._debug = loop.get_debug()
         self.driver: object = driver
         self._collecting = False
         self._calls: deque[_Call] | None = None
@@ -49,7 +48,8 @@ class Delivery:
 
     def open(self) -> None:
         """From here on calls are collected."""
-        self._collecting = not self._get_debug()
+        self._debug = self._loop.get_debug()
+        self._collecting = not self._debug
 
     def close(self) -> None:
         """What comes from here on is not made together with what was collected."""
@@ -71,8 +71,8 @@ class Delivery:
         calls.append((callback, argument, context))
 
     def get_debug(self) -> bool:
-        """See `asyncio.loop.get_debug`."""
-        return self._get_debug()
+        """See `asyncio.loop.get_debug`. As of the last replies, for every future asks."""
+        return self._debug
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """See `asyncio.loop.call_exception_handler`."""

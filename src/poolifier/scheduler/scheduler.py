@@ -375,7 +375,7 @@ class Scheduler:
     def place(self, task: Task, now: float) -> None:
         """Gives a task that is nowhere to a worker, or to the lobby. Raises what its strategy raises."""
         function = task.function
-        node: Any = self.choosers.made[function.choice].choose(now)
+        node: Node | None = self.choosers.made[function.choice].choose(now)  # type: ignore[assignment]
         if node is not None and not node.eligible:
             node = None  # A strategy of the user's that has not listened: that worker is gone.
         if self.sizing.growable and not self.closing:

@@ -38,11 +38,19 @@ class Times:
         """Sums up some more."""
         if not times:
             return
-        lowest = min(times)
-        self.minimum = lowest if self.count == 0 else min(self.minimum, lowest)
-        self.maximum = max(self.maximum, max(times))
+        lowest = times[0] if self.count == 0 else self.minimum
+        highest = self.maximum
+        total = 0.0
+        for time in times:
+            total += time
+            if time < lowest:
+                lowest = time
+            elif time > highest:
+                highest = time
+        self.minimum = lowest
+        self.maximum = highest
         self.count += len(times)
-        self.total += sum(times)
+        self.total += total
         self.recent = (self.recent + array("d", times))[-WINDOW:]
 
     def add_groups(self, counts: list[int], means: list[float], total: float) -> None:

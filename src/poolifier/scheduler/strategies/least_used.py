@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy, StrategyPolicy, WorkerCandidate
+from poolifier.scheduler.node import Node
 
 
 class _Entry:
@@ -78,12 +79,13 @@ class LeastUsed(Strategy):
         return self._ground.above.next.worker
 
     def load_changed(self, worker: WorkerCandidate) -> None:
-        # With the defaults this runs twice a task.
-        entry = self._entries[worker.slot]
+        # With the defaults this runs twice a task. What is known to be a node is read faster where this is compiled.
+        node: Node = worker  # type: ignore[assignment]
+        entry = self._entries[node.slot]
         assert entry is not None
         rung = entry.rung
         assert rung is not None
-        load = worker.load
+        load = node.load
         more = load > rung.load
         alone = entry.previous is entry.next
         other = rung.above if more else rung.below
