@@ -271,6 +271,25 @@ def test_tasks_that_are_given_one_object_do_not_share_it(run):
     run(main())
 
 
+@pytest.mark.parametrize("between", [1, object, bytes(1 << 20)], ids=["inline", "pickled", "in shared memory"])
+def test_nor_do_they_where_others_go_with_them(run, between):
+    def count(data):
+        if isinstance(data, dict):
+            data["seen"] += 1
+            return data["seen"]
+        return None
+
+    async def main():
+        shared = {"seen": 0}
+        async with FixedProcessPool(1, count) as pool:
+            for _ in range(3):
+                given = [shared, between] * 10
+                assert await asyncio.gather(*map(pool.execute, given)) == [1, None] * 10
+            assert shared == {"seen": 0}
+
+    run(main())
+
+
 def test_start_raises_the_error_of_the_worker_module(run, tmp_path):
     module = tmp_path / "broken_worker.py"
     module.write_text("def build():\n    raise ZeroDivisionError('no wheels')\nworker = build()\n")

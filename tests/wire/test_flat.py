@@ -1,5 +1,6 @@
 """Small containers of atoms ride in the message; everything else has a pickle of its own."""
 
+import pickle
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import pytest
 
 from poolifier.exchange import Items
 from poolifier.wire.codec import FLAT, is_flat
-from poolifier.wire.flat import all_travel
+from poolifier.wire.flat import all_travel, separate
 
 
 class Pair(NamedTuple):
@@ -57,7 +58,12 @@ def test_tasks_of_which_one_needs_a_way_of_its_own(data):
     assert not all_travel(tasks(1, data), 2)
 
 
-def test_a_container_that_is_given_twice_does_not_travel_with_both():
-    """The worker would read one for both, and one task could see what the other does to it."""
-    shared = {"i": 1}
-    assert not all_travel(tasks(shared, 1, shared), 2)
+def test_tasks_that_are_given_one_container_get_one_each():
+    numbers, names, pair = [1], {"a": 1}, (1, 2)
+    terms = (1, 0.5, 0)
+    given = [(1, "f", numbers, 1), (2, "f", numbers, 2, terms), (3, "f", None, 3), (4, "f", names, 4)]
+    given += [(5, "f", pair, 5), (6, "f", pair, 6), (7, "f", names, 7), (8, "f", numbers, 8)]
+    got = separate(pickle.loads(pickle.dumps(given)))
+    assert got == given
+    changeable = [task[2] for task in got if isinstance(task[2], list | dict)]
+    assert len({id(data) for data in changeable}) == len(changeable) == 5

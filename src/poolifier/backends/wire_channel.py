@@ -110,16 +110,10 @@ class WireChannel:
         atoms, sized, large = codec.ATOMS, codec.SIZED, self._large
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
-        inline: set[int] = set()
         pack = self._pack
         for task in tasks:
             kind = type(task[2])
-            if kind in atoms or (kind in sized and len(task[2]) < large):
-                batch.append(task)
-                continue
-            if codec.is_flat(task[2]) and id(task[2]) not in inline:
-                # One pickle for the batch, so two tasks that were given this very object would share it.
-                inline.add(id(task[2]))
+            if kind in atoms or (kind in sized and len(task[2]) < large) or codec.is_flat(task[2]):
                 batch.append(task)
                 continue
             terms = None

@@ -18,7 +18,7 @@ See README.md for the theory of operation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit, WorkerReady

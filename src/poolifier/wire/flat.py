@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
     from poolifier.exchange import WireTask
 
-__all__ = ["ATOMS", "FLAT", "IMMUTABLE", "LARGE", "SIZED", "all_travel", "are_flat", "compiled", "is_flat", "is_inline"]
+__all__ = [
+    "ATOMS",
+    "FLAT",
+    "IMMUTABLE",
+    "LARGE",
+    "SIZED",
+    "all_travel",
+    "are_flat",
+    "compiled",
+    "is_flat",
+    "is_inline",
+    "separate",
+]
 
 ATOMS: Final = frozenset({type(None), bool, int, float})
 """Types whose instances (exact, no subclasses) travel inline: they cannot be changed or misbehave."""
@@ -78,19 +90,30 @@ def are_flat(values: list[Any]) -> bool:
 
 
 def all_travel(tasks: Sequence[WireTask], large: int) -> bool:
-    """Whether the data of each of these tasks can travel in their message, where what is `large` is not to.
-
-    No container is there twice: both tasks would get the same one.
-    """
-    containers: set[int] = set()
+    """Whether the data of each of these tasks can travel in their message, where what is `large` is not to."""
     for task in tasks:
         data: Any = task[2]
         kind = type(data)
         if kind is str or kind is bytes:
             if len(data) >= large:
                 return False
-        elif kind is not int and kind is not float and data is not None and kind is not bool:
-            if id(data) in containers or not is_flat(data):
-                return False
-            containers.add(id(data))
+        elif kind is not int and kind is not float and data is not None and kind is not bool and not is_flat(data):
+            return False
     return True
+
+
+def separate(tasks: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Gives each of the tasks of a message a container of its own: one that was given to several came once.
+
+    The worker sees to that, for the event loop has less time. Of what travels, nothing but lists and dictionaries can
+    be changed, and what they hold cannot.
+    """
+    seen: set[int] = set()
+    for place, task in enumerate(tasks):
+        data: Any = task[2]
+        kind = type(data)
+        if kind is dict or kind is list:
+            if id(data) in seen:
+                tasks[place] = (*task[:2], data.copy(), *task[3:])
+            seen.add(id(data))
+    return tasks

@@ -30,6 +30,7 @@ from time import perf_counter
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, DONE, FAILED, RETURNED, WorkerSettings
 from poolifier.wire import codec, messages
+from poolifier.wire.flat import separate
 from poolifier.wire.messages import WireReply
 from poolifier.wire.parcels import Packer, Payload, Unpacker
 from poolifier.wire.passing import Passing
@@ -173,7 +174,7 @@ class Session:
         """Acts on messages from the pool."""
         for opcode, body in received:
             if opcode == messages.TASKS:
-                self.inbox.extend(body)
+                self.inbox.extend(separate(body))
             elif opcode == messages.CREDIT:
                 sequence, count = body
                 stream = self.streams.get(sequence)
@@ -192,7 +193,7 @@ class Session:
             elif opcode == messages.REMOVE_FUNCTIONS:
                 self._forget(body)
             elif opcode == messages.PARCELS and self._unpacker is not None:
-                bound = self._unpacker.bind_tasks(body)
+                bound = self._unpacker.bind_tasks(separate(body))
                 if self._unpacker.lost:
                     # A task has used them up. What was sent here and has not started runs elsewhere.
                     self.link.lose("this worker has no descriptor left for large data")

@@ -20,7 +20,7 @@ class _Entry:
 
 
 class _Rung(_Entry):
-    """All workers of one load, of which there is at least one. Rungs are a ring as well, in the order of their loads."""
+    """Those of one load, of whom there is at least one. The rungs are a ring as well, in the order of their loads."""
 
     __slots__ = ("above", "below", "load")
 
