@@ -9,20 +9,10 @@ from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from poolifier.options import WorkerChoiceStrategy, WorkerChoiceStrategyOptions
+from poolifier.options import TasksQueueOptions, WorkerChoiceStrategy, WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy
+from poolifier.scheduler.node import Node
 from poolifier.scheduler.strategies import create_strategy
-
-
-class Candidate:
-    """A worker as strategies see it."""
-
-    __slots__ = ("active", "id", "load", "slot")
-
-    def __init__(self, slot: int) -> None:
-        self.id = self.slot = slot
-        self.load = 0
-        self.active = 0.0
 
 
 class Stream:
@@ -33,11 +23,11 @@ class Stream:
         self.listens = type(self.chooser).load_changed is not Strategy.load_changed
         pick = random.Random(7)
         self.run_times = [pick.uniform(0.005, 0.015) for _ in range(4_099)]
-        self.flight: deque[Candidate] = deque()
+        self.flight: deque[Node] = deque()
         self.now = 0.0
         self.in_flight = in_flight
         for slot in range(workers):
-            self.chooser.worker_added(Candidate(slot))
+            self.chooser.worker_added(Node(slot + 1, slot, dynamic=False, options=TasksQueueOptions(), now=0.0))
         for _ in range(workers * in_flight):
             self._given(self.chooser.choose(self.now))
         self.run(3 * workers * in_flight)

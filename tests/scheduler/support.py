@@ -37,21 +37,16 @@ def node(slot=0, **options):
     return made
 
 
-class Candidate:
+def candidate(slot, load=0, active=0.0, worker_id=None):
     """A worker as a strategy sees it."""
-
-    def __init__(self, slot, load=0, active=0.0, worker_id=None):
-        self.id = slot + 1 if worker_id is None else worker_id
-        self.slot = slot
-        self.load = load
-        self.active = active
-
-    def __repr__(self):
-        return f"<{self.slot}>"
+    made = Node(slot + 1 if worker_id is None else worker_id, slot, dynamic=False, options=TasksQueueOptions(), now=0.0)
+    made.load = load
+    made.active = active
+    return made
 
 
 def candidates(strategy, count):
-    workers = [Candidate(slot) for slot in range(count)]
+    workers = [candidate(slot) for slot in range(count)]
     for worker in workers:
         strategy.worker_added(worker)
     return workers

@@ -4,7 +4,7 @@ import pytest
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.scheduler.strategies.fair_share import FairShare
-from tests.scheduler.support import Candidate, candidates, choices
+from tests.scheduler.support import candidate, candidates, choices
 
 
 def strategy(**options):
@@ -118,5 +118,5 @@ def test_memory_follows_the_workers_not_the_tasks():
     for step in range(5000):
         share.task_ended(share.choose(step * 0.1), 1.0 + step % 3, 0.0, 0.0)
     assert len(share._free) + len(share._taken) <= 2 * (64 + 4 * 4 + 1)
-    share.worker_added(Candidate(9))
+    share.worker_added(candidate(9))
     assert len(workers) == 4

@@ -1,6 +1,6 @@
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.scheduler.strategies.interleaved_weighted_round_robin import InterleavedWeightedRoundRobin
-from tests.scheduler.support import Candidate, candidates, choices
+from tests.scheduler.support import candidate, candidates, choices
 
 
 def strategy(count, weights=None, **options):
@@ -45,7 +45,7 @@ def test_begins_anew_when_workers_come_or_go():
     assert choices(interleaved, 3) == [0, 1, 1]
     interleaved.worker_removed(workers[0])
     assert choices(interleaved, 2) == [1, 1]
-    third = Candidate(2)
+    third = candidate(2)
     interleaved.worker_added(third)
     interleaved.task_ended(third, 0.3, 0.0, 0.0)
     assert choices(interleaved, 4) == [1, 2, 2, 1]

@@ -1,10 +1,10 @@
 from poolifier.scheduler.strategies.least import Least
-from tests.scheduler.support import Candidate
+from tests.scheduler.support import candidate
 
 
 def made(count):
     least = Least()
-    workers = [Candidate(slot) for slot in range(count)]
+    workers = [candidate(slot) for slot in range(count)]
     for worker in workers:
         least.add(worker)
     return least, workers
@@ -51,7 +51,7 @@ def test_memory_follows_the_workers_not_the_tasks():
         least.grow(workers[step % 4], float(step))
     assert len(least._heap) == 4
     for slot in range(4, 10_000):
-        passing = Candidate(slot)
+        passing = candidate(slot)
         least.add(passing, total=1e9)
         least.remove(passing)
     assert len(least._heap) <= 64 + 2 * 5

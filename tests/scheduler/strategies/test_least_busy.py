@@ -1,6 +1,6 @@
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.scheduler.strategies.least_busy import LeastBusy
-from tests.scheduler.support import Candidate, candidates, choices
+from tests.scheduler.support import candidate, candidates, choices
 
 
 def strategy():
@@ -25,7 +25,7 @@ def test_a_worker_that_joins_has_done_nothing_yet():
     workers = candidates(busy, 2)
     for worker in workers:
         busy.task_ended(worker, 1.0, 0.0, 0.0)
-    late = Candidate(2)
+    late = candidate(2)
     busy.worker_added(late)
     assert choices(busy, 1) == [2]
 
@@ -33,7 +33,7 @@ def test_a_worker_that_joins_has_done_nothing_yet():
 def test_ignores_workers_it_does_not_know():
     busy = strategy()
     workers = candidates(busy, 1)
-    busy.task_ended(Candidate(7), 1.0, 1.0, 1.0)
+    busy.task_ended(candidate(7), 1.0, 1.0, 1.0)
     busy.worker_removed(workers[0])
     busy.task_ended(workers[0], 1.0, 1.0, 1.0)
     assert busy.choose(0.0) is None

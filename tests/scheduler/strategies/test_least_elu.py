@@ -1,6 +1,6 @@
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.scheduler.strategies.least_elu import LeastElu
-from tests.scheduler.support import Candidate, candidates, choices
+from tests.scheduler.support import candidate, candidates, choices
 
 
 def end(elu, worker, active):
@@ -21,6 +21,6 @@ def test_takes_the_least_accumulated_active_time():
 
 def test_what_a_worker_has_done_before_counts():
     elu = LeastElu(WorkerChoiceStrategyOptions())
-    elu.worker_added(Candidate(0, active=5.0))
-    elu.worker_added(Candidate(1, active=4.0))
+    elu.worker_added(candidate(0, active=5.0))
+    elu.worker_added(candidate(1, active=4.0))
     assert choices(elu, 1) == [1]

@@ -2,7 +2,7 @@ import random
 
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.scheduler.strategies.least_used import LeastUsed
-from tests.scheduler.support import Candidate, candidates
+from tests.scheduler.support import candidate, candidates
 
 
 def strategy():
@@ -55,8 +55,8 @@ def test_of_equals_the_one_that_has_just_finished_comes_first():
 
 def test_counts_what_a_worker_brings_along():
     used = strategy()
-    used.worker_added(Candidate(0, load=2))
-    used.worker_added(Candidate(1, load=1))
+    used.worker_added(candidate(0, load=2))
+    used.worker_added(candidate(1, load=1))
     assert deal(used, 3) == [1, 0, 1]
 
 
@@ -90,7 +90,7 @@ def test_always_has_the_lowest_load_whatever_happens():
             used.worker_removed(worker)
             away.append(worker)
         elif away:
-            back = Candidate(away.pop().slot, load=pick.randrange(4), worker_id=100 + step)
+            back = candidate(away.pop().slot, load=pick.randrange(4), worker_id=100 + step)
             workers.append(back)
             used.worker_added(back)
         assert used.choose(0.0).load == min(worker.load for worker in workers)

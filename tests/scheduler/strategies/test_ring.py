@@ -1,11 +1,11 @@
 from poolifier.scheduler.strategies.ring import Ring
-from tests.scheduler.support import Candidate
+from tests.scheduler.support import candidate
 
 
 def ring(*slots):
     made = Ring()
     for slot in slots:
-        made.add(Candidate(slot))
+        made.add(candidate(slot))
     return made
 
 
@@ -26,8 +26,8 @@ def test_stays_at_its_worker_as_others_come_and_go():
     going = ring(1, 3)
     going.current()
     going.advance()
-    going.add(Candidate(0))
-    going.add(Candidate(2))
+    going.add(candidate(0))
+    going.add(candidate(2))
     assert going.current().slot == 3
     going.remove(going.workers[0])
     assert going.current().slot == 3

@@ -1,6 +1,6 @@
 from poolifier.options import WorkerChoiceStrategyOptions
 from poolifier.scheduler.strategies.round_robin import RoundRobin
-from tests.scheduler.support import Candidate, candidates, choices
+from tests.scheduler.support import candidate, candidates, choices
 
 
 def strategy():
@@ -33,7 +33,7 @@ def test_keeps_its_place_as_workers_come_and_go():
 def test_begins_at_the_lowest_slot_whoever_came_first():
     robin = strategy()
     for slot in (2, 0, 1):
-        robin.worker_added(Candidate(slot))
+        robin.worker_added(candidate(slot))
     assert choices(robin, 4) == [0, 1, 2, 0]
 
 
