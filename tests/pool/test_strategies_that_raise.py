@@ -62,6 +62,43 @@ def test_callers_whose_strategy_cannot_choose_leave(run, until, moody):
     run(main())
 
 
+class Stand:
+    """Has all that a worker has, and is none."""
+
+    def __init__(self, worker):
+        self.__dict__["worker"] = worker
+
+    def __getattr__(self, name):
+        return getattr(self.worker, name)
+
+    def __setattr__(self, name, value):
+        setattr(self.worker, name, value)
+
+
+@pytest.mark.parametrize("makes", [Stand, repr, type, lambda worker: worker.id, lambda _: False])
+def test_what_is_no_worker_is_refused_and_the_pool_goes_on(run, until, makes):
+    class Odd(Moody):
+        odd = False
+
+        def choose(self, now):
+            worker = self.workers[0]
+            return makes(worker) if Odd.odd else worker
+
+    async def main():
+        async with FixedThreadPool(2, FUNCTIONS, worker_choice_strategy=Odd) as pool:
+            Odd.odd = True
+            with pytest.raises(TypeError, match=r"^a strategy's choose must return a worker .*, or None, not "):
+                pool.execute(1, "same")
+            with pytest.raises(TypeError, match="choose must return"):
+                await pool.map_execute(range(10), "same")
+            Odd.odd = False
+            async with asyncio.timeout(20):
+                assert await pool.map_execute(range(10), "same") == list(range(10))
+            await check_all_left(pool, until)
+
+    run(main())
+
+
 @pytest.mark.parametrize("kind", [FixedThreadPool, FixedProcessPool])
 def test_a_strategy_that_raises_when_told_something_loses_nothing(run, until, moody, kind):
     async def main():

@@ -1,7 +1,7 @@
 """What workers have done: counts exactly, times cheaply.
 
 A task's end costs two appends. Sums, extremes and the window for percentiles are worked out for some
-hundred tasks at a time by built-in functions, or when somebody looks.
+hundred tasks at a time, or when somebody looks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How user data becomes bytes: C pickle where it will do, cloudpickle where it must travel by value.
 
-Data of one task never shares a pickle with that of another: two tasks that are given the same
-dictionary get two, and a pickle that cannot be read harms its own task alone. Immutable atoms need
-no pickle of their own, so they ride in the message itself.
+Two tasks that are given the same dictionary get two, and a pickle that cannot be read harms its own
+task alone. Immutable atoms need no pickle of their own, so they ride in the message itself, and so do
+small containers of them, of which the worker makes a copy for every further task (see `flat`).
 """
 
 from __future__ import annotations

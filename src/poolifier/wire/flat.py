@@ -58,8 +58,8 @@ def is_inline(value: Any) -> bool:
 def is_flat(value: Any) -> bool:
     """Whether a small list, tuple or dictionary (exact, no subclass) holds nothing but what travels inline.
 
-    Such a value can ride in the message itself as well, once per message: a pickle of its own would
-    cost more than all the rest of a tiny task.
+    Such a value can ride in the message itself as well: a pickle of its own would cost more than all
+    the rest of a tiny task. Where several tasks of a message are given it, see `separate`.
     """
     kind = type(value)
     if kind is dict:
