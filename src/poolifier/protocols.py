@@ -166,7 +166,8 @@ class Strategy(Protocol):
     two hooks at the end are called only where a subclass overrides them.
 
     What `choose` raises is raised by the call that submits the task; a task that was submitted before and has to
-    be placed again fails with it. What it raises when it is told something is an `error` event of the pool.
+    be placed again fails with it, and so it is with a `TypeError` where it returns what it was not told of. What it
+    raises when it is told something is an `error` event of the pool.
     """
 
     policy: StrategyPolicy = StrategyPolicy()

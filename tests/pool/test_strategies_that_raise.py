@@ -1,6 +1,7 @@
 """A strategy of the user's own that raises: what is refused leaves nothing, and what has its place runs."""
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 
@@ -95,6 +96,34 @@ def test_what_is_no_worker_is_refused_and_the_pool_goes_on(run, until, makes):
             async with asyncio.timeout(20):
                 assert await pool.map_execute(range(10), "same") == list(range(10))
             await check_all_left(pool, until)
+
+    run(main())
+
+
+def test_nor_does_a_pool_take_the_worker_of_another(run, until):
+    class Shared(Moody):
+        everybody: ClassVar = []
+        wrong = True
+
+        def worker_added(self, worker):
+            super().worker_added(worker)
+            self.everybody.append(worker)
+
+        def choose(self, now):
+            return self.everybody[0] if self.wrong else self.workers[0]
+
+    async def main():
+        async with (
+            FixedThreadPool(1, FUNCTIONS, worker_choice_strategy=Shared) as first,
+            FixedThreadPool(1, FUNCTIONS, worker_choice_strategy=Shared) as second,
+        ):
+            assert await first.execute(1, "same") == 1
+            with pytest.raises(TypeError, match="choose must return a worker that it was told of"):
+                second.execute(2, "same")
+            Shared.wrong = False
+            async with asyncio.timeout(20):
+                assert await asyncio.gather(first.execute(3, "same"), second.execute(4, "same")) == [3, 4]
+            await check_all_left(second, until)
 
     run(main())
 

@@ -123,11 +123,14 @@ def test_a_class_that_can_be_made_for_some_workers_only_changes_nothing():
             super().__init__(options)
 
     made = choosers(Listener)
-    choices = [made.choice(None, made.affinity(slots)) for slots in (None, (0,))]
-    before, worker = [made.made[choice] for choice in choices], node(0)
+    affinities = [made.affinity(slots) for slots in (None, (0,))]
+    choices = [made.choice(None, affinity) for affinity in affinities]
+    before, choosing = ([made.chooser(None, affinity) for affinity in affinities], made.made.copy())
+    worker = node(0)
     with pytest.raises(ValueError, match="not twice"):
         made.change(Once, WorkerChoiceStrategyOptions())
-    assert [made.made[choice] for choice in choices] == before
+    assert [made.chooser(None, affinity) for affinity in affinities] == before
+    assert [made.made[choice] for choice in choices] == choosing
     made.add(worker)
     for load_changed in made.load_watchers:
         load_changed(worker)

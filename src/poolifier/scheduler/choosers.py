@@ -4,7 +4,7 @@ A strategy object only ever hears of the workers that its affinity allows, so it
 one, and choosing stays as cheap as the strategy itself.
 
 A strategy of the user's own may raise anything. Where it is told something, that is an event of the pool and changes
-nothing else: tasks are on their way just then.
+nothing else: tasks are on their way just then. It may also choose anything, so what it chooses is looked at.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from poolifier.options import WorkerChoiceStrategy, WorkerChoiceStrategyOptions
-from poolifier.protocols import Strategy
+from poolifier.protocols import Strategy, StrategyPolicy
 from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.effects import Effect, Emit
 from poolifier.scheduler.node import Node
-from poolifier.scheduler.strategies import create_strategy
+from poolifier.scheduler.strategies import create_strategy, is_ours
 
 StrategyKey: TypeAlias = WorkerChoiceStrategy | type[Any]
 LoadWatcher: TypeAlias = Callable[[Node], None]
@@ -32,7 +32,7 @@ class Choosers:
             listen cost nothing.
         end_watchers: Those to call when a task ends.
         affinities: All affinities in use; `affinities[0]` allows every slot.
-        made: The strategy object of each choice.
+        made: What chooses, for each choice: has the `choose` and the `policy` of a strategy.
     """
 
     __slots__ = (
@@ -59,7 +59,7 @@ class Choosers:
         self._choosers: dict[tuple[StrategyKey, Affinity], Strategy] = {}
         # A choice is a strategy (None: the pool's) and an affinity, and keeps its number whatever becomes of both.
         self._choices: dict[tuple[str | None, Affinity], int] = {}
-        self.made: list[Strategy] = []
+        self.made: list[Any] = []
         self._nodes: dict[int, Node] = {}
         self._observers: list[tuple[LoadWatcher | None, EndWatcher | None]] = []
         self.load_watchers: tuple[LoadWatcher, ...] = ()
@@ -82,7 +82,7 @@ class Choosers:
         """The place in `made` for that strategy (None: the pool's) and affinity."""
         number = self._choices.get((strategy, affinity))
         if number is None:
-            self.made.append(self.chooser(strategy, affinity))
+            self.made.append(self._trusted(self.chooser(strategy, affinity)))
             number = self._choices[strategy, affinity] = len(self.made) - 1
         return number
 
@@ -109,7 +109,7 @@ class Choosers:
         self.strategy, self.options, self._choosers = strategy, options, {}
         try:
             self.chooser(None, self.affinities[0])
-            self.made = [self.chooser(own, affinity) for own, affinity in self._choices]
+            self.made = [self._trusted(self.chooser(own, affinity)) for own, affinity in self._choices]
         except BaseException:
             # A user's class that cannot be made: all stays as it was.
             self.strategy, self.options, self._choosers = before
@@ -149,8 +149,8 @@ class Choosers:
     def _listen(self) -> None:
         load: list[LoadWatcher] = [watcher for watcher, _ in self._observers if watcher is not None]
         ends: list[EndWatcher] = [watcher for _, watcher in self._observers if watcher is not None]
-        for (named, affinity), chooser in self._choosers.items():
-            ours = isinstance(named, WorkerChoiceStrategy)
+        for (_, affinity), chooser in self._choosers.items():
+            ours = is_ours(chooser)
             if _overrides(chooser, "load_changed"):
                 load_changed = _for_allowed_load(chooser, affinity)
                 load.append(load_changed if ours else self._harmless(load_changed))
@@ -159,6 +159,9 @@ class Choosers:
                 ends.append(task_ended if ours else self._harmless(task_ended))
         self.load_watchers = tuple(load)
         self.end_watchers = tuple(ends)
+
+    def _trusted(self, chooser: Strategy) -> Any:
+        return chooser if is_ours(chooser) else _Checked(chooser, self._nodes)
 
     def _harmless(self, hook: Callable[..., None]) -> Callable[..., None]:
         effects = self._effects
@@ -170,6 +173,31 @@ class Choosers:
                 effects.append(Emit("error", None, error))
 
         return told
+
+
+class _Checked:
+    """Chooses as a strategy of the user's own does, and nobody but workers that it was told of."""
+
+    __slots__ = ("_nodes", "_strategy")
+
+    def __init__(self, strategy: Strategy, nodes: dict[int, Node]) -> None:
+        self._strategy = strategy
+        self._nodes = nodes
+
+    @property
+    def policy(self) -> StrategyPolicy:
+        return self._strategy.policy
+
+    def choose(self, now: float) -> Node | None:
+        chosen = self._strategy.choose(now)
+        if chosen is None:
+            return None
+        if isinstance(chosen, Node):
+            if not chosen.eligible:
+                return None  # It has not listened: that worker is gone.
+            if self._nodes.get(chosen.id) is chosen:
+                return chosen
+        raise TypeError(f"a strategy's choose must return a worker that it was told of, or None, not {chosen!r}")
 
 
 def _overrides(chooser: Strategy, hook: str) -> bool:

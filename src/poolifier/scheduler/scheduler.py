@@ -375,11 +375,7 @@ class Scheduler:
     def place(self, task: Task, now: float) -> None:
         """Gives a task that is nowhere to a worker, or to the lobby. Raises what its strategy raises."""
         function = task.function
-        chosen = self.choosers.made[function.choice].choose(now)
-        if chosen is not None and not isinstance(chosen, Node):
-            raise TypeError(f"a strategy's choose must return a worker that it was told of, or None, not {chosen!r}")
-        # A strategy of the user's may not have listened: that worker is gone.
-        node: Node | None = chosen if chosen is not None and chosen.eligible else None
+        node: Node | None = self.choosers.made[function.choice].choose(now)
         if self.sizing.growable and not self.closing:
             node = self.workforce.grow(function, node, now)
         if node is not None:

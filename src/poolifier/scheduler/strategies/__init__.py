@@ -14,7 +14,7 @@ from poolifier.scheduler.strategies.least_used import LeastUsed
 from poolifier.scheduler.strategies.round_robin import RoundRobin
 from poolifier.scheduler.strategies.weighted_round_robin import WeightedRoundRobin
 
-__all__ = ["create_strategy"]
+__all__ = ["create_strategy", "is_ours"]
 
 _STRATEGIES: Final[dict[str, type[Strategy]]] = {
     WorkerChoiceStrategy.ROUND_ROBIN: RoundRobin,
@@ -31,3 +31,8 @@ def create_strategy(strategy: WorkerChoiceStrategy | type[Any], options: WorkerC
     """A fresh strategy object, of ours or of a user's own class."""
     cls: type[Strategy] = _STRATEGIES[strategy] if isinstance(strategy, str) else strategy
     return cls(options)
+
+
+def is_ours(strategy: Strategy) -> bool:
+    """Whether it is none of a user's own class."""
+    return type(strategy) in _STRATEGIES.values()
