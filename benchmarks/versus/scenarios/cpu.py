@@ -40,7 +40,11 @@ add(
             Metric("tasks_per_second", "tasks/s", more_is_better=True, digits=1),
             Metric("by_in_place", "by those called in place just before and after", more_is_better=True, digits=2),
         ),
-        goals=(Goal("50 ms of pure Python, by those called in place", "by_in_place", 1.9),),
+        goals=(
+            Goal("50 ms of pure Python, called in place", "tasks_per_second", 1.9, ("inline",)),
+            # One process runs the same loop faster than another. This is the stricter of the two, and the noisier.
+            Goal("the same, in place in the pool's own process", "by_in_place", 1.9),
+        ),
         full={"tasks": 64, "turns": 1_500_000, "workers": 2},
         quick={"tasks": 16},
         samples=(7, 1),
