@@ -200,7 +200,9 @@ class Pool(MapRunner[DataT, ResponseT]):
         strategy: WorkerChoiceStrategy | str | type[Any],
         options: WorkerChoiceStrategyOptions | Mapping[str, Any] | None = None,
     ) -> None:
-        """Changes the worker choice strategy for tasks submitted from now on. O(workers).
+        """Changes the worker choice strategy for tasks submitted from now on.
+
+        O(workers), and for `least_used` O(workers x the different loads that they have).
 
         Args:
             strategy: One of `WorkerChoiceStrategy`, its name, or a `Strategy` class.

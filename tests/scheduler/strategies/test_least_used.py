@@ -94,3 +94,15 @@ def test_always_has_the_lowest_load_whatever_happens():
             workers.append(back)
             used.worker_added(back)
         assert used.choose(0.0).load == min(worker.load for worker in workers)
+
+
+def test_keeps_its_order_where_it_is_told_late_or_twice():
+    pick = random.Random(2)
+    used = strategy()
+    workers = candidates(used, 6)
+    for _ in range(3000):
+        worker = pick.choice(workers)
+        worker.load = max(0, worker.load + pick.randint(-3, 3))
+        for _ in range(pick.randint(1, 2)):
+            used.load_changed(worker)
+        assert used.choose(0.0).load == min(worker.load for worker in workers)

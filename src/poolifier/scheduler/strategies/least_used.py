@@ -34,10 +34,10 @@ class _Rung(_Entry):
 class LeastUsed(Strategy):
     """Takes the worker with the fewest executing and queued tasks. O(1).
 
-    Workers stand on a ladder that has a rung for each load in use. A load only ever changes by one, so
-    a worker moves to the next rung, and nothing is ever searched for. The frequencies of a cache are
-    kept in this way by Shah, Mitra and Matani, "An O(1) algorithm for implementing the LFU cache eviction
-    scheme", 2010.
+    Workers stand on a ladder that has a rung for each load in use. A load changes by one, so a worker moves to
+    the next rung, and nothing is searched for. The frequencies of a cache are kept in this way by Shah, Mitra
+    and Matani, "An O(1) algorithm for implementing the LFU cache eviction scheme", 2010. Where more than one
+    task comes or goes before this is told, as out of a hook of the user's own, the rungs between are passed.
 
     Among equals, one that just got a task comes last (so a burst is dealt out in slot order), and
     one that just finished a task comes first: its caches are warm, and in a dynamic pool the workers
@@ -86,15 +86,29 @@ class LeastUsed(Strategy):
         rung = entry.rung
         assert rung is not None
         load = node.load
-        more = load > rung.load
         alone = entry.previous is entry.next
-        other = rung.above if more else rung.below
-        if other.load != load:
-            if alone:
+        more = load > rung.load
+        if more:
+            other = rung.above
+            if alone and (load < other.load or other is self._ground):
                 # Its rung goes along. In small pools that is how it mostly is.
                 rung.load = load
                 return
-            other = self._rung_above(rung if more else other, load)
+            while other.load < load and other is not self._ground:
+                other = other.above
+            if other.load != load:
+                other = self._rung_above(other.below, load)
+        elif load < rung.load:
+            other = rung.below
+            if alone and other.load < load:
+                rung.load = load
+                return
+            while other.load > load:
+                other = other.below
+            if other.load != load:
+                other = self._rung_above(other, load)
+        else:
+            return
         entry.previous.next = entry.next
         entry.next.previous = entry.previous
         if alone:
