@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from poolifier import FixedThreadPool
+from poolifier import FixedProcessPool, FixedThreadPool
 from poolifier.pool.delivery import Delivery
 
 variable = contextvars.ContextVar("variable", default="nobody's")
@@ -66,6 +66,24 @@ def test_the_event_loop_can_be_run_until_a_task_is_done():
         loop.run_until_complete(pool.destroy())
     finally:
         loop.close()
+
+
+def test_nobody_calls_where_the_event_loop_is_closed():
+    def forget_it():
+        loop = asyncio.new_event_loop()
+        pool = FixedProcessPool(1, echo)
+        loop.run_until_complete(pool.start())
+        loop.close()
+        with pytest.raises(RuntimeError, match="belongs to the event loop that it was started on"):
+            pool.execute(1)
+
+    def forget():
+        forget_it()
+        gc.collect()
+
+    with pytest.warns(ResourceWarning) as warned:  # its sockets are named, too
+        forget()
+    assert any("was never destroyed" in str(warning.message) for warning in warned)
 
 
 def test_callbacks_are_called_in_order_and_before_what_is_scheduled_later(run):
@@ -196,6 +214,23 @@ def test_a_loop_that_debugs_names_the_callback_that_is_slow(run, caplog):
             settling.settle()
             await asyncio.sleep(0)
         assert sum("linger" in message for message in caplog.messages) == 2
+
+    run(main())
+
+
+def test_debugging_is_switched_on_and_off_while_the_pool_runs(run):
+    """From the next results on."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_debug(False)
+        async with FixedThreadPool(1, echo) as pool:
+            for debug in (True, False):
+                loop.set_debug(debug)
+                await pool.execute(1)
+                future = pool.execute(2)
+                assert bool(future._source_traceback) is debug  # which asyncio shows of what is never retrieved
+                await future
 
     run(main())
 

@@ -1,4 +1,4 @@
-"""A strategy of the user's own that raises: what is refused leaves nothing, and what has its place runs."""
+"""A strategy of the user's own that raises or chooses wrongly: what is refused leaves nothing, and the pool goes on."""
 
 import asyncio
 from typing import ClassVar
