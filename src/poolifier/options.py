@@ -159,7 +159,8 @@ class ProcessOptions:
         cpu_affinity: CPUs that the workers may use: numbers for all of them, or one collection of
             numbers per slot.
         start_method: `"fork_server"` or `"spawn"`.
-        preload: Import the worker module once in the fork server, so that workers share it.
+        preload: Load the worker module, the task functions' data and `initargs` once in the fork server, so that
+            workers share their memory. Not with `"spawn"`, where nothing can be shared.
     """
 
     env: Mapping[str, str | None] | None = None

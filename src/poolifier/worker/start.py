@@ -17,7 +17,16 @@ from poolifier.worker.registry import Registry
 from poolifier.worker.runtime import run_blocking
 from poolifier.worker.session import Session
 
-__all__ = ["run_worker"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from poolifier.worker.source import WorkerSource
+
+__all__ = ["Launch", "run_worker"]
+
+Launch: TypeAlias = "bytes | tuple[WorkerSource, Callable[..., object] | None, tuple[Any, ...]]"
+"""What a worker starts from: where its task functions come from, the initializer and its arguments; or their pickle."""
 
 
 def run_worker(
@@ -26,24 +35,32 @@ def run_worker(
     prepare: Callable[[], object],
     pid: int | None,
     new_session: Callable[[Link, Ledger, Registry, WorkerSettings], Session] = Session,
+    inherited: Launch | None = None,
 ) -> int:
     """Runs a worker until its pool stops it; returns the exit code.
 
     `prepare` runs first; what it raises counts as a failed start, like the errors of the worker
-    module and the initializer. `pid` is what the worker has for a process of its own.
+    module and the initializer. `pid` is what the worker has for a process of its own. `inherited`
+    is what it starts from, where it is not sent that.
     """
     received = link.receive()
     while not received:
         received = link.receive()
-    _, (launch, settings) = received[0]
+    _, (launch, settings) = received.pop(0)
     relay.connect(partial(_tell, link), settings.log_levels, settings.log_disabled)
     try:
         prepare()
-        source, initializer, initargs = codec.decode(launch)
+        if inherited is not None:
+            launch = inherited
+        source, initializer, initargs = codec.decode(launch) if isinstance(launch, bytes) else launch
+        # It may be large, and what it held is here now: a worker is to have one copy of that, not two.
+        del launch
         worker = source.load()
         registry = Registry(worker)
         if initializer is not None:
             initializer(*initargs)
+        # What the initializer has not kept is of no more use.
+        del initializer, initargs
         for key, function in settings.functions:
             registry.add(key, codec.decode(function))
         ready = WorkerReady(
@@ -56,7 +73,7 @@ def run_worker(
     current_task.use_session(session)
     session.listen()
     link.send(messages.message(messages.READY, ready))
-    session.dispatch(received[1:])
+    session.dispatch(received)
     if registry.has_async or run_blocking(session):
         # Plain workers start in half the time without asyncio.
         from poolifier.worker.async_runtime import run_async

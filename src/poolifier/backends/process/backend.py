@@ -107,7 +107,8 @@ class ProcessBackend:
         channel, theirs = self._open_channel(worker_id)
         self._channels[worker_id] = channel
         self._server.request(request, theirs)
-        channel.begin(self._launch, settings)
+        # Where it is preloaded, workers inherit it from the fork server.
+        channel.begin(b"" if self._preloaded else self._launch, settings)
         return channel
 
     def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
@@ -182,9 +183,13 @@ class ProcessBackend:
             parent=os.getpid(),
             argv=list(sys.argv),
             spawn=interpreter() if options.start_method == "spawn" else None,
-            launch=self._launch if options.preload else None,
+            launch=self._launch if self._preloaded else None,
             by_value=b"cloudpickle" in self._launch,
         )
+
+    @property
+    def _preloaded(self) -> bool:
+        return self._options.preload and self._options.start_method != "spawn"
 
     def _new_server(self) -> ServerClient:
         reports = ServerReports(self._worker_started, self._worker_exited, self._worker_refused, self._server_lost)

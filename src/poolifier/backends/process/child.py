@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from poolifier.worker.start import Launch
+
 __all__ = ["WorkerFds", "WorkerRequest", "become_worker", "main"]
 
 
@@ -68,8 +70,8 @@ class WorkerFds(Record):
     stderr: int
 
 
-def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoReturn:
-    """Runs a worker in this process and ends it."""
+def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: Launch | None = None) -> NoReturn:
+    """Runs a worker in this process and ends it. It starts from `launch`, where it inherits that and is not sent it."""
     code = 1
     try:
         # Kept open for as long as the process lives.
@@ -88,7 +90,8 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest) -> NoRetur
         ledger = Ledger(fds.ledger)
         os.close(fds.ledger)
         passing = Passing(socket.socket(fileno=fds.passing), waits=True)
-        code = run_worker(Link(sock), ledger, request.apply, os.getpid(), partial(Session, passing=passing))
+        new_session = partial(Session, passing=passing)
+        code = run_worker(Link(sock), ledger, request.apply, os.getpid(), new_session, launch)
     except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
         sys.excepthook(type(error), error, error.__traceback__)
         sys.stderr.flush()

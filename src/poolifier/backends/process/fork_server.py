@@ -4,8 +4,8 @@ It has one thread and few modules, so forking it is quick, and safe where forkin
 threads, locks and event loop) is not. It is also the workers' parent, so its word on how one ended is
 the truth: a worker's channel may be held open by processes that its tasks left behind.
 
-Control messages in both directions are four bytes of length and a pickle. To the server: first a
-`Setup`, then a `WorkerRequest` with the worker's five descriptors. To the pool:
+Control messages (see `control`) to the server are first a `Setup`, then a `WorkerRequest` with the
+worker's five descriptors for each worker. To the pool:
 `(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status)` and
 `(REFUSED, worker id, OSError)`.
 """
@@ -19,11 +19,11 @@ import pickle
 import select
 import signal
 import socket
-import struct
 import sys
 from time import monotonic, sleep
 
 from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_worker
+from poolifier.backends.process.control import ControlReader, control_message
 from poolifier.backends.process.death import die_with_parent
 from poolifier.records import Record
 from poolifier.wire import codec
@@ -33,13 +33,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, NoReturn
 
-__all__ = ["EXITED", "LENGTH", "REFUSED", "STARTED", "Setup", "main"]
+    from poolifier.worker.start import Launch
+
+__all__ = ["EXITED", "REFUSED", "STARTED", "Setup", "main"]
 
 STARTED: Final = 0
 EXITED: Final = 1
 REFUSED: Final = 2
-
-LENGTH: Final = struct.Struct("<I")
 
 _FDS_EACH: Final = 5
 _CODE: Final = "import sys; sys.path[:] = sys.argv[6:]; from poolifier.backends.process.child import main; main()"
@@ -52,7 +52,8 @@ class Setup(Record):
         parent: The pool's process.
         argv: Its `sys.argv`.
         spawn: The command line for a fresh interpreter per worker; None to fork.
-        launch: What workers will unpickle, to be imported here first; None to leave that to them.
+        launch: What workers start from, to be read and imported here once for all of them; None to leave that to
+            each of them.
         by_value: Import cloudpickle, which the workers will need.
     """
 
@@ -75,9 +76,11 @@ class _Server:
         self._control = control
         self._death = death
         self._workers: dict[int, int] = {}
-        self._received = b""
+        self._reader = ControlReader(control)
         self._fds: list[int] = []
         self._setup: Setup | None = None
+        # What all workers inherit: as it was read here, or, where reading it failed, as it came.
+        self._launch: Launch | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -108,28 +111,27 @@ class _Server:
             os._exit(0)
 
     def _receive(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self._control, 65536, 64)
-        if not data:
+        received = self._reader.read()
+        if received is None:
             return False
-        self._received += data
+        requests, fds = received
         self._fds += fds
         for fd in fds:
             os.set_inheritable(fd, False)
-        while len(self._received) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(self._received)
-            end = LENGTH.size + length
-            if len(self._received) < end:
-                break
-            message = pickle.loads(self._received[LENGTH.size : end])
-            self._received = self._received[end:]
-            if isinstance(message, Setup):
-                self._prepare(message)
-            else:
-                self._start(message)
+        # Taken out one by one: a worker that is forked here would keep the large `Setup` before its request for ever.
+        while requests:
+            self._act_on(requests.pop(0))
         return True
 
+    def _act_on(self, message: Setup | WorkerRequest) -> None:
+        if isinstance(message, Setup):
+            self._prepare(message)
+        else:
+            self._start(message)
+
     def _prepare(self, setup: Setup) -> None:
-        self._setup = setup
+        # Without what is large: where it has been read, nobody needs the pickle any more.
+        self._setup = Setup(setup.parent, setup.argv, setup.spawn, None, setup.by_value)
         sys.argv = setup.argv
         if setup.spawn is not None:
             return
@@ -138,9 +140,12 @@ class _Server:
         if setup.by_value:
             import cloudpickle  # type: ignore[import-untyped]  # noqa: F401
         if setup.launch is not None:
+            self._launch = setup.launch
             # Each worker meets what this raises again, and reports it.
             with contextlib.suppress(BaseException):
-                codec.decode(setup.launch)[0].load()
+                launch = codec.decode(setup.launch)
+                launch[0].load()
+                self._launch = launch
         gc.collect()
         # Keeps collections in the workers from touching, and so copying, what they share.
         gc.freeze()
@@ -175,7 +180,7 @@ class _Server:
             setup = self._setup
             if setup is not None and setup.spawn is not None:
                 self._exec(setup, request, fds, setup.spawn)
-            become_worker(fds, self._death, request)
+            become_worker(fds, self._death, request, self._launch)
         except BaseException:  # noqa: BLE001
             pass
         finally:
@@ -206,8 +211,7 @@ class _Server:
         self._send((STARTED, worker_id, pid, False))
 
     def _send(self, message: tuple[Any, ...], *fds: int) -> None:
-        payload = pickle.dumps(message, 5)
-        data = LENGTH.pack(len(payload)) + payload
+        data = control_message(message)
         sent = socket.send_fds(self._control, [data], fds) if fds else 0
         self._control.sendall(data[sent:])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import pickle
 import socket
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from typing import Any, Final
 
 from poolifier.backends.launch import search_path
 from poolifier.backends.process.child import WorkerRequest
-from poolifier.backends.process.fork_server import EXITED, LENGTH, STARTED, Setup
+from poolifier.backends.process.control import ControlReader, control_message
+from poolifier.backends.process.fork_server import EXITED, STARTED, Setup
 
 __all__ = ["ServerClient", "ServerReports"]
 
@@ -65,8 +65,7 @@ class ServerClient:
     def __init__(self, env: Mapping[str, str | None], reports: ServerReports) -> None:
         self._loop = asyncio.get_running_loop()
         self._reports = reports
-        self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
-        self._received = b""
+        self._outgoing: deque[tuple[memoryview, tuple[int, ...]]] = deque()
         self._pidfds: deque[int] = deque()
         self._retry: asyncio.TimerHandle | None = None
         self._ended = self._loop.create_future()
@@ -92,6 +91,7 @@ class ServerClient:
             if death >= 0:
                 os.close(death)
         self._sock.setblocking(False)
+        self._reader = ControlReader(self._sock)
         # Also where the pool is forgotten: with the server go its workers.
         self._forgotten = weakref.finalize(self, _end_forgotten, self._process, self._death, os.getpid())
         self._loop.add_reader(self._sock.fileno(), self._readable)
@@ -112,8 +112,8 @@ class ServerClient:
         self._lose(report=False)
 
     def _queue(self, message: Setup | WorkerRequest, fds: tuple[int, ...] = ()) -> None:
-        payload = pickle.dumps(message, 5)
-        self._outgoing.append((LENGTH.pack(len(payload)) + payload, fds))
+        # A view, for what is left of a large message is cut off again and again.
+        self._outgoing.append((memoryview(control_message(message)), fds))
         if len(self._outgoing) == 1:
             self._write()
 
@@ -143,24 +143,18 @@ class ServerClient:
 
     def _readable(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._sock, 65536, 64)
+            received = self._reader.read()
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data, fds = b"", []
-        self._pidfds += fds
-        if not data:
+            received = None
+        if received is None:
             self._lose(report=True)
             return
-        self._received += data
-        while len(self._received) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(self._received)
-            end = LENGTH.size + length
-            if len(self._received) < end:
-                return
-            message = pickle.loads(self._received[LENGTH.size : end])
-            self._received = self._received[end:]
-            self._report(message)
+        reports, fds = received
+        self._pidfds += fds
+        for report in reports:
+            self._report(report)
 
     def _report(self, message: tuple[Any, ...]) -> None:
         what, worker_id, value = message[:3]
