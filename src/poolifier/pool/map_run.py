@@ -54,6 +54,11 @@ class ChunkSubmitter(Protocol):
         """Whether each item has to travel by itself."""
         ...
 
+    @property
+    def largest_chunk(self) -> int:
+        """How many items a chunk may have at most."""
+        ...
+
     def workers(self) -> int:
         """How many workers there are, or can be."""
         ...
@@ -137,6 +142,7 @@ class MapRun:
             return
         # One item that took long makes all look as though they did. Where they do, the pieces come back as well.
         size = max(self._size(), -(-len(left) // (2 * self._submitter.workers())))
+        size = min(size, self._submitter.largest_chunk)
         pieces = [Chunk(self, left[at : at + size], in_order=chunk.in_order) for at in range(0, len(left), size)]
         if chunk.in_order:
             place = self._chunks.index(chunk) + 1
@@ -232,7 +238,8 @@ class MapRun:
     def _size(self) -> int:
         if self._submitter.alone:
             return 1
-        return self._chunksize if self._chunksize is not None else self._submitter.chunk_size()
+        size = self._chunksize if self._chunksize is not None else self._submitter.chunk_size()
+        return min(size, self._submitter.largest_chunk)
 
     def _pull(self, *, in_order: bool) -> None:
         """Pulls from the input while there is room, and not for long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ class Mapper:
 
     Attributes:
         name: That of the task function.
+        largest_chunk: Items that a chunk may have at most.
     """
 
     def __init__(
@@ -47,6 +49,9 @@ class Mapper:
         self._timeout = timeout
         self._retries = retries
         self._carry = carry
+        recycled_after = scheduler.options.max_tasks_per_worker
+        # A worker runs the whole of its last chunk: so it passes its limit of tasks by a tenth at most.
+        self.largest_chunk: int = sys.maxsize if recycled_after is None else max(1, recycled_after // 10)
 
     def submit_chunk(self, chunk: Chunk) -> None:
         """Submits what a chunk has left to do as one task, which counts as so many.

@@ -12,7 +12,7 @@ from poolifier.scheduler.crashes import task_crashed
 from poolifier.scheduler.effects import Effect, FailTask
 from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import Node
-from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, Task
+from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
 from poolifier.scheduler.usage import PENDING, FunctionUsage, NodeUsage
 
 
@@ -80,6 +80,7 @@ class Books:
         extra.items -= count
         extra.ended += count
         self.surplus -= count
+        node.surplus -= count
         node.ran += count
         function = task.function
         # As though each had been smoothed in by an eighth, with their mean in the place of each.
@@ -109,6 +110,8 @@ class Books:
             return 1
         items = extra.items
         self.surplus -= items - 1
+        if task.node is not None and task.state in (SENT, ABORTING):
+            task.node.surplus -= items - 1
         extra.items = 1
         return items
 

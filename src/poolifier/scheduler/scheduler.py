@@ -82,7 +82,7 @@ class Scheduler:
             ahead=ahead,
         )
         self.workforce: Workforce = Workforce(options, self.sizing, self.placement, self.effects)
-        self.recycling: Recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
+        self.recycling: Recycling = Recycling(options, self.choosers, self.placement, self.workforce)
         self.dirty: list[Node] = self.placement.dirty
         self.failure: BaseException | None = None
         self.closing: bool = False
@@ -122,6 +122,8 @@ class Scheduler:
             self._unstarted.refuse(task)
             raise
         if self.edges.changed:
+            if task.node is not None and task.node.successor is not None:
+                self._turnover.hand_over(task.node, now)
             self.report()
 
     def task_done(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
@@ -288,6 +290,7 @@ class Scheduler:
 
     def worker_ready(self, node_id: int, ready: WorkerReady, now: float) -> None:
         """A worker can run tasks."""
+        self.recycling.started(self.sizing.nodes.get(node_id) or self.sizing.spares.get(node_id), now)
         self._turnover.ready(node_id, ready, now)
 
     def worker_lost(self, node_id: int, exited: WorkerExit, now: float) -> None:

@@ -64,7 +64,7 @@ class Turnover:
         node.heard_at = node.active_since = now
         node.max_inactive_time = ready.max_inactive_time
         node.kill_behavior = ready.kill_behavior
-        self._recycling.begin(node)
+        self._recycling.begin(node, now)
         self._scheduler.ready_count += 1
         self._sizing.coming -= 1
         if not self._functions.learned:
@@ -185,6 +185,8 @@ class Turnover:
         """Gives a leaving worker's slot to its successor, if that is ready and the worker runs few enough tasks."""
         if node.successor is None:
             return
+        if node.state == READY and self._recycling.is_over(node):
+            self.retire(node, now)
         due = self._recycling.due(node)
         if due is not None:
             successor, ready = due
@@ -199,7 +201,6 @@ class Turnover:
             return
         node = successor.predecessor
         self._recycling.stand_by(successor, ready)
-        self.retire(node, now)
         self.hand_over(node, now)
         self._scheduler.report()
 
@@ -229,6 +230,7 @@ class Turnover:
             self.give_up(error, why)
         elif node.state == READY:
             self._workforce.succeed_again(node, now)
+            self._recycling.go_on(node, now)
         self._scheduler.report()
 
     def dismiss_spares(self) -> None:
