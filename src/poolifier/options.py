@@ -5,15 +5,18 @@ All durations are seconds, all sizes bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from poolifier.option_checks import (
     check_count,
     check_duration,
     check_flag,
+    check_pool_name,
     checked_affinity,
     checked_env,
     checked_restart_limit,
@@ -38,6 +41,9 @@ __all__ = [
     "WorkerChoiceStrategy",
     "WorkerChoiceStrategyOptions",
 ]
+
+_numbers: Final[defaultdict[str, Iterator[int]]] = defaultdict(lambda: itertools.count(1))
+"""What tells pools without a name apart, by their kind."""
 
 StartMethod: TypeAlias = Literal["fork_server", "spawn"]
 
@@ -214,6 +220,8 @@ class PoolOptions:
     max_memory_per_worker: int | None
     initializer: Callable[..., object] | None
     initargs: tuple[Any, ...]
+    name: str
+    exit_timeout: float | None
 
     @classmethod
     def checked(
@@ -221,6 +229,7 @@ class PoolOptions:
         *,
         sizes: tuple[int, int],
         dynamic: bool,
+        kind: str = "pool",
         worker_choice_strategy: WorkerChoiceStrategy | str | type[Any] = WorkerChoiceStrategy.LEAST_USED,
         worker_choice_strategy_options: WorkerChoiceStrategyOptions | Mapping[str, Any] | None = None,
         enable_tasks_queue: bool = True,
@@ -241,8 +250,12 @@ class PoolOptions:
         max_memory_per_worker: int | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
+        name: str | None = None,
+        exit_timeout: float | None = None,
     ) -> PoolOptions:
         """Checks every argument, fills in the defaults and returns the options.
+
+        A pool without a `name` gets one of its `kind` and a number.
 
         Raises:
             TypeError: An argument has the wrong type.
@@ -250,14 +263,14 @@ class PoolOptions:
         """
         min_size, max_size = sizes
         strategy_options = check_strategy_options(worker_choice_strategy_options, max_size)
-        for name, flag in (
+        for option, flag in (
             ("enable_tasks_queue", enable_tasks_queue),
             ("start_workers", start_workers),
             ("restart_worker_on_error", restart_worker_on_error),
             ("enable_events", enable_events),
         ):
-            check_flag(name, flag)
-        for name, handler in (
+            check_flag(option, flag)
+        for option, handler in (
             ("online_handler", online_handler),
             ("message_handler", message_handler),
             ("error_handler", error_handler),
@@ -265,14 +278,18 @@ class PoolOptions:
             ("initializer", initializer),
         ):
             if handler is not None and not callable(handler):
-                raise TypeError(f"{name} must be callable or None, not {handler!r}")
-        for name, count in (
+                raise TypeError(f"{option} must be callable or None, not {handler!r}")
+        for option, count in (
             ("max_queued", max_queued),
             ("max_tasks_per_worker", max_tasks_per_worker),
             ("max_memory_per_worker", max_memory_per_worker),
         ):
             if count is not None:
-                check_count(name, count, 1)
+                check_count(option, count, 1)
+        if name is not None:
+            check_pool_name(name)
+        if exit_timeout is not None:
+            exit_timeout = check_duration("exit_timeout", exit_timeout)
         if isinstance(initargs, str | bytes) or not isinstance(initargs, Iterable):
             raise TypeError(f"initargs must be a tuple of arguments, not {initargs!r}")
         return cls(
@@ -299,6 +316,8 @@ class PoolOptions:
             max_memory_per_worker=max_memory_per_worker,
             initializer=initializer,
             initargs=tuple(initargs),
+            name=f"{kind}-{next(_numbers[kind])}" if name is None else name,
+            exit_timeout=exit_timeout,
         )
 
 

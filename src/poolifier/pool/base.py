@@ -47,9 +47,9 @@ class Pool(MapRunner[DataT, ResponseT]):
     """Runs task functions on workers, off the event loop.
 
     Use it as `async with Pool(...) as pool`, or with `start()` and `destroy()`. It belongs to the event
-    loop that it was started on, and is not to be used from other threads. `async with` destroys the pool at
-    its end, so it is entered once: a second time within that is a `RuntimeError`. One that was started by
-    `start()` can be entered.
+    loop that it was started on, and is not to be used from other threads. `async with` waits at its end for
+    every task that was submitted, and then destroys the pool, so it is entered once: a second time within that
+    is a `RuntimeError`. One that was started by `start()` can be entered.
 
     Type parameters: what `execute` takes as data, and what its future results in, unless it is given the task
     function itself.
@@ -96,8 +96,18 @@ class Pool(MapRunner[DataT, ResponseT]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Destroys the pool; after an error, without patience for tasks that have not finished."""
-        await self._life.destroy(patience=0.0 if exc_type is not None else None)
+        """Waits for every task that was submitted, for `exit_timeout` seconds at most, and ends the pool.
+
+        From the moment it is called the pool takes nothing new: `execute` raises `PoolNotStartedError`. It waits for
+        tasks and their retries, for those already in `submit`, and for streams and maps as long as somebody awaits
+        their next item. What is left after `exit_timeout` is aborted at once, as everything is where the block is
+        left by an error, or a cancellation interrupts the waiting. Where that cancels tasks, one warning in the log
+        says how many. `destroy()` in the meantime ends the waiting.
+        """
+        if exc_type is None:
+            await self._life.leave()
+        else:
+            await self._life.destroy(patience=0.0)
 
     async def start(self) -> None:
         """Starts the minimum of workers; returns when they are ready. Does nothing where they already are.
@@ -157,7 +167,10 @@ class Pool(MapRunner[DataT, ResponseT]):
             raise ValueError(f"name {name!r} is reserved: it always means the default task function")
         declared = function if isinstance(function, TaskFunction) else TaskFunction(function)
         check_affinities([properties_of(name, declared)], self._options.max_size)
-        await self._life.opened().functions.add(name, declared)
+        await self._add_function(name, declared)
+
+    async def _add_function(self, name: str, declared: TaskFunction, *, admitted: bool = False) -> None:
+        await self._life.opened(admitted=admitted).functions.add(name, declared)
         self._calls.forget()
 
     async def remove_task_function(self, name: str) -> None:

@@ -64,18 +64,33 @@ class Calls:
     # Compiled code would check the types of arguments by itself, and say less of what is wrong: so they are objects.
 
     def execute(
-        self, data: Any, name: Called | None, timeout: object, retries: object, priority: object
+        self,
+        data: Any,
+        name: Called | None,
+        timeout: object,
+        retries: object,
+        priority: object,
+        admitted: bool = False,
     ) -> TaskFuture[Any]:
-        """Checks a call and makes it; raises as `Pool.execute`. The hot path of submitting."""
-        driver, function, nice, limit = self.check(name, timeout, priority)
+        """Checks a call and makes it; raises as `Pool.execute`. The hot path of submitting.
+
+        One that is `admitted` was made before the pool was left, and has waited for room since.
+        """
+        driver, function, nice, limit = self.check(name, timeout, priority, admitted=admitted)
         extra = TaskExtra(check_count("retries", retries, 0), limit) if retries != 0 or limit is not None else None
         return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
 
     def check(
-        self, name: Called | None, timeout: object, priority: object, *, stream: bool = False
+        self,
+        name: Called | None,
+        timeout: object,
+        priority: object,
+        *,
+        stream: bool = False,
+        admitted: bool = False,
     ) -> tuple[Driver, Function, int, float | None]:
         """Returns what runs the task, its function, nice level and time limit; raises as `Pool.execute`."""
-        driver = self._life.open
+        driver = self._life.admitting if admitted else self._life.open
         if driver is None or self._scheduler.failure is not None:
             raise self._life.refusal()
         # Asked last, for until Python 3.12 it asks the system for the process each time.

@@ -61,8 +61,10 @@ class Driver:
         callers: What the tasks were given, and who waits for them. It numbers them, too.
         room: Who waits to submit.
         ready: What the pool's start waits for, while it does.
-        stir: Set whenever something has changed, while the pool's end waits for that.
+        stir: Set whenever something has changed, once the pool's end waits for that.
         functions: Changes of the task functions.
+        consumers: Open streams, maps that are being read, and executors that share the pool; see `leaving`.
+        refuses: The pool takes nothing new any more.
         closed: The pool has ended.
     """
 
@@ -85,8 +87,10 @@ class Driver:
         self._timer_at = inf
         self.ready: asyncio.Future[None] | None = None
         self.stir: asyncio.Event | None = None
+        self.refuses: bool = False
         self.closed: bool = False
         self.callers: Callers = Callers()
+        self.consumers: set[Any] = set()
         self.room: Room = Room(self, scheduler.options.max_queued)
         self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
         self._performer = Performer(self, backend, observer)
@@ -164,6 +168,11 @@ class Driver:
                 # Before the tasks that are to make use of it, which are yet to be sent.
                 channel.configure(WorkerSettings(concurrency=node.capacity))
         self._flush()
+
+    def stirred(self) -> None:
+        """Something has changed that the pool's end may wait for."""
+        if self.stir is not None:
+            self.stir.set()
 
     def rest(self) -> None:
         """Lets go of the timer: the pool has ended."""
@@ -284,8 +293,7 @@ class Driver:
         self._flush()
         self.channels.pop(worker_id, None)
         self.functions.worker_exited(worker_id, exited, started=started, retiring=retiring)
-        if self.stir is not None:
-            self.stir.set()
+        self.stirred()
 
     # ---- what the performer needs ------------------------------------------------------------------
 
@@ -425,8 +433,7 @@ class Driver:
             self.loop.call_soon(self._flush)
         self._set_timer()
         self.room.grew()
-        if self.stir is not None:
-            self.stir.set()
+        self.stirred()
 
     def _channel_of(self, task: Task) -> Channel | None:
         """The way to the worker that a task was sent to, or None where it is not at one."""

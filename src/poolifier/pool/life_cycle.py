@@ -13,6 +13,7 @@ from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEvent
 from poolifier.pool.belonging import FORKED, elsewhere, forget, watch
 from poolifier.pool.driver import Driver
+from poolifier.pool.leaving import wait_for_tasks
 from poolifier.pool.start_and_end import close, finish, start, stop
 from poolifier.pool.weights import with_weights
 
@@ -36,6 +37,7 @@ class LifeCycle:
         create_backend: Makes what starts the workers; called once.
         driver: What drives the pool, from when it begins to start.
         open: The same, while the pool takes tasks; otherwise None.
+        leaving: The same, while `async with` is left and waits for what was submitted before; otherwise None.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class LifeCycle:
         self.create_backend = create_backend
         self.driver: Driver | None = None
         self.open: Driver | None = None
+        self.leaving: Driver | None = None
         self._options = options
         self._scheduler = scheduler
         self._handlers = handlers
@@ -78,7 +81,7 @@ class LifeCycle:
 
     async def start(self) -> None:
         """Returns when the minimum of workers is ready, or raises what kept one from it; see `Pool.start`."""
-        if self._destroying is not None:
+        if self._destroying is not None or self.leaving is not None:
             raise self._closed()
         if self.open is not None:
             return
@@ -122,6 +125,31 @@ class LifeCycle:
 
     # ---- the end ----------------------------------------------------------------------------------
 
+    async def leave(self) -> None:
+        """Takes nothing new, waits for what was submitted, and ends the pool; see `Pool.__aexit__`."""
+        driver = self.open
+        if driver is None or driver.thread == FORKED or driver.loop is not asyncio.get_running_loop():
+            await self.destroy(patience=0.0)
+            return
+        self.leaving, self.open = driver, None
+        driver.refuses = True
+        for consumer in list(driver.consumers):
+            consumer.refuse()
+        try:
+            await wait_for_tasks(driver, self._options.name, self._options.exit_timeout, self._is_interrupted)
+        except GeneratorExit:
+            # The coroutine is closed, so there is nothing that could be waited for.
+            raise
+        except BaseException:
+            # Cancelled, by Ctrl-C for example: nobody is willing to wait any longer.
+            await self.destroy(patience=0.0)
+            raise
+        # What is left has had its time. Where somebody else destroys the pool meanwhile, that is waited for.
+        await self.destroy(patience=0.0)
+
+    def _is_interrupted(self) -> bool:
+        return self._destroying is not None or self._scheduler.failure is not None
+
     async def destroy(self, patience: float | None = None) -> None:
         """Ends the pool: lets tasks finish for so many seconds, or as long as the options say; see `Pool.destroy`."""
         if self._destroying is None:
@@ -130,8 +158,12 @@ class LifeCycle:
                 raise elsewhere(driver.thread)
             if driver is not None and driver.loop is not asyncio.get_running_loop():
                 raise RuntimeError("the pool belongs to another event loop; destroy it there, before that is closed")
-            self.open = None
+            self.open = self.leaving = None
             self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
+            if driver is not None:
+                driver.refuses = True
+                # Whoever waits in `leave`.
+                driver.stirred()
         # Shielded: whoever waits may be cancelled, but what was begun is brought to its end.
         await asyncio.shield(self._destroying)
 
@@ -146,7 +178,7 @@ class LifeCycle:
         try:
             if patience > 0.0 and self._scheduler.failure is None:
                 await finish(driver, min(patience, options.destroy_timeout))
-            await stop(driver, max(0.1, left - monotonic()), options.abort_grace)
+            await stop(driver, options.name, max(0.1, left - monotonic()), options.abort_grace)
         finally:
             await close(driver)
             forget(self._watched)
@@ -172,11 +204,18 @@ class LifeCycle:
         """What `repr` says of the pool."""
         if self.open is not None:
             return "started"
+        if self.leaving is not None:
+            return "closing"
         return "not started" if self._destroying is None else "destroyed"
 
-    def opened(self) -> Driver:
-        """What drives the pool, or raises where it cannot be used here and now."""
-        driver = self.open
+    @property
+    def admitting(self) -> Driver | None:
+        """What drives the pool while it takes calls that were made before it was left; otherwise None."""
+        return self.open or self.leaving
+
+    def opened(self, *, admitted: bool = False) -> Driver:
+        """What drives the pool, or raises where it cannot be used here and now; see `admitting`."""
+        driver = self.admitting if admitted else self.open
         if driver is None or get_ident() != driver.thread or self._scheduler.failure is not None:
             raise self.refusal()
         return driver
@@ -197,4 +236,6 @@ class LifeCycle:
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:
             return PoolNotStartedError("the pool has been destroyed; create a new one")
+        if self.leaving is not None:
+            return PoolNotStartedError("`async with` is being left, which waits for what was submitted before")
         return PoolNotStartedError("the pool is not started; use `async with` or `await pool.start()`")

@@ -103,6 +103,21 @@ class Mapper:
         """The most workers there may be."""
         return self._scheduler.sizing.maximum
 
+    def opened(self, run: MapRun) -> None:
+        """Somebody has begun to read a map.
+
+        Raises:
+            PoolNotStartedError: The pool is being left, or has ended: it takes nothing new.
+        """
+        if self._driver.refuses:
+            raise PoolNotStartedError("the pool takes nothing new any more: it has ended, or `async with` is left")
+        self._driver.consumers.add(run)
+
+    def ended(self, run: MapRun) -> None:
+        """Nothing more comes of a map."""
+        self._driver.consumers.discard(run)
+        self._driver.stirred()
+
 
 async def in_batches(
     run: MapRun, *, in_order: bool, return_exceptions: bool, bar: Bar | None

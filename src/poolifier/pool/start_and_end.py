@@ -6,19 +6,26 @@ signature of `throw` that Python has deprecated, so where warnings are errors th
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
+from typing import Final
 
 from poolifier.errors import PoolNotStartedError
 from poolifier.exchange import WorkerExit
 from poolifier.pool.driver import Driver
 from poolifier.pool.function_changes import destroyed
+from poolifier.pool.leaving import stirred
 from poolifier.scheduler.effects import KillWorker
 from poolifier.scheduler.node import PLANNED, READY, STARTING
 from poolifier.scheduler.scheduler import Scheduler
 
 __all__ = ["close", "finish", "start", "stop"]
+
+_MOST_NAMED: Final = 5
+"""Streams and maps that a warning names."""
+
+_logger = logging.getLogger("poolifier")
 
 
 async def start(driver: Driver) -> None:
@@ -37,14 +44,22 @@ async def finish(driver: Driver, seconds: float) -> bool:
     return await _wait_until(driver, lambda: driver.scheduler.unfinished == 0, seconds)
 
 
-async def stop(driver: Driver, seconds: float, grace: float) -> None:
-    """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
+async def stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
+    """Ends all tasks and workers: asks, and kills what has not gone after the grace period.
+
+    Where that cancels tasks, one warning in the log says how many.
+    """
     driver.scheduler.close()
     driver.room.close()
     driver.functions.close(destroyed())
     if driver.ready is not None and not driver.ready.done():
         driver.ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
+    consumers = list(driver.consumers)
+    dropped = driver.scheduler.drop_all(monotonic())
+    _tell_of_end(name, dropped, [str(consumer) for consumer in consumers if consumer.under_way or consumer.awaited])
     driver.changed(lambda now: _let_go(driver.scheduler, now))
+    for consumer in consumers:
+        consumer.pool_ended()
     # However long the grace, some of the time is left to see off those that have to be killed.
     grace = min(grace, seconds / 2)
     if not await _wait_until(driver, lambda: not driver.channels, grace):
@@ -60,8 +75,7 @@ async def close(driver: Driver) -> None:
 
 
 def _let_go(scheduler: Scheduler, now: float) -> None:
-    """Ends all tasks, and asks the workers to leave."""
-    scheduler.drop_all(now)
+    """Asks the workers to leave."""
     for node in list(scheduler.sizing.nodes.values()):
         if node.state == READY:
             scheduler.retire(node, now)
@@ -71,17 +85,21 @@ def _let_go(scheduler: Scheduler, now: float) -> None:
             scheduler.worker_lost(node.id, WorkerExit(), now)
 
 
+def _tell_of_end(name: str, dropped: int, consumers: list[str]) -> None:
+    if not dropped and not consumers:
+        return
+    closed = ""
+    if consumers:
+        more = len(consumers) - _MOST_NAMED
+        closed = f"; closed {', '.join(consumers[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    _logger.warning("pool %r: its end cancelled %d %s%s", name, dropped, "task" if dropped == 1 else "tasks", closed)
+
+
 async def _wait_until(driver: Driver, condition: Callable[[], bool], seconds: float) -> bool:
     deadline = monotonic() + seconds
-    driver.stir = stir = asyncio.Event()
-    try:
-        while not condition():
-            stir.clear()
-            try:
-                async with asyncio.timeout(max(0.0, deadline - monotonic())):
-                    await stir.wait()
-            except TimeoutError:
-                return condition()
-        return True
-    finally:
-        driver.stir = None
+    while not condition():
+        left = deadline - monotonic()
+        if left <= 0:
+            return False
+        await stirred(driver, left)
+    return True

@@ -87,6 +87,8 @@ class Feed:
         items: What has arrived and was not read.
         ended: Nothing more arrives.
         active: Seconds of the worker's active time that fell to it so far.
+        name: That of the task function.
+        reader: The asyncio task that opened it, or the last that had to wait for an item.
     """
 
     __slots__ = (
@@ -100,13 +102,17 @@ class Feed:
         "driver",
         "ended",
         "items",
+        "name",
+        "reader",
         "task",
     )
 
     task: Task
 
-    def __init__(self, driver: Driver, buffer: int) -> None:
+    def __init__(self, driver: Driver, buffer: int, name: str) -> None:
         self.driver: Driver = driver
+        self.name: str = name
+        self.reader: asyncio.Task[Any] | None = asyncio.current_task()
         self.items: deque[Any] = deque()
         self.ended: bool = False
         self.active: float = 0.0
@@ -137,6 +143,7 @@ class Feed:
         if self._timer is None:
             self._timer = loop.call_later(_PATIENCE, self._ask, self._waits)
         waiter = self._waiter = Waiter(self.driver, lambda: [self.task])
+        self.reader = asyncio.current_task()
         try:
             await waiter
         finally:
@@ -154,6 +161,27 @@ class Feed:
             self.driver.abort(self.task)
         self.items.clear()
         self._error = None
+
+    # ---- for whoever waits for the end of the pool: see `leaving` ------------------------------------
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for the next item."""
+        return self._waiter is not None
+
+    @property
+    def under_way(self) -> int:
+        """Tasks that it is: one, for it is forgotten once that has ended."""
+        return 1
+
+    def refuse(self) -> None:
+        """Nothing: it was submitted before."""
+
+    def pool_ended(self) -> None:
+        """Nothing: it has been cancelled with its task."""
+
+    def __str__(self) -> str:
+        return f"the stream of {self.name!r} (task {self.task.id})"
 
     # ---- for the driver ---------------------------------------------------------------------------
 
@@ -187,6 +215,8 @@ class Feed:
             return
         self.ended = True
         self._error = error
+        self.driver.consumers.discard(self)
+        self.reader = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -173,7 +173,12 @@ class TaskRunner(Generic[DataT, ResponseT]):
         check_count("retries", retries, 0)
         check_transfer(transfer)
         await driver.room.wait()
-        return self.execute(data, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
+        given = data
+        if transfer:
+            self._called(name, timeout, priority, admitted=True)
+            given = self._transferred(data, check_transfer(transfer))
+        # It was here before the pool was left, should it be left by now.
+        return self._call(given, name, timeout, retries, priority, admitted=True)
 
     if TYPE_CHECKING:
 
@@ -222,11 +227,13 @@ class TaskRunner(Generic[DataT, ResponseT]):
         `execute` raises. After a crash of its worker it ends with `WorkerCrashedError`: it is not retried.
         """
         driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
-        feed = Feed(driver, check_count("buffer", buffer, 1))
+        feed = Feed(driver, check_count("buffer", buffer, 1), function.name)
         carried = data if self._carry is None else self._carry(data)
         task = feed.task = Task(driver.callers.admit(carried, feed), function, nice)
         task.extra = TaskExtra(0, limit, buffer)
         driver.submit(task)
+        if not feed.ended:
+            driver.consumers.add(feed)
         return TaskStream(feed)
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it

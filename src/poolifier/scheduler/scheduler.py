@@ -259,14 +259,21 @@ class Scheduler:
             self.limits.abort(task, now)
             self.effects.append(AbortTask(node, task.sequence))
 
-    def drop_all(self, now: float) -> None:
-        """Ends every task: those that wait are dropped, those at a worker are aborted. O(tasks log tasks)."""
+    def drop_all(self, now: float) -> int:
+        """Ends every task: those that wait are dropped, those at a worker are aborted. O(tasks log tasks).
+
+        Returns:
+            How many they were; each item of a map counts.
+        """
         nodes = list(self.sizing.nodes.values())
         waiting = [*self.lobby, *(task for node in nodes for task in node.queue)]
+        dropped = 0
         for task in [*waiting, *(task for node in nodes for task in node.sent.values())]:
             if task.state in (QUEUED, SENT):
+                dropped += 1 if task.extra is None else task.extra.items
                 self.abort(task, now)
                 self.effects.append(CancelTask(task))
+        return dropped
 
     @property
     def unfinished(self) -> int:

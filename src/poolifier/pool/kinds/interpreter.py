@@ -32,7 +32,7 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
     ) -> None:
         self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
-        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
         # Imported here, so that a pool of another kind does not import what only this one needs.
         from poolifier.backends.interpreter.support import interpreters_module
 

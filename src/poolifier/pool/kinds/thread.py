@@ -36,7 +36,7 @@ class _ThreadPool(Pool[DataT, ResponseT]):
     ) -> None:
         self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
-        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
         check_supported(self.kind, checked)
         source = WorkerSource.from_argument(worker)
 
