@@ -160,6 +160,8 @@ class WorkerExit(Record):
             signal say it.
         certain: Of a task that stands for many items, all that came before the first that was not answered
             have ended, and none after it has started. False where any of them may have run.
+        pid: Its process, or None where it had none of its own, or never got one.
+        out_of_memory: It was killed for want of memory.
     """
 
     exit_code: int | None = None
@@ -171,3 +173,5 @@ class WorkerExit(Record):
     abandoned: bool = False
     reason: str = ""
     certain: bool = True
+    pid: int | None = None
+    out_of_memory: bool = False

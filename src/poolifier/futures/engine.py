@@ -235,7 +235,7 @@ class Engine:
         with self._lock:
             self._late = True
 
-    def pool_ended(self) -> None:
+    def pool_ended(self, name: str) -> None:  # noqa: ARG002 - maps tell it
         """Nothing: its calls have been cancelled."""
 
     def __str__(self) -> str:
@@ -377,7 +377,7 @@ class Engine:
         self.broken = broken
         self._refuses = True
         # As the standard library does, for the calls may be none that anybody waits for.
-        _logger.critical("no worker gets ready:", exc_info=error)
+        _logger.critical("pool %r: no worker gets ready:", self._pool.info.name, exc_info=error)
         driver = self.driver
         if driver is not None:
             driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))

@@ -71,10 +71,10 @@ class Pool(MapRunner[DataT, ResponseT]):
         size = f"{options.min_size}..{options.max_size}" if options.dynamic else options.max_size
         self._options = options
         self._scheduler = Scheduler(options, self.ahead)
-        self._emitter = PoolEmitter() if options.enable_events else None
+        self._emitter = PoolEmitter(name=options.name) if options.enable_events else None
         handlers = Handlers(options, self._emitter, self._view, lambda: self.info)
         self._life = LifeCycle(
-            f"{type(self).__name__} {size}", options, self._scheduler, handlers, create_backend, worker, self._begun
+            f"{type(self).__name__} {options.name!r} {size}", options, self._scheduler, handlers, create_backend, worker, self._begun
         )
         self._calls = Calls(options, self._scheduler, self._life, carry)
         super().__init__(self._calls, carry)

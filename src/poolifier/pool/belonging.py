@@ -35,15 +35,15 @@ def forget(watched: finalize[[str, int], object] | None) -> None:
         watched.detach()
 
 
-def elsewhere(thread: int) -> RuntimeError:
+def elsewhere(pool: str, thread: int) -> RuntimeError:
     """Why a pool cannot be used here, whose driver belongs to that thread."""
     if thread == FORKED:
         return RuntimeError(
-            f"the pool belongs to the process that started it, and process {os.getpid()} was forked off that one; "
+            f"{pool} belongs to the process that started it, and process {os.getpid()} was forked off that one; "
             "create a pool here"
         )
     return RuntimeError(
-        "the pool belongs to the event loop that it was started on; from another thread use "
+        f"{pool} belongs to the event loop that it was started on; from another thread use "
         "asyncio.run_coroutine_threadsafe(pool.submit(...), loop)"
     )
 

@@ -53,6 +53,7 @@ class Driver:
     """Drives one pool on one event loop. Implements `WorkerListener`. Nothing here waits; see `start_and_end`.
 
     Attributes:
+        name: The pool's name.
         backend: What starts the workers.
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
@@ -70,6 +71,7 @@ class Driver:
 
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
         self.scheduler = scheduler
+        self.name: str = scheduler.options.name
         self.channels: dict[int, Channel] = {}
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.loop_is_closed: Callable[[], bool] = self.loop.is_closed
@@ -272,9 +274,9 @@ class Driver:
     def worker_logged(self, worker_id: int, attributes: dict[str, Any]) -> None:
         """See `WorkerListener`."""
         try:
-            log_for(worker_id, attributes)
+            log_for(self.name, worker_id, attributes)
         except Exception as error:  # noqa: BLE001 - a filter's own, and the worker is not to end for it
-            self.loop.call_exception_handler({"message": "a worker's log record was not handled", "exception": error})
+            self.loop.call_exception_handler({"message": f"pool {self.name!r}: a worker's log record was not handled", "exception": error})
 
     def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """See `WorkerListener`."""
@@ -283,10 +285,14 @@ class Driver:
     def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
         """See `WorkerListener`."""
         node = self._nodes.get(worker_id)
+        ended = node or self.scheduler.sizing.spares.get(worker_id)
+        if ended is not None:
+            # For whoever hears of it: the channel is gone by the time that some of them look.
+            ended.pid = exited.pid
         if node is not None and node.state == STARTING and self.ready is not None and not self.ready.done():
             # The first start failed, so trying again is not for the pool to decide: its user hears why.
             self.scheduler.close()
-            self.ready.set_exception(raisable(start_failed(worker_id, exited)))
+            self.ready.set_exception(raisable(start_failed(self.name, worker_id, exited)))
         started = node is None or node.state != STARTING
         retiring = node is not None and node.state == RETIRING
         self.scheduler.worker_lost(worker_id, exited, monotonic())

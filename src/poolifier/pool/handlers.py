@@ -82,10 +82,13 @@ class Handlers:
             try:
                 self._emitter.emit(PoolEvent.ERROR, error)
             except (Exception, CancelledError):
-                _logger.exception("a listener to errors raised")
+                _logger.exception("pool %r: a listener to errors raised", self._options.name)
         elif not told:
-            # A dead worker has no traceback worth showing; a listener that raised has.
-            _logger.error("%s", error, exc_info=None if isinstance(error, PoolifierError) else error)
+            # A dead worker has no traceback worth showing, and its error names the pool; a listener that raised has.
+            if isinstance(error, PoolifierError):
+                _logger.error("%s", error)
+            else:
+                _logger.error("pool %r: %s", self._options.name, error, exc_info=error)
 
     def _call(self, handler: Callable[..., object] | None, *args: object) -> None:
         if handler is None:

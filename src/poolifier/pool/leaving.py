@@ -49,8 +49,8 @@ class Consumer(Protocol):
     def refuse(self) -> None:
         """The pool is being left: it takes what was given to it before, and nothing new."""
 
-    def pool_ended(self) -> None:
-        """The pool has ended; whoever waits is to hear of it."""
+    def pool_ended(self, name: str) -> None:
+        """The pool of that name has ended; whoever waits is to hear of it."""
 
     def __str__(self) -> str:
         """What it is called in the log."""

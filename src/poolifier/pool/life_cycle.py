@@ -55,6 +55,8 @@ class LifeCycle:
         self.driver: Driver | None = None
         self.open: Driver | None = None
         self.leaving: Driver | None = None
+        # What it is called in errors.
+        self._pool = f"pool {options.name!r}"
         self._options = options
         self._scheduler = scheduler
         self._handlers = handlers
@@ -118,7 +120,7 @@ class LifeCycle:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised by `start`
             return error
         if self._destroying is not None:
-            return PoolNotStartedError("the pool was destroyed while it was starting")
+            return PoolNotStartedError(f"{self._pool} was destroyed while it was starting")
         self.open = driver
         self._begun(driver)
         return None
@@ -155,9 +157,11 @@ class LifeCycle:
         if self._destroying is None:
             driver = self.driver
             if driver is not None and driver.thread == FORKED:
-                raise elsewhere(driver.thread)
+                raise elsewhere(self._pool, driver.thread)
             if driver is not None and driver.loop is not asyncio.get_running_loop():
-                raise RuntimeError("the pool belongs to another event loop; destroy it there, before that is closed")
+                raise RuntimeError(
+                    f"{self._pool} belongs to another event loop; destroy it there, before that is closed"
+                )
             self.open = self.leaving = None
             self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
             if driver is not None:
@@ -227,7 +231,7 @@ class LifeCycle:
             return self._closed()
         failure = self._scheduler.failure
         if failure is None or get_ident() != driver.thread or driver.loop.is_closed():
-            return elsewhere(driver.thread)
+            return elsewhere(self._pool, driver.thread)
         # A fresh one: an error that is raised again and again collects all the tracebacks.
         fresh = type(failure)(*failure.args)
         fresh.__cause__ = failure.__cause__
@@ -235,7 +239,9 @@ class LifeCycle:
 
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:
-            return PoolNotStartedError("the pool has been destroyed; create a new one")
+            return PoolNotStartedError(f"{self._pool} has been destroyed; create a new one")
         if self.leaving is not None:
-            return PoolNotStartedError("`async with` is being left, which waits for what was submitted before")
-        return PoolNotStartedError("the pool is not started; use `async with` or `await pool.start()`")
+            return PoolNotStartedError(
+                f"{self._pool} takes nothing new: its `async with` is left, which waits for what was submitted before"
+            )
+        return PoolNotStartedError(f"{self._pool} is not started; use `async with` or `await pool.start()`")

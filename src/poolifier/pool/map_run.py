@@ -262,11 +262,11 @@ class MapRun:
     def refuse(self) -> None:
         """Nothing: its reader asked for all of it before."""
 
-    def pool_ended(self) -> None:
+    def pool_ended(self, name: str) -> None:
         """Has the reader hear of it, who may wait for an input that is no use any more."""
         if not self._ended and self._input_error is None:
             self._exhausted = True
-            self._input_error = PoolNotStartedError("the pool has ended before the map")
+            self._input_error = PoolNotStartedError(f"pool {name!r} has ended before the map")
             self._notify()
 
     def __str__(self) -> str:

@@ -62,7 +62,7 @@ class Mapper:
         items = chunk.left()
         driver = self._driver
         if self._scheduler.closing and self._scheduler.failure is None:
-            raise PoolNotStartedError("the pool has been destroyed; create a new one")
+            raise PoolNotStartedError(f"pool {driver.name!r} has been destroyed; create a new one")
         if not self._learned:
             self._learn()
         data = items[0] if len(items) == 1 else items if type(items) is Items else Items(items)
@@ -110,7 +110,9 @@ class Mapper:
             PoolNotStartedError: The pool is being left, or has ended: it takes nothing new.
         """
         if self._driver.refuses:
-            raise PoolNotStartedError("the pool takes nothing new any more: it has ended, or `async with` is left")
+            raise PoolNotStartedError(
+                f"pool {self._driver.name!r} takes nothing new any more: it has ended, or its `async with` is left"
+            )
         self._driver.consumers.add(run)
 
     def ended(self, run: MapRun) -> None:

@@ -51,15 +51,15 @@ async def stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
     """
     driver.scheduler.close()
     driver.room.close()
-    driver.functions.close(destroyed())
+    driver.functions.close(destroyed(name))
     if driver.ready is not None and not driver.ready.done():
-        driver.ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
+        driver.ready.set_exception(PoolNotStartedError(f"pool {name!r} was destroyed while it was starting"))
     consumers = list(driver.consumers)
     dropped = driver.scheduler.drop_all(monotonic())
     _tell_of_end(name, dropped, [str(consumer) for consumer in consumers if consumer.under_way or consumer.awaited])
     driver.changed(lambda now: _let_go(driver.scheduler, now))
     for consumer in consumers:
-        consumer.pool_ended()
+        consumer.pool_ended(name)
     # However long the grace, some of the time is left to see off those that have to be killed.
     grace = min(grace, seconds / 2)
     if not await _wait_until(driver, lambda: not driver.channels, grace):

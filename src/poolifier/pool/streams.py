@@ -177,7 +177,7 @@ class Feed:
     def refuse(self) -> None:
         """Nothing: it was submitted before."""
 
-    def pool_ended(self) -> None:
+    def pool_ended(self, name: str) -> None:  # noqa: ARG002 - maps tell it
         """Nothing: it has been cancelled with its task."""
 
     def __str__(self) -> str:

@@ -27,10 +27,11 @@ class Books:
         idle: Seconds that they were.
     """
 
-    __slots__ = ("_effects", "_limits", "active", "idle", "retired", "submitted", "surplus")
+    __slots__ = ("_effects", "_limits", "_pool", "active", "idle", "retired", "submitted", "surplus")
 
-    def __init__(self, effects: list[Effect], limits: Limits) -> None:
+    def __init__(self, effects: list[Effect], limits: Limits, pool: str) -> None:
         self._effects = effects
+        self._pool = pool
         self._limits = limits
         self.submitted: int = 0
         self.surplus: int = 0
@@ -149,7 +150,7 @@ class Books:
 
     def _may_retry(self, task: Task, node: Node, exited: WorkerExit) -> bool:
         """Books a crash on a task; False where that was its last chance."""
-        error = task_crashed(node.id, task, exited)
+        error = task_crashed(self._pool, node.id, task, exited)
         extra = task.extra
         if extra is not None and extra.retries:
             extra.history.append(error)

@@ -54,6 +54,7 @@ class Node:
         memory_limit: Bytes that it may take, before it is replaced.
         successor: Who is to take its slot, or has taken it.
         predecessor: Whose slot it is to take; None once it has one.
+        pid: Its process, once that has ended; None where it had none of its own.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Node:
         "online_at",
         "outbox",
         "overdue",
+        "pid",
         "predecessor",
         "pressed",
         "queue",
@@ -128,6 +130,7 @@ class Node:
         self.memory_limit: int = UNLIMITED
         self.successor: Node | None = None
         self.predecessor: Node | None = None
+        self.pid: int | None = None
         self.stealing: bool = False
         self.watched: bool = False
         self.hungry_position: int = -1

@@ -65,8 +65,11 @@ class Timetable:
                 continue  # Handed back and sent again within one moment, it is in the heap twice.
             extra.timed_out = True
             self._scheduler.abort(task, now)
-            error = TaskTimeoutError(f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s")
-            error.task_id, error.task_name = task.id, task.function.name
+            pool = self._scheduler.options.name
+            error = TaskTimeoutError(
+                f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s (pool {pool!r})"
+            )
+            error.task_id, error.task_name, error.pool_name = task.id, task.function.name, pool
             self._effects.append(FailTask(task, error))
         for node in self._limits.lingering(now):
             self._effects.append(KillWorker(node))

@@ -31,6 +31,7 @@ class Turnover:
         "_limits",
         "_lobby",
         "_placement",
+        "_pool",
         "_recycling",
         "_scheduler",
         "_sizing",
@@ -39,6 +40,7 @@ class Turnover:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        self._pool: str = scheduler.options.name
         self._sizing = scheduler.sizing
         self._placement = scheduler.placement
         self._effects = scheduler.effects
@@ -102,7 +104,7 @@ class Turnover:
         successor = self._succeed(node)
         self._workforce.resized(now)
         if not expected:
-            error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
+            error = start_failed(self._pool, node.id, exited) if was_starting else worker_crashed(self._pool, node.id, exited)
             self._effects.append(Emit("error", node, error))
             why = self._workforce.replace(node, now)
             if why is not None:
@@ -111,7 +113,7 @@ class Turnover:
             self._workforce.refill(node.slot, now)
         if expected and exited.abandoned:
             # Its pool goes on without it, but somebody should know of what it leaves behind.
-            self._effects.append(Emit("error", node, worker_crashed(node.id, exited)))
+            self._effects.append(Emit("error", node, worker_crashed(self._pool, node.id, exited)))
         self._effects.append(Emit("worker_exit", node, exited))
         if successor is not None:
             self.ready(*successor, now)
@@ -152,7 +154,7 @@ class Turnover:
 
     def give_up(self, error: BaseException, why: str) -> None:
         """Fails the pool, and every task with it."""
-        failure = PoolFailedError(f"the pool has failed: {why}; the last: {error}")
+        failure = PoolFailedError(f"pool {self._pool!r} has failed: {why}; the last: {error}")
         failure.__cause__ = error
         self._scheduler.failure = failure
         self._scheduler.closing = True
@@ -222,7 +224,7 @@ class Turnover:
         node = self._sizing.drop_spare(successor)
         stood_by = self._recycling.lost(successor)
         successor.state = GONE
-        error = worker_crashed(spare_id, exited) if stood_by else start_failed(spare_id, exited)
+        error = worker_crashed(self._pool, spare_id, exited) if stood_by else start_failed(self._pool, spare_id, exited)
         self._effects.append(Emit("error", successor, error))
         self._effects.append(Emit("worker_exit", successor, exited))
         why = self._workforce.crashed(node, now)

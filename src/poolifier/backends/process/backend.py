@@ -40,6 +40,7 @@ class ProcessBackend:
         options: What only processes have.
         initializer: Called in each worker before it is ready.
         initargs: What it is called with.
+        pool: The name of the pool.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ProcessBackend:
         options: ProcessOptions,
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
+        pool: str = "process",
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
@@ -56,6 +58,7 @@ class ProcessBackend:
         self._options = options
         self._initializer = initializer
         self._initargs = tuple(initargs)
+        self._pool = pool
         self._launch = b""
         self._output_buffer = bytearray()
         self._channels: dict[int, ProcessChannel] = {}
@@ -100,7 +103,7 @@ class ProcessBackend:
         if not self._started:
             raise RuntimeError("the backend has not been started, or has been closed")
         cpus = self._options.cpus_of(slot)
-        request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus)
+        request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus, self._pool)
         if self._server is None:
             self._server = self._new_server()
             self._server.prepare(self._setup())
@@ -185,6 +188,7 @@ class ProcessBackend:
             spawn=interpreter() if options.start_method == "spawn" else None,
             launch=self._launch if self._preloaded else None,
             by_value=b"cloudpickle" in self._launch,
+            pool=self._pool,
         )
 
     @property
@@ -205,10 +209,10 @@ class ProcessBackend:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
 
-    def _worker_exited(self, worker_id: int, status: int) -> None:
+    def _worker_exited(self, worker_id: int, status: int, groups: str) -> None:
         channel = self._channels.get(worker_id)
         if channel is not None:
-            channel.process_ended(status)
+            channel.process_ended(status, groups)
 
     def _worker_refused(self, worker_id: int, error: OSError) -> None:
         channel = self._channels.get(worker_id)

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from poolifier.backends.process.buffers import Buffers, Delivery
 from poolifier.backends.process.copier import Copier
+from poolifier.backends.process.memory_kills import Before, memory_kills
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle
 from poolifier.backends.unpacking import unpacked
@@ -41,7 +42,18 @@ class _Owner(WireOwner, Protocol):
 class ProcessChannel(WireChannel):
     """A `Channel` to a worker process."""
 
-    __slots__ = ("_backend", "_buffers", "_ending", "_patience", "_process", "_stderr", "_stdout")
+    __slots__ = (
+        "_backend",
+        "_buffers",
+        "_ending",
+        "_killed",
+        "_kills",
+        "_out_of_memory",
+        "_patience",
+        "_process",
+        "_stderr",
+        "_stdout",
+    )
 
     _large = codec.LARGE
 
@@ -62,21 +74,26 @@ class ProcessChannel(WireChannel):
         self._pack = self._buffers.pack
         self._ending: tuple[int | None, str | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
+        self._kills: Before | None = None
+        self._out_of_memory = False
+        # By its pool: where its end of the channel is gone it is killed, too, but as a rule it is dead by then.
+        self._killed = False
 
     @property
     def pid(self) -> int | None:
-        """The worker's process once known, or None."""
+        """The worker's process once known, also when it has ended, or None."""
         return self._process.pid
 
     @property
     def memory(self) -> int | None:
         """Bytes that the worker keeps resident, or None where that cannot be told."""
-        return resident_memory(self.pid)
+        return None if self._closed else resident_memory(self.pid)
 
     def kill(self) -> None:
         """Ends the worker now, or as soon as it exists."""
         if self._closed:
             return
+        self._killed = True
         self._process.kill()
         if self.pid is None and self._patience is None:
             # The fork server may be stuck in a module that it was to load.
@@ -90,12 +107,15 @@ class ProcessChannel(WireChannel):
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""
         self._process.started(pid, pidfd)
+        self._kills = memory_kills.before(memory_kills.groups(pid))
         # Not before, so that nobody hears of a worker whose process is not known.
         self._listen()
 
-    def process_ended(self, status: int) -> None:
-        """The process has ended with this wait status."""
+    def process_ended(self, status: int, groups: str) -> None:
+        """The process has ended with this wait status, in these control groups."""
         code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGKILL and not self._killed and self._kills is not None:
+            self._out_of_memory = memory_kills.explain(self._kills, groups)
         self._finish(code, None) if code >= 0 else self._finish(None, _signal_name(-code))
 
     def process_refused(self, error: BaseException) -> None:
@@ -154,7 +174,17 @@ class ProcessChannel(WireChannel):
         self._backend.channel_ended(self._worker_id)
         self._backend.listener.worker_exited(
             self._worker_id,
-            WorkerExit(exit_code, signal_name, self._stderr.tail, started, self._error, loading, reason=self._reason),
+            WorkerExit(
+                exit_code,
+                signal_name,
+                self._stderr.tail,
+                started,
+                self._error,
+                loading,
+                reason=self._reason,
+                pid=self.pid,
+                out_of_memory=self._out_of_memory,
+            ),
         )
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from io import TextIOWrapper
 
 from poolifier.backends.process.death import die_with_parent
+from poolifier.backends.process.title import set_title
 from poolifier.records import Record
 from poolifier.wire.passing import Passing
 from poolifier.worker.ledger import Ledger
@@ -35,12 +36,14 @@ class WorkerRequest(Record):
         cwd: The directory to start in, or None to stay.
         nice: The nice level to take, or None.
         cpus: The CPUs to keep to, or None for all.
+        pool: The name of its pool.
     """
 
     worker_id: int
     cwd: str | None
     nice: int | None
     cpus: tuple[int, ...] | None
+    pool: str
 
     def apply(self) -> None:
         """Gives this process what was asked for.
@@ -76,6 +79,7 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: La
     try:
         # Kept open for as long as the process lives.
         die_with_parent(death)
+        set_title(request.pool, f"worker {request.worker_id}", str(request.worker_id))
         # A task that signals its own process group must not reach its neighbours.
         os.setpgid(0, 0)
         for number, action in (

@@ -6,8 +6,8 @@ the truth: a worker's channel may be held open by processes that its tasks left 
 
 Control messages (see `control`) to the server are first a `Setup`, then a `WorkerRequest` with the
 worker's five descriptors for each worker. To the pool:
-`(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status)` and
-`(REFUSED, worker id, OSError)`.
+`(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status, the control groups that
+it was in)` and `(REFUSED, worker id, OSError)`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from time import monotonic, sleep
 from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_worker
 from poolifier.backends.process.control import ControlReader, control_message
 from poolifier.backends.process.death import die_with_parent
+from poolifier.backends.process.title import set_title
 from poolifier.records import Record
 from poolifier.wire import codec
 from poolifier.worker import relay
@@ -55,6 +56,7 @@ class Setup(Record):
         launch: What workers start from, to be read and imported here once for all of them; None to leave that to
             each of them.
         by_value: Import cloudpickle, which the workers will need.
+        pool: The name of the pool.
     """
 
     parent: int
@@ -62,6 +64,7 @@ class Setup(Record):
     spawn: list[str] | None
     launch: bytes | None
     by_value: bool
+    pool: str
 
 
 def main(control_fd: int, death: int) -> NoReturn:
@@ -131,7 +134,8 @@ class _Server:
 
     def _prepare(self, setup: Setup) -> None:
         # Without what is large: where it has been read, nobody needs the pickle any more.
-        self._setup = Setup(setup.parent, setup.argv, setup.spawn, None, setup.by_value)
+        self._setup = Setup(setup.parent, setup.argv, setup.spawn, None, setup.by_value, setup.pool)
+        set_title(setup.pool, "fork server", "server")
         sys.argv = setup.argv
         if setup.spawn is not None:
             return
@@ -217,6 +221,7 @@ class _Server:
 
     def _reap(self) -> None:
         while True:
+            groups = _groups_of_next()
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -225,7 +230,7 @@ class _Server:
                 return
             worker_id = self._workers.pop(pid, None)
             if worker_id is not None:
-                self._send((EXITED, worker_id, status))
+                self._send((EXITED, worker_id, status, groups.get(pid, "")))
 
     def _drain_wakeups(self) -> None:
         try:
@@ -258,3 +263,18 @@ class _Server:
             self._workers.pop(pid, None)
             if not pid:
                 sleep(0.001)
+
+
+def _groups_of_next() -> dict[int, str]:
+    """The control groups of a child that was killed, by its pid: it may have been moved since it was started.
+
+    Only while it has not been waited for can they be read.
+    """
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None or ended.si_status != signal.SIGKILL:
+            return {}
+        with open(f"/proc/{ended.si_pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            return {ended.si_pid: file.read()}
+    except (AttributeError, OSError):  # macOS has had `waitid` since Python 3.13 only
+        return {}

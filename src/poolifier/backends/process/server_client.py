@@ -33,7 +33,7 @@ class ServerReports:
 
     Attributes:
         started: Called with worker id, pid and a pidfd (-1 where there are none) to own.
-        exited: Called with worker id and wait status.
+        exited: Called with worker id, wait status and the control groups that it was in, where they are known.
         refused: Called with worker id and the `OSError` that kept it from starting.
         lost: Called once when the server is gone.
     """
@@ -43,12 +43,12 @@ class ServerReports:
     def __init__(
         self,
         started: Callable[[int, int, int], None],
-        exited: Callable[[int, int], None],
+        exited: Callable[[int, int, str], None],
         refused: Callable[[int, OSError], None],
         lost: Callable[[], None],
     ) -> None:
         self.started: Callable[[int, int, int], None] = started
-        self.exited: Callable[[int, int], None] = exited
+        self.exited: Callable[[int, int, str], None] = exited
         self.refused: Callable[[int, OSError], None] = refused
         self.lost: Callable[[], None] = lost
 
@@ -164,7 +164,7 @@ class ServerClient:
             pidfd = self._pidfds.popleft() if message[3] and self._pidfds else -1
             self._reports.started(worker_id, value, pidfd)
         elif what == EXITED:
-            self._reports.exited(worker_id, value)
+            self._reports.exited(worker_id, value, message[3])
         else:
             self._reports.refused(worker_id, value)
 

@@ -332,5 +332,6 @@ class RayChannel:
             loading=bool(self._adding),
             reason=self._reason,
             certain=False,
+            pid=self._pid,
         )
         self._owner.listener.worker_exited(self._worker_id, exited)

@@ -34,10 +34,11 @@ class _ThreadPool(Pool[DataT, ResponseT]):
     def __init__(
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
-        self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
         check_supported(self.kind, checked)
+        # Executors have names of their own.
+        self._thread_name: Callable[[int], str] = lambda worker_id: f"poolifier: {checked.name} worker {worker_id}"
         source = WorkerSource.from_argument(worker)
 
         def create_backend() -> Backend:
