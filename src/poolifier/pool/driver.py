@@ -40,6 +40,7 @@ from poolifier.pool.future import TaskFuture, raisable
 from poolifier.pool.performer import Observer, Performer
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
+from poolifier.pool.time_outs import TimeOuts
 from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
 from poolifier.scheduler.crashes import start_failed
@@ -64,6 +65,7 @@ class Driver:
         ready: What the pool's start waits for, while it does.
         stir: Set whenever something has changed, once the pool's end waits for that.
         functions: Changes of the task functions.
+        time_outs: Tasks that have run too long, of which it is not known yet where they stand.
         consumers: Open streams, maps that are being read, and executors that share the pool; see `leaving`.
         refuses: The pool takes nothing new any more.
         closed: The pool has ended.
@@ -95,6 +97,7 @@ class Driver:
         self.consumers: set[Any] = set()
         self.room: Room = Room(self, scheduler.options.max_queued)
         self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
+        self.time_outs: TimeOuts = TimeOuts(self)
         self._performer = Performer(self, backend, observer)
 
     # ---- what the pool asks -----------------------------------------------------------------------
@@ -179,6 +182,7 @@ class Driver:
     def rest(self) -> None:
         """Lets go of the timer: the pool has ended."""
         self.closed = True
+        self.time_outs.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -277,6 +281,10 @@ class Driver:
             log_for(self.name, worker_id, attributes)
         except Exception as error:  # noqa: BLE001 - a filter's own, and the worker is not to end for it
             self.loop.call_exception_handler({"message": f"pool {self.name!r}: a worker's log record was not handled", "exception": error})
+
+    def task_stood(self, worker_id: int, sequence: int, frames: list[tuple[str, int, str]]) -> None:
+        """See `WorkerListener`."""
+        self.time_outs.told(worker_id, sequence, frames)
 
     def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """See `WorkerListener`."""

@@ -22,15 +22,20 @@ from poolifier.backends.unpacking import unpacked
 from poolifier.backends.wire_channel import WireChannel, WireOwner
 from poolifier.exchange import WorkerExit
 from poolifier.wire import codec, messages
+from poolifier.wire.frame_lists import Frames, frames_in_dump
 from poolifier.wire.messages import WireReply
-from poolifier.worker.ledger import Ledger
+from poolifier.worker.ledger import DUMP_END, DUMP_START, DUMPS, Ledger
 from poolifier.worker.memory import resident_memory
 from poolifier.worker.session import POKE
+from poolifier.worker.standing import DUMP_SIGNAL
 
 __all__ = ["ProcessChannel"]
 
 
 _PATIENCE: Final = 1.0
+
+_SOON: Final = 0.015
+"""Seconds in which a worker hears of an abort, or is taken to be in C code, and in which it has written where."""
 
 
 class _Owner(WireOwner, Protocol):
@@ -43,6 +48,7 @@ class ProcessChannel(WireChannel):
     """A `Channel` to a worker process."""
 
     __slots__ = (
+        "_asked",
         "_backend",
         "_buffers",
         "_ending",
@@ -74,6 +80,8 @@ class ProcessChannel(WireChannel):
         self._pack = self._buffers.pack
         self._ending: tuple[int | None, str | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
+        # Tasks whose time is up, and of which the worker has not said where they stand.
+        self._asked: set[int] = set()
         self._kills: Before | None = None
         self._out_of_memory = False
         # By its pool: where its end of the channel is gone it is killed, too, but as a rule it is dead by then.
@@ -103,6 +111,32 @@ class ProcessChannel(WireChannel):
         """There is no process that could be ended; should there be one yet, the backend ends it."""
         if self.pid is None:
             self._finish(None, "SIGKILL")
+
+    def stack_of(self, sequence: int) -> None:
+        """None: the worker tells it when it hears of the abort. Where it is stuck in C code, it is made to."""
+        super().stack_of(sequence)
+        self._asked.add(sequence)
+        self._loop.call_later(_SOON, self._ask_again, sequence)
+
+    def _stood(self, sequence: int, frames: Frames) -> None:
+        self._asked.discard(sequence)
+        super()._stood(sequence, frames)
+
+    def _ask_again(self, sequence: int) -> None:
+        """The worker has not heard of the abort: its thread has no time for Python code, so a C one is to tell."""
+        if self._closed or sequence not in self._asked:
+            return
+        number = self._ledger.slots[DUMPS]
+        if number == DUMP_SIGNAL and number:
+            self._ledger.memory[DUMP_START:DUMP_END] = bytes(DUMP_END - DUMP_START)
+            self._process.signal(number)
+            self._loop.call_later(_SOON, self._read_dump, sequence)
+
+    def _read_dump(self, sequence: int) -> None:
+        if self._closed or sequence not in self._asked:
+            return
+        text = self._ledger.memory[DUMP_START:DUMP_END].replace(b"\0", b"").decode(errors="replace")
+        self._stood(sequence, frames_in_dump(text))
 
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""

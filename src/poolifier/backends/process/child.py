@@ -92,7 +92,7 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: La
         # Never closed: the pool takes the end of the channel for a worker gone astray, and kills it.
         sock = socket.socket(fileno=fds.channel)
         ledger = Ledger(fds.ledger)
-        os.close(fds.ledger)
+        ledger.dumps_fd = fds.ledger
         passing = Passing(socket.socket(fileno=fds.passing), waits=True)
         new_session = partial(Session, passing=passing)
         code = run_worker(Link(sock), ledger, request.apply, os.getpid(), new_session, launch)

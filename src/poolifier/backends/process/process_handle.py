@@ -49,7 +49,7 @@ class ProcessHandle:
         self._kill_wanted = True
         self.signal(signal.SIGKILL)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Sends a signal, if there is a process."""
         if self.pid is None or self._gone:
             return

@@ -22,8 +22,9 @@ from typing import Any, Final
 
 from poolifier.backends.ray.functions import EncodedError, Outcome
 from poolifier.backends.ray.parcels import Parcel, unpack
-from poolifier.backends.ray.worker import ActorWorker
+from poolifier.backends.ray.worker import STOOD, ActorWorker
 from poolifier.backends.thread.runtime import run_thread
+from poolifier.backends.thread.standing import frames_of_task
 from poolifier.exchange import (
     ABORTED,
     DONE,
@@ -114,6 +115,9 @@ class PoolActor:
                 self._arrange(task, refs)
             worker.wake()
         elif opcode == messages.ABORT:
+            frames = [] if body in self._awaiting else frames_of_task(worker, body)
+            if frames:
+                self._say((0, STOOD, (body, frames), 0.0))
             if self._awaiting.pop(body, None) is not None or worker.abort(body):
                 self._say((body, ABORTED, None, 0.0))
             self._stop_if_wanted()
