@@ -223,6 +223,18 @@ class PoolOptions:
     name: str
     exit_timeout: float | None
 
+    def without_callables(self) -> PoolOptions:
+        """The same, without what the user is called by, and so without anything that may refer to the pool."""
+        return replace(
+            self,
+            online_handler=None,
+            message_handler=None,
+            error_handler=None,
+            exit_handler=None,
+            initializer=None,
+            initargs=(),
+        )
+
     @classmethod
     def checked(
         cls,

@@ -145,7 +145,7 @@ class WireChannel:
         self._say(messages.ABORT, sequence)
         self._poke()
 
-    def stack_of(self, sequence: int) -> None:  # noqa: ARG002 - all that are aborted tell, if they have a limit
+    def stack_of(self, sequence: int) -> None:
         """None: the worker tells it when it hears of the abort."""
 
     def reclaim(self) -> None:

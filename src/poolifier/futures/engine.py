@@ -235,7 +235,7 @@ class Engine:
         with self._lock:
             self._late = True
 
-    def pool_ended(self, name: str) -> None:  # noqa: ARG002 - maps tell it
+    def pool_ended(self, name: str) -> None:
         """Nothing: its calls have been cancelled."""
 
     def __str__(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
 from types import FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, Self
+from weakref import ref
 
 from poolifier._version import __version__
 from poolifier.observe.events import PoolEmitter
@@ -70,11 +72,19 @@ class Pool(MapRunner[DataT, ResponseT]):
             check_affinities(worker.list_task_functions_properties(), options.max_size)
         size = f"{options.min_size}..{options.max_size}" if options.dynamic else options.max_size
         self._options = options
-        self._scheduler = Scheduler(options, self.ahead)
+        # Without what may refer to the pool, for the event loop refers to the scheduler.
+        self._scheduler = Scheduler(options.without_callables(), self.ahead)
         self._emitter = PoolEmitter(name=options.name) if options.enable_events else None
-        handlers = Handlers(options, self._emitter, self._view, lambda: self.info)
+        # None of its parts refers to the pool, so that it is collected as soon as nobody else does.
+        me: Callable[[], Pool[DataT, ResponseT] | None] = ref(self)
         self._life = LifeCycle(
-            f"{type(self).__name__} {options.name!r} {size}", options, self._scheduler, handlers, create_backend, worker, self._begun
+            f"{type(self).__name__} {options.name!r} {size}",
+            options,
+            self._scheduler,
+            Handlers(options, self._emitter, partial(_view_in, me), partial(_info_of, me)),
+            create_backend,
+            worker,
+            partial(_tell_begun, me),
         )
         self._calls = Calls(options, self._scheduler, self._life, carry)
         super().__init__(self._calls, carry)
@@ -307,6 +317,23 @@ class Pool(MapRunner[DataT, ResponseT]):
     @property
     def _driver(self) -> Driver | None:
         return self._life.driver
+
+
+def _view_in(me: Callable[[], Pool[Any, Any] | None], node: Any) -> WorkerNode:
+    pool = me()
+    return WorkerNode(node, None) if pool is None else pool._view(node)
+
+
+def _info_of(me: Callable[[], Pool[Any, Any] | None]) -> PoolInfo:
+    pool = me()
+    assert pool is not None, "the pool's handlers are gone before it is"
+    return pool.info
+
+
+def _tell_begun(me: Callable[[], Pool[Any, Any] | None], driver: Driver) -> None:
+    pool = me()
+    if pool is not None:
+        pool._begun(driver)
 
 
 for _base in (TaskRunner, MapRunner):

@@ -280,7 +280,9 @@ class Driver:
         try:
             log_for(self.name, worker_id, attributes)
         except Exception as error:  # noqa: BLE001 - a filter's own, and the worker is not to end for it
-            self.loop.call_exception_handler({"message": f"pool {self.name!r}: a worker's log record was not handled", "exception": error})
+            self.loop.call_exception_handler(
+                {"message": f"pool {self.name!r}: a worker's log record was not handled", "exception": error}
+            )
 
     def task_stood(self, worker_id: int, sequence: int, frames: list[tuple[str, int, str]]) -> None:
         """See `WorkerListener`."""

@@ -97,9 +97,7 @@ async def stirred(driver: Driver, seconds: float) -> None:
         return
 
 
-def _count(
-    driver: Driver, leaver: asyncio.Task[Any] | None, unread: dict[int, float], now: float
-) -> tuple[int, float]:
+def _count(driver: Driver, leaver: asyncio.Task[Any] | None, unread: dict[int, float], now: float) -> tuple[int, float]:
     """How many tasks, and readers that wait, are left; and when to look again though nothing has changed."""
     count = driver.scheduler.unfinished + driver.room.waiting
     look_at = inf

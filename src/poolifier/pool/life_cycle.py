@@ -13,8 +13,9 @@ from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEvent
 from poolifier.pool.belonging import FORKED, elsewhere, forget, watch
 from poolifier.pool.driver import Driver
+from poolifier.pool.handlers import WeakObserver
 from poolifier.pool.leaving import wait_for_tasks
-from poolifier.pool.start_and_end import close, finish, start, stop
+from poolifier.pool.start_and_end import end, start
 from poolifier.pool.weights import with_weights
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class LifeCycle:
         self._ended_at: float | None = None
         self._starting: asyncio.Task[BaseException | None] | None = None
         self._destroying: asyncio.Task[None] | None = None
-        self._watched: finalize[[str, int], object] | None = None
+        self._watched: finalize[..., object] | None = None
         self._entered = False
 
     # ---- beginning --------------------------------------------------------------------------------
@@ -102,8 +103,8 @@ class LifeCycle:
     async def _start(self) -> BaseException | None:
         """Returns what kept it from starting: a `SystemExit` raised in an asyncio task would end the loop."""
         scheduler = self._scheduler
-        driver = self.driver = Driver(scheduler, self.create_backend(), self._handlers)
-        self._watched = watch(self)
+        driver = self.driver = Driver(scheduler, self.create_backend(), WeakObserver(self._handlers))
+        self._watched = watch(self, driver)
         self._handlers.bind(driver.loop)
         worker = self._worker
         if worker is not None:
@@ -175,16 +176,9 @@ class LifeCycle:
         driver = self.driver
         if driver is None:
             return
-        options = self._options
-        left = monotonic() + options.destroy_timeout
-        if patience is None:
-            patience = options.tasks_queue_options.tasks_finished_timeout
         try:
-            if patience > 0.0 and self._scheduler.failure is None:
-                await finish(driver, min(patience, options.destroy_timeout))
-            await stop(driver, options.name, max(0.1, left - monotonic()), options.abort_grace)
+            await end(driver, patience)
         finally:
-            await close(driver)
             forget(self._watched)
             self._ended_at = monotonic()
             self._handlers.event(PoolEvent.DESTROY, None, None)

@@ -266,7 +266,7 @@ class MapRun:
         """Has the reader hear of it, who may wait for an input that is no use any more."""
         if not self._ended and self._input_error is None:
             self._exhausted = True
-            self._input_error = PoolNotStartedError(f"pool {name!r} has ended before the map")
+            self._input_error = PoolNotStartedError(f"pool {name!r} has been destroyed before the map had ended")
             self._notify()
 
     def __str__(self) -> str:

@@ -122,9 +122,12 @@ class Mapper:
 
 
 async def in_batches(
-    run: MapRun, *, in_order: bool, return_exceptions: bool, bar: Bar | None
+    run: MapRun, pool: object, *, in_order: bool, return_exceptions: bool, bar: Bar | None
 ) -> AsyncGenerator[list[Any], None]:
-    """The results, in lists as they come; the first error ends the map, unless errors are to be returned."""
+    """The results, in lists as they come; the first error ends the map, unless errors are to be returned.
+
+    Whoever reads keeps the pool, which would be ended were it forgotten.
+    """
     try:
         async with aclosing(run.outcomes(in_order=in_order)) as batches:
             async for batch in batches:
@@ -139,6 +142,7 @@ async def in_batches(
                     results += values
                 yield results
     finally:
+        del pool
         if bar is not None:
             bar.close()
 

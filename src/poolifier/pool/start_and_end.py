@@ -20,7 +20,7 @@ from poolifier.scheduler.effects import KillWorker
 from poolifier.scheduler.node import PLANNED, READY, STARTING
 from poolifier.scheduler.scheduler import Scheduler
 
-__all__ = ["close", "finish", "start", "stop"]
+__all__ = ["end", "start"]
 
 _MOST_NAMED: Final = 5
 """Streams and maps that a warning names."""
@@ -39,12 +39,24 @@ async def start(driver: Driver) -> None:
         driver.ready = None
 
 
-async def finish(driver: Driver, seconds: float) -> bool:
-    """Waits until no task is left, for so long at the most. True where none is."""
-    return await _wait_until(driver, lambda: driver.scheduler.unfinished == 0, seconds)
+async def end(driver: Driver, patience: float | None = None) -> None:
+    """Lets tasks finish for so many seconds, or as long as the options say, and ends what the pool has."""
+    options = driver.scheduler.options
+    left = monotonic() + options.destroy_timeout
+    if patience is None:
+        patience = options.tasks_queue_options.tasks_finished_timeout
+    driver.refuses = True
+    try:
+        if patience > 0.0 and driver.scheduler.failure is None:
+            seconds = min(patience, options.destroy_timeout)
+            await _wait_until(driver, lambda: driver.scheduler.unfinished == 0, seconds)
+        await _stop(driver, options.name, max(0.1, left - monotonic()), options.abort_grace)
+    finally:
+        driver.rest()
+        await driver.backend.close()
 
 
-async def stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
+async def _stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
     """Ends all tasks and workers: asks, and kills what has not gone after the grace period.
 
     Where that cancels tasks, one warning in the log says how many.
@@ -66,12 +78,6 @@ async def stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
         for channel in list(driver.channels.values()):
             channel.kill()
         await _wait_until(driver, lambda: not driver.channels, seconds - grace)
-
-
-async def close(driver: Driver) -> None:
-    """Lets go of the backend and of the timer."""
-    driver.rest()
-    await driver.backend.close()
 
 
 def _let_go(scheduler: Scheduler, now: float) -> None:

@@ -35,10 +35,12 @@ class TaskStream(Generic[ItemT]):
     the worker, where its `finally` runs; none of them waits for that. Cancelling a read does not leave it.
     """
 
-    __slots__ = ("__weakref__", "_feed")
+    __slots__ = ("__weakref__", "_feed", "_pool")
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, pool: object) -> None:
         self._feed = feed
+        # Kept, for it would be ended were it forgotten.
+        self._pool = pool
 
     @property
     def task_id(self) -> int:
@@ -177,7 +179,7 @@ class Feed:
     def refuse(self) -> None:
         """Nothing: it was submitted before."""
 
-    def pool_ended(self, name: str) -> None:  # noqa: ARG002 - maps tell it
+    def pool_ended(self, name: str) -> None:
         """Nothing: it has been cancelled with its task."""
 
     def __str__(self) -> str:

@@ -234,7 +234,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
         driver.submit(task)
         if not feed.ended:
             driver.consumers.add(feed)
-        return TaskStream(feed)
+        return TaskStream(feed, self)
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it
         """What carries the data of a task that is given buffers."""

@@ -23,7 +23,7 @@ _PATIENCE: Final = 0.04
 """Seconds that an error waits for the stack: with the event loop's own delays a limit is to be 50 ms late at most."""
 
 _OURS: Final = tuple(f"{os.sep}poolifier{os.sep}{room}{os.sep}" for room in ("backends", "wire", "worker"))
-"""What is in the path of the files that run tasks: their calls are not the task's. Workers may be on another machine."""
+"""Parts of the paths of files that run tasks, whose calls are not the task's. Workers may be on other machines."""
 
 Frames: TypeAlias = list[tuple[str, int, str]]
 

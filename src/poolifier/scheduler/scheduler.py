@@ -398,7 +398,9 @@ class Scheduler:
             self.lobby.push(task)
             return
         where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
-        self.books.fail(task, PoolFailedError(f"pool {self.options.name!r}: {where}, and restart_worker_on_error is off"))
+        self.books.fail(
+            task, PoolFailedError(f"pool {self.options.name!r}: {where}, and restart_worker_on_error is off")
+        )
 
     def _retry(self, node: Node, now: float) -> None:
         """Tasks for which a user's strategy found no worker before: it may find one now that a task has ended."""

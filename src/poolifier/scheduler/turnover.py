@@ -104,7 +104,11 @@ class Turnover:
         successor = self._succeed(node)
         self._workforce.resized(now)
         if not expected:
-            error = start_failed(self._pool, node.id, exited) if was_starting else worker_crashed(self._pool, node.id, exited)
+            error = (
+                start_failed(self._pool, node.id, exited)
+                if was_starting
+                else worker_crashed(self._pool, node.id, exited)
+            )
             self._effects.append(Emit("error", node, error))
             why = self._workforce.replace(node, now)
             if why is not None:

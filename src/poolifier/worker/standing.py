@@ -1,9 +1,8 @@
 """Where a task stands: what the error of a time limit says.
 
-In the form in which it travels: (file, line, function) for each call, the outermost first. Source lines are looked up by
-the pool, where they are shown. A task in Python code is asked in passing, when it is told to stop. One that is
-stuck in C code runs no Python code that could answer: there the kernel interrupts it by a signal of its own, and
-`faulthandler` writes its stack, by C code alone, into the memory that the worker shares with its pool.
+It travels as (file, line, function) for each call, the outermost first; the pool looks up the source lines. A task in
+Python code is asked when it is told to stop. One that is stuck in C code runs no Python code that could answer: there a
+signal interrupts it, and `faulthandler` writes its stack, by C code alone, into the memory that worker and pool share.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = ["DUMP_SIGNAL", "coroutine_frames", "frames_of", "has_limit", "prepare
 _MOST: Final = 100
 
 DUMP_SIGNAL: Final[int] = getattr(signal, "SIGRTMAX", 0) and int(signal.SIGRTMAX) - 2
-"""Makes `faulthandler` write where the worker stands: a real-time signal, which has no other meaning. 0: there is none."""
+"""Makes `faulthandler` write where the worker stands: a real-time signal, which means nothing else. 0: none."""
 
 
 def frames_of(frame: FrameType | None) -> Frames:

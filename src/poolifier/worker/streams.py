@@ -23,6 +23,7 @@ from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.registry import Entry
 from poolifier.worker.session import Session
+from poolifier.worker.standing import prepare_dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -45,9 +45,9 @@ from poolifier.wire import codec, messages
 from poolifier.worker.imports import importing
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
-from poolifier.worker.standing import frames_of, has_limit, tell_where
 from poolifier.worker.registry import Registry
 from poolifier.worker.session import Session
+from poolifier.worker.standing import frames_of, has_limit, tell_where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -274,7 +274,8 @@ def _groups_of_next() -> dict[int, str]:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None or ended.si_status != signal.SIGKILL:
             return {}
-        with open(f"/proc/{ended.si_pid}/cgroup", encoding="utf-8", errors="replace") as file:
+        path = f"/proc/{ended.si_pid}/cgroup"
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - one import less
             return {ended.si_pid: file.read()}
     except (AttributeError, OSError):  # macOS has had `waitid` since Python 3.13 only
         return {}

@@ -16,7 +16,7 @@ _SHORT: Final = 15
 """Bytes of a thread's name that Linux keeps, TASK_COMM_LEN less the end."""
 
 _ARGUMENTS: Final = slice(45, 48)
-"""Where `arg_start`, `arg_end` and `env_start` stand in /proc/self/stat behind the name: fields 48 to 50, see proc(5)."""
+"""`arg_start`, `arg_end` and `env_start` in /proc/self/stat, behind the name: fields 48 to 50, see proc(5)."""
 
 
 def set_title(pool: str, role: str, short: str) -> None:
@@ -41,10 +41,10 @@ def _overwrite_arguments(title: str) -> None:
     """Puts the title where the kernel reads the command line, within the arguments: the environment is behind them.
 
     The interpreter has copied them long before this runs. The kernel writes it, so where an address is not what it was
-    taken for the process gets an error and not a fault. A last byte that is not 0 tells the kernel that this is a title,
-    of which it shows what comes before the first 0; otherwise it would show all the room, to its end.
+    taken for the process gets an error and not a fault. A last byte that is not 0 tells the kernel that this is a
+    title, of which it shows what comes before the first 0; otherwise it would show all the room, to its end.
     """
-    with open("/proc/self/stat", "rb") as file:
+    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - one import less
         fields = file.read().rpartition(b")")[2].split()
     start, end, environment = (int(field) for field in fields[_ARGUMENTS])
     if 0 < start < end <= environment:

@@ -149,7 +149,7 @@ class RayChannel:
         """Stops that task, or drops it if it has not started. Its reply tells how it went."""
         self._say(messages.ABORT, sequence)
 
-    def stack_of(self, sequence: int) -> None:  # noqa: ARG002 - all that are aborted tell, if they have a limit
+    def stack_of(self, sequence: int) -> None:
         """None: the actor tells it when it hears of the abort."""
 
     def reclaim(self) -> None:

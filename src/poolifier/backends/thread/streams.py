@@ -38,7 +38,6 @@ class Stream:
         "_data",
         "_entry",
         "_flushed",
-        "source",
         "_granted",
         "_sent",
         "_value",
@@ -46,6 +45,7 @@ class Stream:
         "context",
         "ended",
         "sequence",
+        "source",
         "taken",
     )
 
