@@ -219,8 +219,7 @@ def test_submit_waits_for_room_first_come_first_served(run, until):
 
 def test_submit_does_not_hang_when_the_pool_ends(run):
     async def main():
-        pool = FixedProcessPool(1, nap, max_queued=1, tasks_queue_options={"tasks_finished_timeout": 0.05})
-        async with pool:
+        async with FixedProcessPool(1, nap, max_queued=1, exit_timeout=0.05) as pool:
             for _ in range(2):
                 await pool.submit(60)
             waiting = asyncio.create_task(pool.submit(1))
