@@ -2,7 +2,7 @@
 
 ```
 PoolifierError
-├── PoolNotStartedError         submitted before start() or after destroy()
+├── PoolNotStartedError         submitted before start(), or once the pool is left or destroyed
 ├── PoolFailedError             the restart limit was reached; __cause__ says why
 ├── UnknownTaskFunctionError    no task function of that name (also a LookupError)
 ├── TaskAborted                 raised inside a task function that is being aborted
@@ -45,7 +45,7 @@ class PoolifierError(Exception):
 
 
 class PoolNotStartedError(PoolifierError):
-    """A task was submitted before `start()` or after `destroy()`."""
+    """A task was submitted before `start()`, while `async with` is being left, or after `destroy()`."""
 
 
 class PoolFailedError(PoolifierError):

@@ -20,7 +20,7 @@ def test_a_pool_is_entered_once(run, options):
         async with FixedProcessPool(1, echo, **options) as pool:
             for _ in range(2):
                 with pytest.raises(
-                    RuntimeError, match="FixedProcessPool 'process-[0-9]+' 1 is in an `async with` already"
+                    RuntimeError, match=r"FixedProcessPool 'process-\d+' 1 is in an `async with` already"
                 ):
                     async with pool:
                         pytest.fail("it was entered")

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import ref
 
 if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
 
-__all__ = ["Consumer", "wait_for_tasks"]
+__all__ = ["Consumer", "current_reader", "stirred", "wait_for_tasks"]
 
 _TELL_AFTER: Final = 5.0
 """Seconds of waiting after which the log says what is waited for."""
@@ -57,6 +58,16 @@ class Consumer(Protocol):
         ...
 
 
+def current_reader() -> Callable[[], asyncio.Task[Any] | None]:
+    """Tells the running asyncio task for as long as that exists.
+
+    It must not be kept: the error that ends a reader has its frames, they have the stream, and that would be a cycle,
+    in which a stream that nobody reads any more would go on until it is collected.
+    """
+    task = _current()
+    return _nobody if task is None else ref(task)
+
+
 async def wait_for_tasks(driver: Driver, name: str, seconds: float | None, interrupted: Callable[[], bool]) -> None:
     """Returns when nothing is left to wait for, when the time is up, or when it is `interrupted`."""
     begun = monotonic()
@@ -81,6 +92,17 @@ async def wait_for_tasks(driver: Driver, name: str, seconds: float | None, inter
                 else f"after exit_timeout, {seconds:g} seconds, it aborts them",
             )
         await stirred(driver, min(limit, tell_at, look_at) - now)
+
+
+def _current() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # a simulation, or a callback of another kind of loop
+        return None
+
+
+def _nobody() -> None:
+    return None
 
 
 async def stirred(driver: Driver, seconds: float) -> None:

@@ -19,6 +19,7 @@ from poolifier.errors import PoolNotStartedError
 from poolifier.exchange import Items
 from poolifier.option_checks import check_count
 from poolifier.pool.chunk import Chunk, Outcomes
+from poolifier.pool.leaving import current_reader
 
 if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
@@ -95,7 +96,6 @@ class MapRun:
     Attributes:
         name: That of the task function.
         awaited: Somebody waits for the next outcomes.
-        reader: The asyncio task that asked for outcomes last.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class MapRun:
         self._pull_again = False
         self.name: str = submitter.name
         self.awaited: bool = False
-        self.reader: asyncio.Task[Any] | None = None
+        self._reader: Callable[[], asyncio.Task[Any] | None] = current_reader()
 
     # ---- what chunks tell -------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class MapRun:
         """The outcomes as they arrive; in the order of the items if asked for."""
         puller = None
         self.awaited = True
-        self.reader = asyncio.current_task()
+        self._reader = current_reader()
         self._submitter.opened(self)
         if self._async_source is not None:
             puller = asyncio.ensure_future(self._pull_async(self._async_source, in_order=in_order))
@@ -201,7 +201,7 @@ class MapRun:
                     self.awaited = False
                     yield batch
                     self.awaited = True
-                    self.reader = asyncio.current_task()
+                    self._reader = current_reader()
                 elif self._exhausted and not self._outstanding:
                     break
                 elif self._pull_again:
@@ -249,10 +249,14 @@ class MapRun:
             chunk.cancel()
         self._under_way.clear()
         self._chunks.clear()
-        self.reader = None
         self._submitter.ended(self)
 
     # ---- for whoever waits for the end of the pool: see `leaving` ------------------------------------
+
+    @property
+    def reader(self) -> asyncio.Task[Any] | None:
+        """The asyncio task that asked for outcomes last."""
+        return self._reader()
 
     @property
     def under_way(self) -> int:

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from poolifier.pool.future import Waiter
+from poolifier.pool.leaving import current_reader
 
 if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
@@ -90,12 +91,12 @@ class Feed:
         ended: Nothing more arrives.
         active: Seconds of the worker's active time that fell to it so far.
         name: That of the task function.
-        reader: The asyncio task that opened it, or the last that had to wait for an item.
     """
 
     __slots__ = (
         "_error",
         "_granting",
+        "_reader",
         "_taken",
         "_timer",
         "_waiter",
@@ -105,7 +106,6 @@ class Feed:
         "ended",
         "items",
         "name",
-        "reader",
         "task",
     )
 
@@ -114,7 +114,7 @@ class Feed:
     def __init__(self, driver: Driver, buffer: int, name: str) -> None:
         self.driver: Driver = driver
         self.name: str = name
-        self.reader: asyncio.Task[Any] | None = asyncio.current_task()
+        self._reader = current_reader()
         self.items: deque[Any] = deque()
         self.ended: bool = False
         self.active: float = 0.0
@@ -145,7 +145,7 @@ class Feed:
         if self._timer is None:
             self._timer = loop.call_later(_PATIENCE, self._ask, self._waits)
         waiter = self._waiter = Waiter(self.driver, lambda: [self.task])
-        self.reader = asyncio.current_task()
+        self._reader = current_reader()
         try:
             await waiter
         finally:
@@ -170,6 +170,11 @@ class Feed:
     def awaited(self) -> bool:
         """Whether somebody waits for the next item."""
         return self._waiter is not None
+
+    @property
+    def reader(self) -> asyncio.Task[Any] | None:
+        """The asyncio task that opened it, or the last that had to wait for an item."""
+        return self._reader()
 
     @property
     def under_way(self) -> int:
@@ -218,7 +223,6 @@ class Feed:
         self.ended = True
         self._error = error
         self.driver.consumers.discard(self)
-        self.reader = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

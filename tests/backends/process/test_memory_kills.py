@@ -1,6 +1,5 @@
 """A worker that the kernel killed for want of memory is told from one that somebody killed."""
 
-import asyncio
 import os
 import signal
 import subprocess

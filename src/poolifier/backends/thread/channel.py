@@ -44,6 +44,7 @@ _logger = logging.getLogger("poolifier")
 class _Owner(Protocol):
     listener: WorkerListener
     grace: float
+    pool: str | None
 
     def channel_ended(self, worker_id: int, abandoned: threading.Thread | None) -> None: ...
 
@@ -79,6 +80,7 @@ class ThreadChannel:
         self._loop = asyncio.get_running_loop()
         self._worker = ThreadWorker(self._loop, self._fetch, settings)
         self._worker.worker_id = worker_id
+        self._worker.pool_name = owner.pool
         self._additions = list(settings.functions)
         self._sequence = 0
         self._ready = False

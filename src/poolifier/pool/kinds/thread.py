@@ -51,7 +51,9 @@ class _ThreadPool(Pool[DataT, ResponseT]):
             # Imported here, so that a pool of another kind does not import what only this one needs.
             from poolifier.backends.thread.backend import ThreadBackend
 
-            return ThreadBackend(source, checked.initializer, checked.initargs, checked.abort_grace, pool._thread_name)
+            return ThreadBackend(
+                source, checked.initializer, checked.initargs, checked.abort_grace, pool._thread_name, name
+            )
 
         super().__init__(source, checked, create_backend, _with_context)
 
