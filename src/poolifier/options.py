@@ -241,7 +241,6 @@ class PoolOptions:
         *,
         sizes: tuple[int, int],
         dynamic: bool,
-        kind: str = "pool",
         worker_choice_strategy: WorkerChoiceStrategy | str | type[Any] = WorkerChoiceStrategy.LEAST_USED,
         worker_choice_strategy_options: WorkerChoiceStrategyOptions | Mapping[str, Any] | None = None,
         enable_tasks_queue: bool = True,
@@ -266,8 +265,6 @@ class PoolOptions:
         exit_timeout: float | None = None,
     ) -> PoolOptions:
         """Checks every argument, fills in the defaults and returns the options.
-
-        A pool without a `name` gets one of its `kind` and a number.
 
         Raises:
             TypeError: An argument has the wrong type.
@@ -328,9 +325,14 @@ class PoolOptions:
             max_memory_per_worker=max_memory_per_worker,
             initializer=initializer,
             initargs=tuple(initargs),
-            name=f"{kind}-{next(_numbers[kind])}" if name is None else name,
+            name=default_name("pool") if name is None else name,
             exit_timeout=exit_timeout,
         )
+
+
+def default_name(kind: str) -> str:
+    """The name of a pool that was given none: its kind and a number that no other of that kind has."""
+    return f"{kind}-{next(_numbers[kind])}"
 
 
 def check_sizes(min_size: object, max_size: object | None = None) -> tuple[int, int]:

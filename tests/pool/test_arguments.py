@@ -19,7 +19,7 @@ from poolifier import (
 from poolifier.options import PoolOptions, ProcessOptions
 from poolifier.pool.kinds.keywords import PoolKeywords, ProcessPoolKeywords
 
-NOT_OPTIONS = {"sizes", "dynamic", "kind", "return"}
+NOT_OPTIONS = {"sizes", "dynamic", "return"}
 
 SIZES = [
     ((-1,), ValueError, "n must be at least 1, not -1"),

@@ -146,7 +146,7 @@ def test_ctrl_c_while_it_is_left():
         _, errors = program.communicate(timeout=30)
     assert time.monotonic() - begun < 5
     assert errors.count("its end cancelled 4 tasks") == 1
-    assert errors.count("KeyboardInterrupt") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_what_the_end_of_a_pool_closes_is_named_up_to_a_few(run, logged):

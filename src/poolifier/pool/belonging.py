@@ -12,11 +12,14 @@ import warnings
 from asyncio import Task
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet, finalize
+from weakref import WeakSet, finalize, ref
 
 from poolifier.pool.start_and_end import end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolifier.pool.anchor import Anchor
     from poolifier.pool.driver import Driver
     from poolifier.pool.life_cycle import LifeCycle
 
@@ -33,10 +36,11 @@ _ending: set[Task[None]] = set()
 def watch(life: LifeCycle, driver: Driver) -> finalize[..., object]:
     """Remembers a pool that is started, for the case that it goes, or the interpreter ends, before `forget`.
 
-    Its driver goes on then, for the event loop refers to that, so it is ended on its loop.
+    Its driver goes on then, as long as the event loop does, so it is ended there. It is not kept for that: its task
+    functions or its strategy may refer to the pool, which would never go.
     """
     _lives.add(life)
-    return finalize(life, _forgotten, life.name, os.getpid(), driver)
+    return finalize(life, _forgotten, life.name, os.getpid(), ref(driver.anchor))
 
 
 def forget(watched: finalize[..., object] | None) -> None:
@@ -58,12 +62,14 @@ def elsewhere(pool: str, thread: int) -> RuntimeError:
     )
 
 
-def _forgotten(pool: str, owner: int, driver: Driver) -> None:
+def _forgotten(pool: str, owner: int, find: Callable[[], Anchor | None]) -> None:
     """Nothing refers to a pool any more that was never destroyed. In whatever thread collected it."""
     if os.getpid() != owner:
         return
-    with suppress(RuntimeError):  # the loop is closed, so nothing but this refers to what the pool has
-        driver.loop.call_soon_threadsafe(_begin_end, driver)
+    anchor = find()
+    if anchor is not None:
+        with suppress(RuntimeError):  # the loop is closed
+            anchor.driver.loop.call_soon_threadsafe(_begin_end, anchor.driver)
     warnings.warn(
         f"<{pool}> was never destroyed; use `async with`, or await pool.destroy()", ResourceWarning, stacklevel=2
     )

@@ -32,6 +32,7 @@ from poolifier.exchange import (
 )
 from poolifier.observe.logs import log_for
 from poolifier.options import TasksQueueOptions, check_affinities
+from poolifier.pool.anchor import Anchor
 from poolifier.pool.callers import Callers
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.delivery import Delivery
@@ -65,6 +66,7 @@ class Driver:
         ready: What the pool's start waits for, while it does.
         stir: Set whenever something has changed, once the pool's end waits for that.
         functions: Changes of the task functions.
+        anchor: What it is found by, as long as it lives.
         time_outs: Tasks that have run too long, of which it is not known yet where they stand.
         consumers: Open streams, maps that are being read, and executors that share the pool; see `leaving`.
         refuses: The pool takes nothing new any more.
@@ -97,6 +99,7 @@ class Driver:
         self.consumers: set[Any] = set()
         self.room: Room = Room(self, scheduler.options.max_queued)
         self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
+        self.anchor: Anchor = Anchor(self)
         self.time_outs: TimeOuts = TimeOuts(self)
         self._performer = Performer(self, backend, observer)
 

@@ -32,7 +32,7 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
         common, _ = split_options(type(self), options, frozenset())
-        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         # Imported here, so that a pool of another kind does not import what only this one needs.
         from poolifier.backends.interpreter.support import interpreters_module
 

@@ -31,7 +31,7 @@ class _ProcessPool(Pool[DataT, ResponseT]):
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
         common, own = split_options(type(self), options, OF_PROCESSES)
-        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         process_options = ProcessOptions(**own)
         source = WorkerSource.from_argument(worker)
 

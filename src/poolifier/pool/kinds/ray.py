@@ -36,7 +36,7 @@ class _RayPool(Pool[DataT, ResponseT]):
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
         common, own = split_options(type(self), options, _OWN)
-        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         check_supported(self.kind, checked)
         ray_options = RayOptions.checked(own.get("ray_options"))
         source = WorkerSource.from_argument(worker)

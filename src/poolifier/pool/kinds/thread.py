@@ -36,7 +36,7 @@ class _ThreadPool(Pool[DataT, ResponseT]):
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
         common, _ = split_options(type(self), options, frozenset())
-        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, kind=self.kind, **common)
+        checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         check_supported(self.kind, checked)
         # Executors have names of their own. Threads have this, and so it must not lead to the options.
         name = checked.name
