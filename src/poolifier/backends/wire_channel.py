@@ -199,6 +199,9 @@ class WireChannel:
         """The worker has closed or broken its end of the channel, so it is no use any more."""
         raise NotImplementedError
 
+    def _became_ready(self) -> None:
+        """The worker says that it is ready."""
+
     def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
         """Sends tasks whose data `_pack` has made ready."""
         self._say(messages.TASKS, batch)
@@ -385,6 +388,7 @@ class WireChannel:
             self._advance(generation)
             self._deliver(replies, True, active, idle)
         elif opcode == messages.READY and isinstance(body, WorkerReady):
+            self._became_ready()
             self._owner.listener.worker_ready(self._worker_id, body)
         elif opcode == messages.START_FAILED:
             self._error = decode_error(body)

@@ -64,19 +64,18 @@ class Calls:
     # Compiled code would check the types of arguments by itself, and say less of what is wrong: so they are objects.
 
     def execute(
-        self,
-        data: Any,
-        name: Called | None,
-        timeout: object,
-        retries: object,
-        priority: object,
-        admitted: bool = False,
+        self, data: Any, name: Called | None, timeout: object, retries: object, priority: object
     ) -> TaskFuture[Any]:
-        """Checks a call and makes it; raises as `Pool.execute`. The hot path of submitting.
+        """Checks a call and makes it; raises as `Pool.execute`. The hot path of submitting."""
+        driver, function, nice, limit = self.check(name, timeout, priority)
+        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries != 0 or limit is not None else None
+        return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
 
-        One that is `admitted` was made before the pool was left, and has waited for room since.
-        """
-        driver, function, nice, limit = self.check(name, timeout, priority, admitted=admitted)
+    def execute_admitted(
+        self, data: Any, name: Called | None, timeout: object, retries: object, priority: object
+    ) -> TaskFuture[Any]:
+        """As `execute`, for a call that has waited for room, and that the pool takes also while it is being left."""
+        driver, function, nice, limit = self.check(name, timeout, priority, admitted=True)
         extra = TaskExtra(check_count("retries", retries, 0), limit) if retries != 0 or limit is not None else None
         return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
 
@@ -90,9 +89,11 @@ class Calls:
         admitted: bool = False,
     ) -> tuple[Driver, Function, int, float | None]:
         """Returns what runs the task, its function, nice level and time limit; raises as `Pool.execute`."""
-        driver = self._life.admitting if admitted else self._life.open
+        driver = self._life.open
         if driver is None or self._scheduler.failure is not None:
-            raise self._life.refusal()
+            driver = self._life.leaving if admitted else None
+            if driver is None or self._scheduler.failure is not None:
+                raise self._life.refusal()
         # Asked last, for until Python 3.12 it asks the system for the process each time.
         if (get_ident() != driver.thread or driver.loop_is_closed()) and _get_running_loop() is not driver.loop:
             raise self._life.refusal()

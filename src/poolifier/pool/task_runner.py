@@ -45,6 +45,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
     def __init__(self, calls: Calls, carry: Callable[[Any], Any] | None) -> None:
         self._called = calls.check
         self._call = calls.execute
+        self._call_admitted = calls.execute_admitted
         self._carry = carry
 
     if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
             self._called(name, timeout, priority, admitted=True)
             given = self._transferred(data, check_transfer(transfer))
         # It was here before the pool was left, should it be left by now.
-        return self._call(given, name, timeout, retries, priority, admitted=True)
+        return self._call_admitted(given, name, timeout, retries, priority)
 
     if TYPE_CHECKING:
 

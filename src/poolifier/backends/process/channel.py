@@ -141,7 +141,7 @@ class ProcessChannel(WireChannel):
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""
         self._process.started(pid, pidfd)
-        self._kills = memory_kills.before(memory_kills.groups(pid))
+        self._became_ready()
         # Not before, so that nobody hears of a worker whose process is not known.
         self._listen()
 
@@ -161,6 +161,11 @@ class ProcessChannel(WireChannel):
         """The fork server is gone, so this worker goes too, and its end is seen by its pidfd."""
         self._process.kill()
         self._process.when_ended(self._loop, lambda: self._finish(None, "SIGKILL"))
+
+    def _became_ready(self) -> None:
+        # Looked at when it is made, and again once its initializer may have moved it to another control group.
+        if self.pid is not None:
+            self._kills = memory_kills.before(memory_kills.groups(self.pid))
 
     def _interrupt(self) -> None:
         self._process.signal(POKE)
