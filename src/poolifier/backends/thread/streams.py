@@ -32,6 +32,7 @@ class Stream:
         context: What its code runs in.
         ended: The generator has yielded all that it will.
         taken: There is an item to send.
+        source: The generator, of whichever kind, once there is one.
     """
 
     __slots__ = (
@@ -85,7 +86,8 @@ class Stream:
         """Goes on to the next `yield` of a plain generator, or to its end. The task's code."""
         if self.source is None:
             self.context.run(self.open)
-        value = self.context.run(next, self.source, _END)
+        source: Any = self.source
+        value = self.context.run(next, source, _END)
         if value is _END:
             self.ended = True
         else:
