@@ -8,6 +8,13 @@ import time
 import pytest
 
 from poolifier import TaskTimeoutError
+from poolifier.pool import time_outs
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """However busy the machine is, the stack comes some time."""
+    monkeypatch.setattr(time_outs, "_PATIENCE", 20.0)
 
 
 def doze(seconds):

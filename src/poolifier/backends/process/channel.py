@@ -35,7 +35,9 @@ __all__ = ["ProcessChannel"]
 _PATIENCE: Final = 1.0
 
 _SOON: Final = 0.015
-"""Seconds in which a worker hears of an abort, or is taken to be in C code, and in which it has written where."""
+"""Seconds in which a worker hears of an abort, or is taken to be in C code."""
+_BETWEEN_LOOKS: Final = 0.005
+"""Seconds between looks at what it writes then. Each line takes microseconds, unless others have the CPU."""
 
 
 class _Owner(WireOwner, Protocol):
@@ -130,13 +132,17 @@ class ProcessChannel(WireChannel):
         if number == DUMP_SIGNAL and number:
             self._ledger.memory[DUMP_START:DUMP_END] = bytes(DUMP_END - DUMP_START)
             self._process.signal(number)
-            self._loop.call_later(_SOON, self._read_dump, sequence)
+            self._read_dump(sequence, b"")
 
-    def _read_dump(self, sequence: int) -> None:
+    def _read_dump(self, sequence: int, before: bytes) -> None:
+        """Looks again and again, until there is something and nothing has been added since the last look."""
         if self._closed or sequence not in self._asked:
             return
-        text = self._ledger.memory[DUMP_START:DUMP_END].replace(b"\0", b"").decode(errors="replace")
-        self._stood(sequence, frames_in_dump(text))
+        dump = self._ledger.memory[DUMP_START:DUMP_END].replace(b"\0", b"")
+        if dump and dump == before:
+            self._stood(sequence, frames_in_dump(dump.decode(errors="replace")))
+        else:
+            self._loop.call_later(_BETWEEN_LOOKS, self._read_dump, sequence, dump)
 
     def process_started(self, pid: int, pidfd: int) -> None:
         """The fork server made the process; the descriptor is the channel's from now on."""
