@@ -19,6 +19,21 @@ def test_tqdm_shows_the_progress_of_a_map(executor_type, capsys):
     assert "50/50" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "executor_type"), [("process_map", ProcessPoolExecutor), ("thread_map", ThreadPoolExecutor)]
+)
+def test_tqdm_gives_its_lock_to_the_workers(name, executor_type, monkeypatch, capsys):
+    pytest.importorskip("tqdm")
+    from concurrent import futures
+
+    from tqdm.contrib import concurrent
+
+    monkeypatch.setattr(futures, executor_type.__name__, executor_type)
+    found = getattr(concurrent, name)(square, range(50), max_workers=2, chunksize=1)
+    assert found == [n * n for n in range(50)]
+    assert "50/50" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("executor_type", [ProcessPoolExecutor, ThreadPoolExecutor])
 def test_dask_computes_on_it(executor_type):
     dask = pytest.importorskip("dask")

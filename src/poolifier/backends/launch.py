@@ -8,20 +8,36 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from poolifier.errors import SerializationError
+from poolifier.exchange import Program
 from poolifier.wire import codec
 from poolifier.worker.source import WorkerSource
 
-__all__ = ["pickle_function", "pickle_launch", "search_path"]
+__all__ = ["pickle_function", "pickle_launch", "program", "search_path"]
 
 
-def pickle_launch(source: WorkerSource, initializer: Callable[..., object] | None, initargs: Sequence[Any]) -> bytes:
-    """Pickles what a worker starts from.
+def program() -> Program:
+    """What workers are told of this process."""
+    # A program may never have used it, so it is not imported before a pool starts.
+    from multiprocessing import get_start_method
+    from multiprocessing.process import current_process
+
+    process = current_process()
+    return Program(os.getpid(), process.name, bytes(process.authkey), get_start_method(allow_none=True))
+
+
+def pickle_launch(
+    source: WorkerSource,
+    initializer: Callable[..., object] | None,
+    initargs: Sequence[Any],
+    dumps: Callable[[Any], bytes] = codec.encode,
+) -> bytes:
+    """Pickles what a worker starts from, by `dumps`.
 
     Raises:
         SerializationError: It cannot be pickled; says why.
     """
     try:
-        return codec.encode((source, initializer, tuple(initargs)))
+        return dumps((source, initializer, tuple(initargs)))
     except Exception as error:
         raise SerializationError(f"the worker or its initializer cannot be pickled: {codec.describe(error)}") from error
 

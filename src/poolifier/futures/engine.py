@@ -154,6 +154,23 @@ class Engine:
         # Another thread may have held it.
         self._lock = threading.Lock()
 
+    def callback_raised(self, future: CallFuture[Any], error: BaseException) -> bool:
+        """Keeps what a callback has raised out of the delivery of results; returns False in other threads than that."""
+        loop = self._loop
+        if self._thread is not None:
+            if self._thread is not threading.current_thread():
+                return False
+            _logger.error("exception calling callback for %r", future, exc_info=error)
+            return True
+        if loop is None or self.driver is None or self.driver.thread != threading.get_ident():
+            return False
+
+        def end() -> None:
+            raise error
+
+        loop.call_soon(end)
+        return True
+
     def elsewhere(self) -> RuntimeError:
         """The error for a process that was forked."""
         return RuntimeError(
@@ -407,6 +424,11 @@ class Engine:
         driver = self.driver
         for future in list(self._outstanding):
             task = future._task
+            if not future.running():
+                # As in the standard library: no worker had begun it, so it is not one that has failed.
+                if future.cancel():
+                    self.drop(future)
+                continue
             future.set_exception(BrokenWorkerError(f"the executor's workers were ended by signal {signal}"))
             if task is not None and driver is not None:
                 driver.abort(task)

@@ -27,6 +27,9 @@ _MOST_NAMED: Final = 5
 
 _logger = logging.getLogger("poolifier")
 
+_FOR_KILLS: Final = 0.1
+"""The share of the time that is left to see off workers that have to be killed."""
+
 
 async def start(driver: Driver) -> None:
     """Starts the minimum of workers and waits until they are ready, or raises what kept one from it."""
@@ -57,9 +60,11 @@ async def end(driver: Driver, patience: float | None = None) -> None:
 
 
 async def _stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
-    """Ends all tasks and workers: asks, and kills what has not gone after the grace period.
+    """Ends all tasks and workers: asks, and kills what has not gone.
 
-    Where that cancels tasks, one warning in the log says how many.
+    A worker that has not begun to end is killed after the grace period. One that has may take nearly all of the time:
+    it waits for threads and processes that its tasks have left at work. Where that cancels tasks, one warning in the
+    log says how many.
     """
     driver.scheduler.close()
     driver.room.close()
@@ -74,10 +79,19 @@ async def _stop(driver: Driver, name: str, seconds: float, grace: float) -> None
         consumer.pool_ended(name)
     # However long the grace, some of the time is left to see off those that have to be killed.
     grace = min(grace, seconds / 2)
-    if not await _wait_until(driver, lambda: not driver.channels, grace):
-        for channel in list(driver.channels.values()):
-            channel.kill()
-        await _wait_until(driver, lambda: not driver.channels, seconds - grace)
+    last = seconds * _FOR_KILLS
+    for patience, killed in ((grace, _stuck), (seconds - last - grace, lambda _driver: list(driver.channels))):
+        if await _wait_until(driver, lambda: not driver.channels, patience):
+            return
+        for worker_id in killed(driver):
+            driver.channels[worker_id].kill()
+    await _wait_until(driver, lambda: not driver.channels, last)
+
+
+def _stuck(driver: Driver) -> list[int]:
+    """The workers that have not begun to end."""
+    # Channels of other kinds do not tell.
+    return [number for number, channel in driver.channels.items() if not getattr(channel, "is_ending", False)]
 
 
 def _let_go(scheduler: Scheduler, now: float) -> None:

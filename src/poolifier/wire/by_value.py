@@ -19,13 +19,14 @@ from weakref import WeakSet
 import cloudpickle  # type: ignore[import-untyped]
 from cloudpickle import cloudpickle as internals
 
+from poolifier.wire.multiprocessing_reducers import reducers
 from poolifier.wire.views import reduce_view
 
 __all__ = ["dumps", "loads", "pickler"]
 
 # cloudpickle's own way makes bytes of views. No copy of its table, which goes on to that of `copyreg`.
 _inherited: Any = cloudpickle.Pickler.dispatch_table
-_table: ChainMap[Any, Any] = ChainMap({memoryview: reduce_view}, _inherited)
+_table: ChainMap[Any, Any] = ChainMap({memoryview: reduce_view}, {}, _inherited)
 
 # Classes made here from a pickle, which their state has yet to reach.
 _unfilled: WeakSet[type] = WeakSet()
@@ -41,16 +42,18 @@ def dumps(
     `keep` is asked about each buffer, as in `codec.encode`.
     """
     _register(by_value_modules)
+    # It has more of them for each type of shared values that is in use.
+    _table.maps[1] = reducers()
     file = io.BytesIO()
     _Pickler(file, 5, keep).dump(value)
     return file.getvalue()
 
 
-def pickler(by_value_modules: Iterable[str], reducers: Mapping[type, Callable[[Any], Any]]) -> type[pickle.Pickler]:
+def pickler(by_value_modules: Iterable[str], given: Mapping[type, Callable[[Any], Any]]) -> type[pickle.Pickler]:
     """What `dumps` pickles with, for types that are to be reduced as given besides."""
     _register(by_value_modules)
     # Picklers look for it when they are made, so it has to be the class's.
-    table = ChainMap(dict[Any, Any](reducers), _table)
+    table = ChainMap(dict[Any, Any](given), _table)
     return type("Pickler", (_Pickler,), {"dispatch_table": table})
 
 

@@ -12,6 +12,7 @@ import pickle
 from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
 from poolifier.wire.flat import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, is_flat, is_inline
+from poolifier.wire.multiprocessing_reducers import MARK as CONNECTION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "FLAT",
     "IMMUTABLE",
     "LARGE",
+    "PROTOCOL",
     "SIZED",
     "Kept",
     "NeedsPoolError",
@@ -77,8 +79,8 @@ class Kept:
 
 
 # Names of modules whose functions and classes the other side cannot import, as they would show in a
-# pickle that refers to them. Such a pickle is made anew by cloudpickle.
-_by_value_marks: list[bytes] = [b"__main__"]
+# pickle that refers to them. Such a pickle is made anew by cloudpickle, and so is one that has to be reduced otherwise.
+_by_value_marks: list[bytes] = [b"__main__", CONNECTION]
 _by_value_modules: list[str] = []
 
 

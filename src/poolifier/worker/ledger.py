@@ -22,6 +22,7 @@ __all__ = [
     "DUMPS",
     "DUMP_END",
     "DUMP_START",
+    "ENDING",
     "FORM_LENGTH",
     "FORM_START",
     "GENERATION",
@@ -75,6 +76,8 @@ FORM_LENGTH: Final = 12
 
 DUMPS: Final = 13
 """Written by the worker: the signal that makes it write where it stands, or 0 (see `standing`)."""
+ENDING: Final = 14
+"""Written by the worker: 1 once it does what is to be done at the end of a process, such as to wait for threads."""
 
 OUTBOX_START: Final = 4096
 OUTBOX_END: Final = OUTBOX_START + 64 * 1024

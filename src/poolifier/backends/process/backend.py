@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from poolifier.backends.launch import pickle_function, pickle_launch
+from poolifier.backends.inheritance import Inheritance
+from poolifier.backends.launch import pickle_function, pickle_launch, program
 from poolifier.backends.portions import Portions
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest
@@ -19,7 +20,8 @@ from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
-from poolifier.errors import SerializationError, UnsupportedError
+from poolifier.backends.request_server import RequestServer
+from poolifier.errors import UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
@@ -41,6 +43,10 @@ class ProcessBackend:
         initializer: Called in each worker before it is ready.
         initargs: What it is called with.
         pool: The name of the pool.
+        leave_timeout: Seconds that a worker with nothing left to do has to end, before it is killed.
+
+    Attributes:
+        leave_timeout: As given.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class ProcessBackend:
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
         pool: str = "process",
+        leave_timeout: float = 5.0,
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
@@ -59,7 +66,10 @@ class ProcessBackend:
         self._initializer = initializer
         self._initargs = tuple(initargs)
         self._pool = pool
+        self.leave_timeout = leave_timeout
         self._launch = b""
+        self._inheritance = Inheritance()
+        self._requests: RequestServer | None = None
         self._output_buffer = bytearray()
         self._channels: dict[int, ProcessChannel] = {}
         self._server: ServerClient | None = None
@@ -78,14 +88,18 @@ class ProcessBackend:
             raise UnsupportedError("process workers need a Unix: Windows has no fork and passes no descriptors")
         if self._options.cpu_affinity is not None and not hasattr(os, "sched_setaffinity"):
             raise UnsupportedError("cpu_affinity: this platform does not bind processes to CPUs")
-        # First of all, for it takes longest; what follows here happens while it loads.
-        server = self._server = self._new_server()
+        self._requests = RequestServer(self._inheritance.locks)
         try:
-            self._launch = pickle_launch(self._source, self._initializer, self._initargs)
-        except SerializationError:
+            # First of all, for it takes longest; what follows here happens while it loads.
+            server = self._server = self._new_server()
+            dumps = self._inheritance.dumps
+            self._launch = pickle_launch(self._source, self._initializer, self._initargs, dumps)
+            self._requests.begin()
+            setup = self._setup()
+        except BaseException:
             await self.close()
             raise
-        server.prepare(self._setup())
+        server.prepare(setup)
         self.listener = listener
         self.portions = Portions(asyncio.get_running_loop())
         self.copier = Copier(asyncio.get_running_loop())
@@ -110,8 +124,10 @@ class ProcessBackend:
         channel, theirs = self._open_channel(worker_id)
         self._channels[worker_id] = channel
         self._server.request(request, theirs)
+        channel.give(self._inheritance.descriptors)
         # Where it is preloaded, workers inherit it from the fork server.
-        channel.begin(b"" if self._preloaded else self._launch, settings)
+        preloaded = self._preloaded and not self._inheritance.needed
+        channel.begin(b"" if preloaded else self._launch, settings.of(program()))
         return channel
 
     def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
@@ -139,6 +155,10 @@ class ProcessBackend:
         if self._empty is not None and self._channels:
             self._empty.clear()
             await self._empty.wait()
+        self._inheritance.close()
+        requests, self._requests = self._requests, None
+        if requests is not None:
+            requests.close()
 
     def channel_ended(self, worker_id: int) -> None:
         """A channel of this backend has closed."""
@@ -186,7 +206,7 @@ class ProcessBackend:
             parent=os.getpid(),
             argv=list(sys.argv),
             spawn=interpreter() if options.start_method == "spawn" else None,
-            launch=self._launch if self._preloaded else None,
+            launch=self._for_server() if self._preloaded else None,
             by_value=b"cloudpickle" in self._launch,
             pool=self._pool,
         )
@@ -195,9 +215,16 @@ class ProcessBackend:
     def _preloaded(self) -> bool:
         return self._options.preload and self._options.start_method != "spawn"
 
+    def _for_server(self) -> bytes:
+        """What the fork server loads for all workers. It cannot have what is given to each of them."""
+        if not self._inheritance.needed:
+            return self._launch
+        return pickle_launch(self._source, None, (), Inheritance().dumps)
+
     def _new_server(self) -> ServerClient:
+        assert self._requests is not None
         reports = ServerReports(self._worker_started, self._worker_exited, self._worker_refused, self._server_lost)
-        return ServerClient(self._options.env or {}, reports)
+        return ServerClient(self._options.env or {}, reports, self._requests.fileno())
 
     def _worker_started(self, worker_id: int, pid: int, pidfd: int) -> None:
         channel = self._channels.get(worker_id)

@@ -11,9 +11,11 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.process.buffers import Buffers, Delivery
+from poolifier.backends.process.child import INHERITED
 from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.memory_kills import Before, memory_kills
 from poolifier.backends.process.output import OutputPipe
@@ -24,7 +26,7 @@ from poolifier.exchange import WorkerExit
 from poolifier.wire import codec, messages
 from poolifier.wire.frame_lists import Frames, frames_in_dump
 from poolifier.wire.messages import WireReply
-from poolifier.worker.ledger import DUMP_END, DUMP_START, DUMPS, Ledger
+from poolifier.worker.ledger import DUMP_END, DUMP_START, DUMPS, ENDING, Ledger
 from poolifier.worker.memory import resident_memory
 from poolifier.worker.session import POKE
 from poolifier.worker.standing import DUMP_SIGNAL
@@ -42,6 +44,7 @@ _BETWEEN_LOOKS: Final = 0.005
 
 class _Owner(WireOwner, Protocol):
     copier: Copier
+    leave_timeout: float
 
     def channel_ended(self, worker_id: int) -> None: ...
 
@@ -56,6 +59,7 @@ class ProcessChannel(WireChannel):
         "_ending",
         "_killed",
         "_kills",
+        "_leaving",
         "_out_of_memory",
         "_patience",
         "_process",
@@ -88,6 +92,7 @@ class ProcessChannel(WireChannel):
         self._out_of_memory = False
         # By its pool: where its end of the channel is gone it is killed, too, but as a rule it is dead by then.
         self._killed = False
+        self._leaving: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int | None:
@@ -98,6 +103,23 @@ class ProcessChannel(WireChannel):
     def memory(self) -> int | None:
         """Bytes that the worker keeps resident, or None where that cannot be told."""
         return None if self._closed else resident_memory(self.pid)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the worker has finished, and waits for what its tasks have left at work."""
+        return not self._closed and bool(self._ledger.slots[ENDING])
+
+    def give(self, descriptors: Sequence[int]) -> None:
+        """Passes what the worker inherits."""
+        for index, fd in enumerate(descriptors):
+            self._buffers.give(INHERITED + index, fd)
+
+    def stop(self) -> None:
+        """Asks the worker to leave once it has finished what it was sent, and ends it where that takes too long."""
+        super().stop()
+        if self._leaving is None and not self._closed:
+            # It has nothing more to do, but what its tasks have left at work it waits for: threads, and processes.
+            self._leaving = self._loop.call_later(self._backend.leave_timeout, self.kill)
 
     def kill(self) -> None:
         """Ends the worker now, or as soon as it exists."""
@@ -210,8 +232,9 @@ class ProcessChannel(WireChannel):
         if self._buffers.waiting:
             return  # its last words are being copied
         started, loading = self._close()
-        if self._patience is not None:
-            self._patience.cancel()
+        for timer in (self._patience, self._leaving):
+            if timer is not None:
+                timer.cancel()
         self._buffers.close()
         self._stdout.close()
         self._stderr.close()

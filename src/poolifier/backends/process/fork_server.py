@@ -28,7 +28,8 @@ from poolifier.backends.process.death import die_with_parent
 from poolifier.backends.process.title import set_title
 from poolifier.records import Record
 from poolifier.wire import codec
-from poolifier.worker import relay
+from poolifier.worker import program_requests, relay
+from poolifier.worker.multiprocessing_child import share_resource_tracker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ EXITED: Final = 1
 REFUSED: Final = 2
 
 _FDS_EACH: Final = 5
-_CODE: Final = "import sys; sys.path[:] = sys.argv[6:]; from poolifier.backends.process.child import main; main()"
+_CODE: Final = "import sys; sys.path[:] = sys.argv[7:]; from poolifier.backends.process.child import main; main()"
 
 
 class Setup(Record):
@@ -67,17 +68,21 @@ class Setup(Record):
     pool: str
 
 
-def main(control_fd: int, death: int) -> NoReturn:
+def main(control_fd: int, death: int, requests: int) -> NoReturn:
     """Serves until the pool closes the control socket or goes away."""
+    os.set_inheritable(requests, False)
+    program_requests.use(requests)
+    share_resource_tracker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not under the name of a class that is gone: pickles of it refer to this module.
-    _Server(socket.socket(fileno=control_fd), die_with_parent(death)).serve()
+    _Server(socket.socket(fileno=control_fd), die_with_parent(death), requests).serve()
 
 
 class _Server:
-    def __init__(self, control: socket.socket, death: int) -> None:
+    def __init__(self, control: socket.socket, death: int, requests: int) -> None:
         self._control = control
         self._death = death
+        self._requests = requests
         self._workers: dict[int, int] = {}
         self._reader = ControlReader(control)
         self._fds: list[int] = []
@@ -193,11 +198,11 @@ class _Server:
     def _exec(self, setup: Setup, request: WorkerRequest, fds: WorkerFds, command: list[str]) -> NoReturn:
         os.dup2(fds.stdout, 1)
         os.dup2(fds.stderr, 2)
-        for fd in (fds.channel, fds.passing, fds.ledger, self._death):
+        given = (fds.channel, fds.passing, fds.ledger, self._death, self._requests)
+        for fd in given:
             os.set_inheritable(fd, True)
         packed = pickle.dumps((request, setup.argv)).hex()
-        numbers = [str(fd) for fd in (fds.channel, fds.passing, fds.ledger, self._death)]
-        os.execv(command[0], [*command, "-c", _CODE, *numbers, packed, *sys.path])
+        os.execv(command[0], [*command, "-c", _CODE, *map(str, given), packed, *sys.path])
 
     def _report_started(self, worker_id: int, pid: int) -> None:
         if hasattr(os, "pidfd_open"):
@@ -223,14 +228,30 @@ class _Server:
         while True:
             groups = _groups_of_next()
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = self._next_ended()
+                if not pid:
+                    return
             except ChildProcessError:
-                return
-            if not pid:
                 return
             worker_id = self._workers.pop(pid, None)
             if worker_id is not None:
                 self._send((EXITED, worker_id, status, groups.get(pid, "")))
+
+    def _next_ended(self) -> tuple[int, int]:
+        """Reaps a child: its number, or 0, and its wait status. Of a worker that did not end by itself nothing is left.
+
+        Its processes would wait forever for who is not there any more, as those of an executor that a task has kept do.
+        Those of a worker that has ended in good order have been waited for, or are meant to go on.
+        """
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return os.waitpid(-1, os.WNOHANG)
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return 0, 0
+        if ended.si_status and ended.si_pid in self._workers:
+            # While it is not reaped nothing else has its number.
+            _kill_group(ended.si_pid)
+        return os.waitpid(ended.si_pid, 0)
 
     def _drain_wakeups(self) -> None:
         try:
@@ -253,6 +274,7 @@ class _Server:
 
     def _kill_all(self) -> None:
         for pid in self._workers:
+            _kill_group(pid)
             os.kill(pid, signal.SIGKILL)
         give_up = monotonic() + 1.0
         while self._workers and monotonic() < give_up:
@@ -279,3 +301,10 @@ def _groups_of_next() -> dict[int, str]:
             return {ended.si_pid: file.read()}
     except (AttributeError, OSError):  # macOS has had `waitid` since Python 3.13 only
         return {}
+
+
+def _kill_group(leader: int) -> None:
+    """Kills what a worker has started, but for what has left its process group."""
+    # It may have ended before it had one.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)

@@ -21,8 +21,8 @@ from poolifier.backends.process.fork_server import EXITED, STARTED, Setup
 __all__ = ["ServerClient", "ServerReports"]
 
 _CODE: Final = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from poolifier.backends.process.fork_server import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+    "import sys; sys.path[:] = sys.argv[4:]; "
+    "from poolifier.backends.process.fork_server import main; main(*map(int, sys.argv[1:4]))"
 )
 _RETRY: Final = 0.01
 _PATIENCE: Final = 0.5
@@ -56,13 +56,14 @@ class ServerReports:
 class ServerClient:
     """Starts one fork server and talks to it, on the running event loop.
 
-    The server loads while its owner goes on, and then waits for `prepare`.
+    The server loads while its owner goes on, and then waits for `prepare`. `requests` is the descriptor by which the
+    workers reach the program, see `program_requests`; it stays the caller's.
 
     Raises:
         OSError: The system has no room for it.
     """
 
-    def __init__(self, env: Mapping[str, str | None], reports: ServerReports) -> None:
+    def __init__(self, env: Mapping[str, str | None], reports: ServerReports, requests: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._reports = reports
         self._outgoing: deque[tuple[memoryview, tuple[int, ...]]] = deque()
@@ -75,10 +76,10 @@ class ServerClient:
         try:
             death, self._death = os.pipe()
             self._process = subprocess.Popen(
-                [*interpreter(), "-c", _CODE, str(theirs.fileno()), str(death), *search_path()],
+                [*interpreter(), "-c", _CODE, str(theirs.fileno()), str(death), str(requests), *search_path()],
                 stdin=subprocess.DEVNULL,
                 env=_merged(env),
-                pass_fds=(theirs.fileno(), death),
+                pass_fds=(theirs.fileno(), death, requests),
                 start_new_session=True,
             )
         except BaseException:

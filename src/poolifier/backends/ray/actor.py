@@ -42,6 +42,7 @@ from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
 from poolifier.worker import relay
 from poolifier.worker.memory import resident_memory
+from poolifier.worker.multiprocessing_child import trust
 
 __all__ = ["ADDED", "CALLS", "LEFT", "READY", "PoolActor"]
 
@@ -82,6 +83,8 @@ class PoolActor:
         self._arriving = threading.Lock()
         self._additions: list[tuple[str, bytes]] | None = []
         self._worker = ActorWorker(self._wake, settings)
+        if settings.program is not None:
+            trust(settings.program)
         relay.connect(self._worker.log, settings.log_levels, settings.log_disabled)
         threading.Thread(target=self._run, args=(launch,), name="poolifier-worker", daemon=True).start()
 

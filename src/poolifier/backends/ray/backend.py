@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from poolifier.backends.launch import program
 from poolifier.backends.ray.options import RayOptions
 from poolifier.errors import SerializationError, UnsupportedError, WorkerStartError
 from poolifier.exchange import WorkerSettings
@@ -101,7 +102,7 @@ class RayBackend:
         from poolifier.backends.ray.channel import RayChannel
 
         try:
-            actor = self._actors.remote(self._launch, settings)
+            actor = self._actors.remote(self._launch, settings.of(program()))
         except Exception as error:
             raise WorkerStartError(
                 f"Ray does not start worker {worker_id}: {codec.describe(error)}", worker_id=worker_id
