@@ -22,8 +22,13 @@ pytestmark = pytest.mark.usefixtures("collected")
 
 
 @pytest.fixture
-def collected(lasting, no_leaks):
-    """Leaves nothing that the garbage collector would take along only later."""
+def tidy():
+    gc.collect()
+
+
+@pytest.fixture
+def collected(lasting, tidy, no_leaks):
+    """Neither finds nor leaves what the garbage collector would take along only later."""
     yield
     gc.collect()
 

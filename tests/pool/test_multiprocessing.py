@@ -217,6 +217,27 @@ def test_proxies_are_initargs(run, manager, pool_type, options):
     run(main())
 
 
+def test_proxies_are_initargs_where_all_is_preloaded(run, manager):
+    async def main():
+        queue = manager.Queue()
+        options = {"initializer": things.keep, "initargs": (queue,), "preload": True}
+        async with FixedProcessPool(2, FUNCTIONS, **options) as pool:
+            await pool.map_execute(range(4), "put_kept")
+        assert sorted(queue.get_nowait() for _ in range(4)) == [0, 1, 2, 3]
+
+    run(main())
+
+
+def test_a_block_that_is_preloaded_outlives_the_pool(run, block):
+    async def main():
+        options = {"initializer": things.keep, "initargs": (block,), "preload": True}
+        async with FixedProcessPool(2, FUNCTIONS, **options) as pool:
+            assert await pool.map_execute([block.name] * 4, "read_block") == [b"abc"] * 4
+
+    run(main())
+    assert lives(block.name)
+
+
 def test_a_key_that_the_program_sets_reaches_workers_that_start_later(run):
     async def main():
         process = multiprocessing.current_process()
