@@ -48,42 +48,50 @@ class Inheritance:
         """
         if "multiprocessing" not in sys.modules:
             return codec.encode(value)
-        with self._spawning():
-            reducers = self._reducers()
-            try:
+        try:
+            with self.pickling() as reducers:
                 payload = _dumps(_pickler(reducers), value)
-            except codec.NeedsPoolError:
-                raise
-            except Exception:  # noqa: BLE001 - as in `codec.encode`: perhaps it can be pickled by value
-                payload = b""
-            if not payload or codec.by_value_is_needed(payload):
-                self.close()
+        except codec.NeedsPoolError:
+            raise
+        except Exception:  # noqa: BLE001 - as in `codec.encode`: perhaps it can be pickled by value
+            payload = b""
+        if not payload or codec.by_value_is_needed(payload):
+            with self.pickling() as reducers:
                 payload = _dumps(codec.by_value_pickler(reducers), value)
         return payload
 
+    @contextmanager
+    def pickling(self) -> Iterator[dict[type, Any]]:
+        """For as long as workers' start is pickled, in this thread: gives the reducers that are to be used besides.
+
+        What is to be given to workers is what was met the last time. Locks keep their numbers: workers that have
+        started before use theirs.
+        """
+        from multiprocessing import context
+
+        self._close_descriptors()
+        before = context.get_spawning_popen()
+        # So `multiprocessing` takes this for a process of its own that is being started.
+        context.set_spawning_popen(self)  # type: ignore[arg-type]
+        try:
+            yield self._reducers()
+        finally:
+            context.set_spawning_popen(before)
+
     def close(self) -> None:
         """Lets go of everything."""
+        self._close_descriptors()
+        self.locks.clear()
+
+    def _close_descriptors(self) -> None:
         for fd in self.descriptors:
             os.close(fd)
         self.descriptors.clear()
-        self.locks.clear()
 
     def duplicate_for_child(self, fd: int) -> int:
         """Called by `multiprocessing` for each descriptor that is pickled."""
         self.descriptors.append(os.dup(fd))
         return len(self.descriptors) - 1
-
-    @contextmanager
-    def _spawning(self) -> Iterator[None]:
-        """While a process is being started, as `multiprocessing` sees it, in this thread."""
-        from multiprocessing import context
-
-        before = context.get_spawning_popen()
-        context.set_spawning_popen(self)  # type: ignore[arg-type]
-        try:
-            yield
-        finally:
-            context.set_spawning_popen(before)
 
     def _reducers(self) -> dict[type, Any]:
         reducers = multiprocessing_reducers.reducers()
@@ -102,8 +110,11 @@ class Inheritance:
         semaphore = lock._semlock
         if semaphore.name is not None:
             return lock.__reduce_ex__(codec.PROTOCOL)
-        self.locks.append(semaphore)
-        return rebuild_lock, (type(lock), semaphore.kind, semaphore.maxvalue, len(self.locks) - 1)
+        numbers = [number for number, known in enumerate(self.locks) if known is semaphore]
+        if not numbers:
+            numbers = [len(self.locks)]
+            self.locks.append(semaphore)
+        return rebuild_lock, (type(lock), semaphore.kind, semaphore.maxvalue, numbers[0])
 
 
 def _pickler(reducers: dict[type, Any]) -> type[pickle.Pickler]:
