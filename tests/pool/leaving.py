@@ -103,5 +103,10 @@ def leave_hanging_thread(_=None):
     return os.getpid()
 
 
+def leave_hanging_thread_and_fail():
+    leave_hanging_thread()
+    raise ValueError("not today")
+
+
 def pid(_=None):
     return os.getpid()

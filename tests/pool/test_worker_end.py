@@ -20,6 +20,7 @@ from tests.pool.leaving import (
     leave_child_and_hang,
     leave_executor,
     leave_hanging_thread,
+    leave_hanging_thread_and_fail,
     leave_session,
     leave_thread,
     nest_executor,
@@ -159,6 +160,15 @@ def test_a_recycled_worker_that_does_not_end_is_killed(run, until):
             assert pool.info.worker_nodes == 1
 
     run(main())
+
+
+def test_a_failed_start_that_does_not_end_is_told_all_the_same(run):
+    async def main():
+        pool = FixedProcessPool(1, pid, initializer=leave_hanging_thread_and_fail, destroy_timeout=0.5)
+        with pytest.raises(ValueError, match="not today"):
+            await pool.start()
+
+    run(main(), 20.0)
 
 
 def test_a_child_that_does_not_end_goes_with_its_worker(run):

@@ -67,7 +67,7 @@ class Inheritance:
         What is to be given to workers is what was met the last time. Locks keep their numbers: workers that have
         started before use theirs.
         """
-        from multiprocessing import context
+        import multiprocessing.context as context
 
         self._close_descriptors()
         before = context.get_spawning_popen()

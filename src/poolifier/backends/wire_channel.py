@@ -195,6 +195,9 @@ class WireChannel:
         """Makes the worker look at its channel, whatever it does: the poke."""
         raise NotImplementedError
 
+    def _expect_end(self) -> None:
+        """The worker has said its last word, and is to end by itself."""
+
     def _astray(self) -> None:
         """The worker has closed or broken its end of the channel, so it is no use any more."""
         raise NotImplementedError
@@ -392,6 +395,7 @@ class WireChannel:
             self._owner.listener.worker_ready(self._worker_id, body)
         elif opcode == messages.START_FAILED:
             self._error = decode_error(body)
+            self._expect_end()
         elif opcode == messages.FUNCTION_ADDED:
             key, failure = body
             error = None if failure is None else decode_error(failure)

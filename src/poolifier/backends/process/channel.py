@@ -117,9 +117,7 @@ class ProcessChannel(WireChannel):
     def stop(self) -> None:
         """Asks the worker to leave once it has finished what it was sent, and ends it where that takes too long."""
         super().stop()
-        if self._leaving is None and not self._closed:
-            # It has nothing more to do, but what its tasks have left at work it waits for: threads, and processes.
-            self._leaving = self._loop.call_later(self._backend.leave_timeout, self.kill)
+        self._expect_end()
 
     def kill(self) -> None:
         """Ends the worker now, or as soon as it exists."""
@@ -194,6 +192,11 @@ class ProcessChannel(WireChannel):
         # Looked at when it is made, and again once its initializer may have moved it to another control group.
         if self.pid is not None:
             self._kills = memory_kills.before(memory_kills.groups(self.pid))
+
+    def _expect_end(self) -> None:
+        if self._leaving is None and not self._closed:
+            # It has nothing more to do, but what its tasks have left at work it waits for: threads, and processes.
+            self._leaving = self._loop.call_later(self._backend.leave_timeout, self.kill)
 
     def _interrupt(self) -> None:
         self._process.signal(POKE)
