@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["LOCK", "REQUEST", "RESOURCE_TRACKER", "request", "use"]
+__all__ = ["LOCK", "REQUEST", "RESOURCE_TRACKER", "request", "stop", "use"]
 
 REQUEST: Final = struct.Struct("<II")
 """What is asked for, and which of them."""
@@ -33,6 +33,12 @@ def use(fd: int) -> None:
     global _sock
     _sock = socket.socket(fileno=fd)
     _sock.settimeout(None)
+
+
+def stop() -> None:
+    """Closes the socket."""
+    if _sock is not None:
+        _sock.close()
 
 
 def request(what: int, which: int = 0) -> socket.socket:

@@ -8,6 +8,7 @@ ends the control thread. The pool's end is in the same process, so the worker po
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -53,6 +54,8 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
     waiting = dict(enumerate(inheritance))
     stacks.share()
     program_requests.use(requests)
+    # First of all that is registered, so last of all that is done: threads that tasks have left may use it until then.
+    atexit.register(program_requests.stop)
     inherited.receive(waiting.pop)
     sock = socket.socket(fileno=channel)
     control_sock = socket.socket(fileno=control_fd)
