@@ -262,7 +262,7 @@ def test_a_worker_that_is_stopped(endure):
     """It cannot be told from one that takes long. A time limit ends it, and so does the end of the pool."""
 
     async def main(guard):
-        options = {"abort_grace": 0.3, "tasks_queue_options": {"tasks_finished_timeout": 0.1}}
+        options = {"abort_grace": 0.3, "exit_timeout": 0.1}
         async with FixedProcessPool(2, {"nap": nap, "echo": str}, **options) as pool:
             stuck = pool.execute(60, "nap", timeout=0.3)
             node = next(node for node in pool.worker_nodes if node.usage.tasks.executing)
