@@ -3,7 +3,7 @@
 ```
 PoolifierError
 ├── PoolNotStartedError         submitted before start(), or once the pool is left or destroyed
-├── PoolFailedError             the restart limit was reached; __cause__ says why
+├── PoolFailedError             no worker can be started; __cause__ says why
 ├── UnknownTaskFunctionError    no task function of that name (also a LookupError)
 ├── TaskAborted                 raised inside a task function that is being aborted
 ├── TaskTimeoutError            the task ran longer than it may (also a TimeoutError)
@@ -49,9 +49,10 @@ class PoolNotStartedError(PoolifierError):
 
 
 class PoolFailedError(PoolifierError):
-    """Workers died faster than `restart_limit` allows, so the pool gave up.
+    """No worker is ready that may run the task, and none can be started; `__cause__` is the error of the last one.
 
-    `__cause__` is the error of the last worker that died.
+    A task gets it in its future. Starts are tried again, every 30 seconds at the latest, so what is submitted later
+    may run. See `restart_limit`.
     """
 
 

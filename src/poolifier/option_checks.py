@@ -68,10 +68,12 @@ def checked_weights(weights: object) -> dict[int, float]:
     return checked
 
 
-def checked_restart_limit(limit: object) -> tuple[int, float]:
-    """Returns how many restarts are allowed in how many seconds."""
+def checked_restart_limit(limit: object) -> tuple[int, float] | None:
+    """Returns how many starts may fail, and for how many seconds; None for as many, and as long, as it takes."""
+    if limit is None:
+        return None
     if not isinstance(limit, Sequence) or isinstance(limit, str) or len(limit) != 2:
-        raise TypeError(f"restart_limit must be a pair (restarts, seconds), not {limit!r}")
+        raise TypeError(f"restart_limit must be a pair (restarts, seconds), not {limit!r}; or None for no limit")
     count = check_count("restart_limit: the number of restarts", limit[0], 0)
     seconds = check_number("restart_limit: the seconds", limit[1])
     if not seconds > 0:

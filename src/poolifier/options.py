@@ -206,7 +206,7 @@ class PoolOptions:
     tasks_queue_options: TasksQueueOptions
     start_workers: bool
     restart_worker_on_error: bool
-    restart_limit: tuple[int, float]
+    restart_limit: tuple[int, float] | None
     enable_events: bool
     online_handler: Callable[..., object] | None
     message_handler: Callable[..., object] | None
@@ -247,7 +247,7 @@ class PoolOptions:
         tasks_queue_options: TasksQueueOptions | Mapping[str, Any] | None = None,
         start_workers: bool = True,
         restart_worker_on_error: bool = True,
-        restart_limit: tuple[int, float] = (5, 10.0),
+        restart_limit: tuple[int, float] | None = (5, 10.0),
         enable_events: bool = True,
         online_handler: Callable[..., object] | None = None,
         message_handler: Callable[..., object] | None = None,

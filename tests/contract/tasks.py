@@ -63,6 +63,10 @@ def spin_and_clean(_):
         send_message("cleaned")
 
 
+def end_worker(_):
+    os._exit(1)
+
+
 def ignore_aborts(path):
     try:
         send_message("begun")

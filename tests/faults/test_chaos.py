@@ -96,7 +96,7 @@ def is_right_cause(error, faults):
 async def endure_chaos(guard, path, function, concurrency, enough, seed):
     """Submits until `enough(number, chaos)`; returns what was harmed and how many tasks there were and failed."""
     chance = random.Random(seed)
-    options = {"restart_limit": (1000, 0.05), "initializer": prepare, "initargs": (str(path),), "preload": True}
+    options = {"restart_limit": None, "initializer": prepare, "initargs": (str(path),), "preload": True}
     options |= {"tasks_queue_options": {"concurrency": concurrency, "size": 10_000}}
     failures, number = {}, 0
     async with FixedProcessPool(2, function, **options) as pool, Chaos(pool, seed=seed) as chaos:

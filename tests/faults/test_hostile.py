@@ -70,7 +70,7 @@ WAYS = [
 def test_whatever_a_worker_sends_it_ends_alone(endure):
     async def main(guard):
         functions = {"sabotage": sabotage, "echo": str}
-        async with FixedProcessPool(2, functions, restart_limit=(1000, 0.01), preload=True) as pool:
+        async with FixedProcessPool(2, functions, restart_limit=None, preload=True) as pool:
             for way in WAYS:
                 harmed = pool.execute(way, "sabotage")
                 others = [pool.execute(number, "echo") for number in range(50)]

@@ -71,6 +71,7 @@ def test_a_module_that_does_not_load(endure, tmp_path, what, preload):
         assert time.monotonic() - before < 5
         with pytest.raises(PoolNotStartedError):
             pool.execute(1)
+        await pool.destroy()
 
     endure(main)
 
@@ -104,7 +105,7 @@ def test_a_module_that_fails_only_later_fails_the_pool_with_its_error(endure, tm
 def test_destroy_while_workers_crash(endure):
     async def main(guard):
         for seed in range(5):
-            options = {"restart_limit": (1000, 0.01), "tasks_queue_options": {"tasks_finished_timeout": 0.1}}
+            options = {"restart_limit": None, "tasks_queue_options": {"tasks_finished_timeout": 0.1}}
             pool = FixedProcessPool(2, nap, **options)
             await pool.start()
             async with Chaos(pool, ["kill", "terminate"], every=(0.0, 0.005), seed=seed) as chaos:

@@ -116,7 +116,7 @@ def test_each_harms_its_own_task_alone(endure, functions):
     cases += [(("HarmsUnpickler", way), "tell", None) for way in RAISED]
 
     async def main(guard):
-        options = {"restart_limit": (1000, 0.01), "message_handler": lambda _, message: messages.append(message)}
+        options = {"restart_limit": None, "message_handler": lambda _, message: messages.append(message)}
         async with FixedProcessPool(2, functions, preload=True, **options) as pool:
             for data, name, expected in cases:
                 harmful = pool.execute(data, name)
@@ -140,7 +140,7 @@ def test_each_harms_its_own_task_alone(endure, functions):
 
 def test_items_of_a_map_each_harm_themselves_alone(endure):
     async def main(guard):
-        async with FixedProcessPool(2, take, restart_limit=(1000, 0.01)) as pool:
+        async with FixedProcessPool(2, take, restart_limit=None) as pool:
             items = [HarmsPickler("raise"), 1, HarmsUnpickler("exit"), 2, HarmsUnpickler("die"), 3]
             outcomes = await pool.map_execute(items, return_exceptions=True, chunksize=1)
             names = [type(outcome).__name__ for outcome in outcomes]

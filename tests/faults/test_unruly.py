@@ -128,7 +128,7 @@ async def endure_unruliness(guard, kind, functions, path, *, grows, seconds, see
     concurrency = 3 if functions == "async" else 1
     options = {
         "abort_grace": GRACE,
-        "restart_limit": (10_000, 0.05),
+        "restart_limit": None,
         "tasks_queue_options": {"concurrency": concurrency},
     }
     worker = Worker(FUNCTIONS[functions], max_inactive_time=0.02)

@@ -76,6 +76,19 @@ def only_once(path):
     os.close(os.open(path, os.O_CREAT | os.O_EXCL))
 
 
+def refuse(path):
+    if Path(path).exists():
+        raise ValueError("not now")
+
+
+def refuse_or_hang(path):
+    if Path(path).read_text() != "hang":
+        raise ValueError("not now")
+    Path(f"{path}.hangs").touch()
+    while Path(path).read_text() != "end":
+        time.sleep(0.01)
+
+
 def worker():
     return os.getpid(), threading.get_ident()
 

@@ -1,6 +1,8 @@
 """`PoolExecutor` over pools that its user has made."""
 
 import asyncio
+import os
+import signal
 import threading
 
 import pytest
@@ -14,7 +16,7 @@ from poolifier import (
     PoolNotStartedError,
     Strategy,
 )
-from poolifier.futures import PoolExecutor
+from poolifier.futures import BrokenPoolError, PoolExecutor
 from tests.conftest import Footprint
 from tests.futures import calls
 from tests.futures.conftest import needs_interpreters
@@ -167,3 +169,37 @@ def test_leaving_the_block_of_a_pool_waits_for_its_executors(run, pool_type):
                 await asyncio.wrap_future(each.submit(abs, 1))
 
     run(main())
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["failing before", "failing meanwhile"])
+def test_a_pool_that_is_failing_refuses_calls_of_its_executors_until_it_recovers(run, until, tmp_path, caplog, late):
+    path = tmp_path / "refuse"
+
+    async def main():
+        options = {"initializer": calls.refuse, "initargs": (str(path),), "restart_limit": (1, 10.0)}
+        async with FixedProcessPool(1, calls.double, **options) as pool:
+
+            async def fail():
+                path.touch()
+                os.kill(pool.worker_nodes[0].pid, signal.SIGKILL)
+                await until(lambda: pool.info.state == "failing")
+
+            executor = PoolExecutor(pool)
+            if late:
+                assert await asyncio.wrap_future(executor.submit(abs, -1)) == 1
+                await fail()
+            else:
+                await fail()
+                with pytest.raises(BrokenPoolError, match="not now"):
+                    await asyncio.wrap_future(executor.submit(abs, -1))
+            with pytest.raises(BrokenPoolError, match="not now"):
+                executor.submit(abs, -1)
+            path.unlink()
+            await until(lambda: executor._broken is None)
+            assert await asyncio.wrap_future(executor.submit(abs, -2)) == 2
+            assert await pool.execute(4) == 8
+            await asyncio.to_thread(executor.shutdown)
+            assert pool._driver.watchers == []
+
+    run(main())
+    assert any("has recovered" in record.getMessage() for record in caplog.records)

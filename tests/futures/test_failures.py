@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import BrokenExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pickle import PicklingError
@@ -107,14 +108,64 @@ def test_a_failing_initializer_breaks_the_executor(executor_type, caplog):
     assert any(record.name == "concurrent.futures" and record.levelno == logging.CRITICAL for record in caplog.records)
 
 
-def test_an_initializer_that_fails_in_a_later_worker_breaks_it_as_well(executor_type, tmp_path, caplog):
+def test_an_initializer_that_fails_in_a_later_worker_costs_no_call(executor_type, tmp_path, caplog):
     with executor_type(2, initializer=calls.only_once, initargs=(str(tmp_path / "taken"),)) as executor:
         assert executor.submit(abs, 1).result() == 1
-        running = [executor.submit(calls.sleep_with_mark, str(tmp_path / "mark"), 60) for _ in range(2)]
-        for future in running:
-            assert isinstance(future.exception(20), BrokenPoolError)
-        with pytest.raises(BrokenPoolError):
+        running = [executor.submit(calls.sleep_with_mark, str(tmp_path / "mark"), 0.2) for _ in range(3)]
+        assert [future.result(20) for future in running] == ["slept"] * 3
+        assert executor.submit(abs, -2).result() == 2
+
+
+def test_an_executor_whose_workers_cannot_start_refuses_calls_and_works_again_once_they_can(
+    executor_type, tmp_path, caplog, eventually
+):
+    path = tmp_path / "refuse"
+    path.touch()
+    with executor_type(2, initializer=calls.refuse, initargs=(str(path),)) as executor:
+        error = executor.submit(abs, 1).exception(20)
+        assert type(error) is BrokenPoolError
+        assert isinstance(error.__cause__, ValueError)
+        for _ in range(2):
+            with pytest.raises(BrokenPoolError, match="not now"):
+                executor.submit(abs, 1)
+        path.unlink()
+        eventually(lambda: executor._broken is None)
+        assert executor.submit(abs, -3).result(20) == 3
+
+
+def test_an_executor_whose_workers_are_gone_and_cannot_be_replaced_works_again_once_they_can(
+    tmp_path, caplog, eventually
+):
+    path = tmp_path / "refuse"
+    with ProcessPoolExecutor(2, initializer=calls.refuse, initargs=(str(path),)) as executor:
+        assert executor.submit(abs, -1).result() == 1
+        path.touch()
+        crashed = executor.submit(calls.kill_self)
+        waiting = [executor.submit(abs, number) for number in range(20)]
+        assert type(crashed.exception(20)) is BrokenWorkerError
+        assert {type(future.exception(20)) for future in waiting} <= {BrokenPoolError, type(None)}
+        eventually(lambda: executor._broken is not None)
+        with pytest.raises(BrokenPoolError, match="not now"):
             executor.submit(abs, 1)
+        path.unlink()
+        eventually(lambda: executor._broken is None)
+        assert list(executor.map(abs, range(-9, 0))) == list(range(9, 0, -1))
+
+
+@pytest.mark.parametrize("kind", [ProcessPoolExecutor, ThreadPoolExecutor])
+def test_an_executor_that_is_broken_can_be_shut_down_at_once(kind, tmp_path, caplog, eventually):
+    path = tmp_path / "refuse"
+    path.touch()
+    executor = kind(2, initializer=calls.refuse_or_hang, initargs=(str(path),))
+    assert isinstance(executor.submit(abs, 1).exception(20), BrokenPoolError)
+    path.write_text("hang")
+    eventually((tmp_path / "refuse.hangs").exists)  # the next start is under way, and takes as long as it likes
+    before = time.monotonic()
+    executor.shutdown()
+    assert time.monotonic() - before < 10
+    path.write_text("end")
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(abs, 1)
 
 
 def test_an_initializer_that_ends_every_worker_breaks_it(caplog):

@@ -27,6 +27,8 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "usual")
 EXAMPLES, WALKS = PROFILES[PROFILE]
 SIZES = [(1, 1), (2, 2), (3, 3), (5, 5), (0, 1), (0, 3), (1, 3), (2, 6)]
 
+LIMITS = [(5, 10.0), (1, 10.0), (0, 0.5), None]
+
 number = st.integers(0, 999)
 configurations = st.fixed_dictionaries(
     {
@@ -36,7 +38,7 @@ configurations = st.fixed_dictionaries(
         "worker_choice_strategy": st.sampled_from(WorkerChoiceStrategy),
         "enable_tasks_queue": st.sampled_from([True, True, False]),
         "restart_worker_on_error": st.sampled_from([True, True, False]),
-        "restart_limit": st.sampled_from([(5, 10.0), (1, 10.0), (30, 10.0)]),
+        "restart_limit": st.sampled_from(LIMITS),
         "max_tasks_per_worker": st.sampled_from([None, None, 1, 3]),
         "max_memory_per_worker": st.sampled_from([None, None, 2000]),
         "tasks_queue_options": st.fixed_dictionaries(
@@ -95,7 +97,7 @@ def walk(seed, **fixed):
         "worker_choice_strategy": pick.choice(list(WorkerChoiceStrategy)),
         "enable_tasks_queue": pick.random() < 0.8,
         "restart_worker_on_error": pick.random() < 0.85,
-        "restart_limit": pick.choice([(5, 10.0), (1, 10.0), (30, 10.0)]),
+        "restart_limit": pick.choice(LIMITS),
         "tasks_queue_options": {
             "size": pick.choice([1, 2, 4, None]),
             "tasks_stealing_ratio": pick.choice([1.0, 1.0, 0.6, 0.0]),
@@ -128,9 +130,10 @@ def test_random_walks(strategy):
         {"enable_tasks_queue": False},
         {"sizes": (0, 4)},
         {"max_tasks_per_worker": 1},
+        {"restart_limit": (0, 10.0)},
         {"max_tasks_per_worker": 4, "max_memory_per_worker": 3000},
     ],
-    ids=["without queues", "from no worker at all", "recycled at once", "recycled"],
+    ids=["without queues", "from no worker at all", "recycled at once", "failing at once", "recycled"],
 )
 def test_random_walks_in_a_corner(fixed):
     for seed in range(WALKS // 16):

@@ -6,6 +6,7 @@ plain integers and makes the most of them: there is no action that is not possib
 
 from __future__ import annotations
 
+from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.options import PoolOptions, TasksQueueOptions, WorkerChoiceStrategy, WorkerChoiceStrategyOptions
 from poolifier.protocols import Strategy
@@ -34,7 +35,7 @@ PRIORITIES = (None, -20, -1, 0, 5, 19)
 DELAYS = (0.0, 0.0001, 0.004, 0.02, 0.3, 3.0)
 RUN_TIMES = (0.000002, 0.0002, 0.01, 2.0)
 FAILED = effect.FailTask | effect.TimeOutTask
-PAIRS = {"busy_end": "busy", "full_end": "full", "back_pressure_end": "back_pressure"}
+PAIRS = {"busy_end": "busy", "full_end": "full", "back_pressure_end": "back_pressure", "recovered": "failing"}
 
 
 class Whimsical(Strategy):
@@ -243,6 +244,21 @@ class World:
             else:
                 self.leave(worker, WorkerExit(signal="SIGKILL", started=mark))
 
+    def fail_starts(self, a, b, c):
+        """Whatever starts fails, for as long as it takes to be tried again so often."""
+        for _ in range(1 + a % 9):
+            for worker in [worker for worker in self.workers.values() if worker.is_starting]:
+                self.leave(worker, WorkerExit(exit_code=1, error=OSError("no room") if c % 2 else None))
+            self.now = max(self.now, min(self.scheduler.sizing.next_start(), self.now + 31.0))
+            self.scheduler.tick(self.now)
+            self.pump()
+
+    def die_idle(self, a, b, c):
+        """A worker dies before it has begun anything."""
+        worker = self.a_worker(a, lambda worker: worker.node.state == READY and worker.mark == 0)
+        if worker is not None:
+            self.leave(worker, WorkerExit(signal="SIGKILL", started=0))
+
     def exit(self, a, b, c):
         """A worker that was told to leave does."""
         worker = self.a_worker(a, lambda worker: worker.leaving and not worker.inbox)
@@ -263,10 +279,15 @@ class World:
             if sequence > exited.started and sequence not in worker.aborting
         ]
         self.scheduler.worker_lost(worker.node.id, exited, self.now)
-        failed = {wanted.task.id for wanted in self.scheduler.effects if isinstance(wanted, FAILED)}
+        errors = {wanted.task: wanted.error for wanted in self.scheduler.effects if isinstance(wanted, FAILED)}
         if self.scheduler.failure is None and self.options.restart_worker_on_error:
-            assert not failed & {task.id for task in unstarted}, "failed, and had not started"
-            assert failed <= before
+            hopeless = self.scheduler.workforce.restarts.hopeless
+            for task, error in errors.items():
+                if isinstance(error, PoolFailedError):
+                    assert hopeless(task.function.affinity.slots), f"{task} failed, and a worker may still come"
+                else:
+                    assert task not in unstarted, f"{task} failed, and had not started"
+                    assert task.id in before
         self.pump()
         self.scheduler.worker_lost(worker.node.id, exited, self.now)  # only the first time counts
         assert not self.scheduler.effects
@@ -346,6 +367,8 @@ class World:
     def perform(self, wanted):
         if isinstance(wanted, effect.Emit):
             self.events.append(wanted.event)
+            if wanted.event == "failing":
+                assert isinstance(wanted.detail, PoolFailedError)
             if wanted.event in PAIRS:
                 self.active_events.remove(PAIRS[wanted.event])
             elif wanted.event in PAIRS.values():
@@ -359,8 +382,6 @@ class World:
             self.settle(wanted.task, wanted.error)
         elif isinstance(wanted, effect.CancelTask):
             self.settle(wanted.task, "cancelled")
-        elif isinstance(wanted, effect.FailPool):
-            assert self.scheduler.failure is wanted.error
         else:
             self.tell(wanted)
 
@@ -409,7 +430,7 @@ class World:
         for node in nodes:
             worker = self.workers.get(node.id)
             sent = {task.id for task in node.sent.values()}
-            assert worker is None or scheduler.failure is not None or node.sent == worker.inbox
+            assert worker is None or node.sent == worker.inbox
             waiting |= {task.id for task in node.sent.values() if task.state == SENT}
             assert not (sent & set(self.outcomes)) or all(
                 task.state == ABORTING for task in node.sent.values() if task.id in self.outcomes
@@ -417,7 +438,9 @@ class World:
         assert waiting == set(self.tasks) - set(self.outcomes), "a task is lost, or waits after it ended"
         assert all(self.tasks[number].state in (ENDED, ABORTING) for number in self.outcomes)
         if scheduler.failure is not None:
-            assert set(self.outcomes) == set(self.tasks), "the pool has failed, and somebody still waits"
+            sent = {task.id for node in nodes for task in node.sent.values()}
+            assert set(self.tasks) - set(self.outcomes) <= sent, "the pool is failing, and somebody still waits"
+        assert ("failing" in self.active_events) == (scheduler.failure is not None)
         self.check_hunger(nodes)
         self.check_lobby(nodes)
         self.check_numbers(nodes)
@@ -467,7 +490,8 @@ class World:
             assert set(self.outcomes) == set(self.tasks), "somebody waits for ever"
             assert self.scheduler.unfinished == 0
             assert all(node.executing == 0 for node in self.scheduler.sizing.nodes.values())
-            assert not self.active_events & {"busy", "back_pressure"} or self.scheduler.failure is not None
+            assert not self.active_events & {"busy", "back_pressure"}
+            assert self.scheduler.failure is None or not self.options.restart_worker_on_error, "it has not recovered"
 
     def proceed(self):
         for worker in list(self.workers.values()):
@@ -481,7 +505,7 @@ class World:
                 self.finish(list(self.workers).index(worker.node.id), 0, 2)
                 return True
         deadline = self.scheduler.next_deadline()
-        if self.scheduler.unfinished and deadline < float("inf"):
+        if (self.scheduler.unfinished or self.scheduler.failure is not None) and deadline < float("inf"):
             self.now = max(self.now, deadline)
             self.scheduler.tick(self.now)
             self.pump()
@@ -510,6 +534,8 @@ ACTIONS = {
     "unsendable": 1,
     "hand_back": 2,
     "crash": 2,
+    "fail_starts": 1,
+    "die_idle": 1,
     "exit": 3,
     "retire": 1,
     "pass_time": 4,

@@ -180,29 +180,69 @@ def test_a_retry_that_lives_returns(run, tmp_path):
     run(main())
 
 
-def test_a_crash_loop_ends_the_pool_and_all_that_waits(run):
+@pytest.mark.parametrize("limit", [(5, 10.0), (0, 0.001), None], ids=str)
+def test_however_many_tasks_end_their_workers_the_pool_goes_on(run, tmp_path, limit):
+    path = tmp_path / "started"
+
     async def main():
-        pool = FixedProcessPool(1, {"end": end, "wait": TaskFunction(append)}, restart_limit=(2, 10.0))
-        async with pool:
-            deadly = [pool.execute("7", "end") for _ in range(3)]
-            waiting = [pool.execute(("/nonexistent/never", n), "wait", priority=19) for n in range(50)]
+        options = {"restart_limit": limit, "error_handler": lambda *_: None}
+        async with FixedProcessPool(2, {"end": end, "wait": TaskFunction(append)}, **options) as pool:
+            deadly = [pool.execute("7", "end", retries=number % 2) for number in range(40)]
+            waiting = [pool.execute((str(path), number), "wait") for number in range(200)]
             results = await asyncio.gather(*deadly, *waiting, return_exceptions=True)
-            assert [type(result) for result in results[:3]] == [WorkerCrashedError] * 3
-            for result in results[3:]:
-                assert isinstance(result, PoolFailedError)
-                assert isinstance(result.__cause__, WorkerCrashedError)
-            with pytest.raises(PoolFailedError, match="more than 2 times") as first:
-                pool.execute("7", "end")
-            with pytest.raises(PoolFailedError) as second:
-                pool.execute("7", "end")
-            assert second.value is not first.value
-            assert second.value.__cause__ is first.value.__cause__
-            assert pool.info.worker_nodes == 0 or not pool.info.ready
+            assert [type(result) for result in results[:40]] == [WorkerCrashedError, PoisonTaskError] * 20
+            assert results[40:] == list(range(200))
+            info = pool.info
+            assert (info.crashed_workers, info.retried_tasks, info.failure) == (60, 20, None)
+
+    run(main())
+    assert started(path) == Counter(range(200))
+
+
+def test_a_pool_that_cannot_start_workers_recovers_once_it_can(run, until, tmp_path):
+    """The module of the workers is broken by an update, and mended by the next."""
+    module = tmp_path / "updated.py"
+    module.write_text("import os\ndef worker(data):\n    return os._exit(1) if data == 'end' else data\n")
+
+    async def main():
+        async with FixedProcessPool(2, module, restart_limit=(2, 10.0), error_handler=lambda *_: None) as pool:
+            good = module.read_text()
+            module.write_text("raise LookupError('half an update')\n")
+            crashed = [pool.execute("end") for _ in range(2)]
+            waiting = [pool.execute(number) for number in range(20)]
+            results = await asyncio.gather(*crashed, *waiting, return_exceptions=True)
+            failed = [result for result in results if isinstance(result, PoolFailedError)]
+            assert all(isinstance(error.__cause__, LookupError) for error in failed)
+            await until(lambda: pool.info.state == "failing")
+            future = pool.execute(1)
+            assert not future.done()  # to await what is done already would let nobody else have a turn
+            with pytest.raises(PoolFailedError, match="LookupError: half an update"):
+                await future
+            module.write_text(good)
+            await until(lambda: pool.info.state == "ready")
+            assert await pool.execute("as before") == "as before"
 
     run(main())
 
 
-def test_without_restarts_the_last_death_ends_the_pool(run):
+def test_workers_that_are_killed_before_they_have_begun_anything_are_failed_starts(run, until):
+    async def main():
+        async with FixedProcessPool(1, end, restart_limit=(3, 10.0), error_handler=lambda *_: None) as pool:
+            failing = asyncio.Event()
+            pool.emitter.on("failing", lambda _: failing.set())
+            for _ in range(4):
+                await until(lambda: pool.worker_nodes and pool.worker_nodes[0].ready)
+                (node,) = pool.worker_nodes
+                os.kill(node.pid, signal.SIGKILL)
+                await until(lambda node=node: node.id not in [other.id for other in pool.worker_nodes])
+            await failing.wait()
+            await until(lambda: pool.info.state == "ready")
+            assert pool.info.crashed_workers == 4
+
+    run(main())
+
+
+def test_without_restarts_the_last_death_makes_the_pool_fail_for_good(run):
     async def main():
         async with FixedProcessPool(2, end, restart_worker_on_error=False) as pool:
             with pytest.raises(WorkerCrashedError):
@@ -210,8 +250,11 @@ def test_without_restarts_the_last_death_ends_the_pool(run):
             assert pool.info.worker_nodes == 1
             with pytest.raises(WorkerCrashedError):
                 await pool.execute("1")
-            with pytest.raises(PoolFailedError, match="restart_worker_on_error is off"):
-                pool.execute("1")
+            for _ in range(2):
+                with pytest.raises(PoolFailedError, match="restart_worker_on_error is off") as caught:
+                    await pool.execute("1")
+                assert isinstance(caught.value.__cause__, WorkerCrashedError)
+            assert (pool.info.state, pool.info.worker_nodes) == ("failing", 0)
 
     run(main())
 

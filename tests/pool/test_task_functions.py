@@ -537,7 +537,8 @@ def test_other_arguments_are_checked(run):
 
 def test_pools_that_cannot_be_changed(run, until, tmp_path):
     async def main():
-        pool = FixedProcessPool(1, {"block": block}, restart_limit=(0, 10.0), error_handler=lambda *_: None)
+        options = {"restart_worker_on_error": False, "error_handler": lambda *_: None}
+        pool = FixedProcessPool(1, {"block": block}, **options)
         changes = [
             lambda: pool.add_task_function("added", where),
             lambda: pool.remove_task_function("added"),

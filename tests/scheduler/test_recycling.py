@@ -4,11 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.info import pool_info
-from poolifier.scheduler.node import READY, RETIRING
+from poolifier.scheduler.node import PLANNED, READY, RETIRING
 from poolifier.scheduler.recycling import JITTER, MEASURE_EVERY
 from tests.scheduler.support import Pool
 
@@ -289,9 +288,15 @@ def test_a_successor_that_dies_is_followed_by_another_after_the_back_off():
     pool.scheduler.tick(pool.now)
     pool.pump()
     assert third in asked(pool, effect.StartWorker)
-    lose(pool, third, exit_code=1)
-    assert isinstance(pool.scheduler.failure, PoolFailedError)
-    assert not spares(pool)
+    # However often that goes wrong, the slot has a worker, which runs tasks as ever.
+    for _ in range(10):
+        [spare] = spares(pool)
+        if spare.state == PLANNED:
+            pool.wait(pool.scheduler.next_deadline() - pool.now)
+        lose(pool, spare, exit_code=1)
+    assert pool.scheduler.failure is None
+    assert worker.state == READY
+    assert pool.scheduler.next_deadline() - pool.now == pytest.approx(30.0)
 
 
 def test_a_successor_that_dies_while_it_stands_by():

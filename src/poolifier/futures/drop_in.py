@@ -11,7 +11,6 @@ from multiprocessing.context import BaseContext
 from typing import Any, Final
 
 from poolifier.futures.executor import PoolExecutor
-from poolifier.futures.starts import RESTART_LIMIT, Starts
 from poolifier.option_checks import check_count
 from poolifier.parallelism import available_parallelism
 from poolifier.pool.base import Pool
@@ -81,10 +80,9 @@ class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):  # type: i
                     "max_tasks_per_child must be None where mp_context starts processes by 'fork', as in the "
                     "standard library; give another mp_context, or none"
                 )
-        starts = Starts()
         wanted = _checked(initializer, initargs)
         options = {
-            **_options(starts),
+            **_options(),
             "start_method": "spawn" if method == "spawn" else "fork_server",
             "max_tasks_per_worker": max_tasks_per_child,
         }
@@ -93,7 +91,7 @@ class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):  # type: i
         worker = Worker({"call": call}, max_inactive_time=float("inf"))
         pool: Pool[Any, Any]
         pool = FixedProcessPool(1, worker, **options) if size == 1 else DynamicProcessPool(1, size, worker, **options)
-        starts.hopeless = self._use(pool, DEFAULT_TASK_NAME).give_up
+        self._use(pool, DEFAULT_TASK_NAME)
 
     def terminate_workers(self) -> None:
         """Shuts down without waiting: ends the workers, and what they run, by SIGTERM; cancels what has not started."""
@@ -130,15 +128,14 @@ class ThreadPoolExecutor(PoolExecutor, futures.ThreadPoolExecutor):  # type: ign
         initargs: Iterable[Any] = (),
     ) -> None:
         size = min(32, available_parallelism() + 4) if max_workers is None else _check_max_workers(max_workers)
-        starts = Starts()
-        options = _options(starts)
+        options = _options()
         wanted = _checked(initializer, initargs)
         if wanted is not None:
             options.update(initializer=initialize_thread, initargs=wanted)
         worker = Worker({"call": call_here}, max_inactive_time=float("inf"))
         pool = FixedThreadPool(1, worker, **options) if size == 1 else DynamicThreadPool(1, size, worker, **options)
         pool._thread_name = _names(thread_name_prefix or f"ThreadPoolExecutor-{_number()}")
-        starts.hopeless = self._use(pool, DEFAULT_TASK_NAME).give_up
+        self._use(pool, DEFAULT_TASK_NAME)
 
 
 class InterpreterPoolExecutor(PoolExecutor, _InterpreterPoolExecutor):  # type: ignore[misc]
@@ -167,8 +164,7 @@ class InterpreterPoolExecutor(PoolExecutor, _InterpreterPoolExecutor):  # type: 
         initargs: Iterable[Any] = (),
     ) -> None:
         size = min(32, available_parallelism() + 4) if max_workers is None else _check_max_workers(max_workers)
-        starts = Starts()
-        options = _options(starts)
+        options = _options()
         wanted = _checked(initializer, initargs)
         if wanted is not None:
             options.update(initializer=wanted[0], initargs=wanted[1:])
@@ -179,7 +175,7 @@ class InterpreterPoolExecutor(PoolExecutor, _InterpreterPoolExecutor):  # type: 
             else DynamicInterpreterPool(1, size, worker, **options)
         )
         pool._thread_name = _names(thread_name_prefix or f"InterpreterPoolExecutor-{_number()}")
-        starts.hopeless = self._use(pool, DEFAULT_TASK_NAME).give_up
+        self._use(pool, DEFAULT_TASK_NAME)
 
 
 def _check_max_workers(max_workers: object) -> int:
@@ -190,11 +186,9 @@ def _check_max_workers(max_workers: object) -> int:
     return max_workers
 
 
-def _options(starts: Starts) -> dict[str, Any]:
+def _options() -> dict[str, Any]:
     """The options of every pool."""
     return {
-        **starts.handlers,
-        "restart_limit": RESTART_LIMIT,
         "tasks_queue_options": {"size": _ENDLESS},
         "enable_events": False,
     }

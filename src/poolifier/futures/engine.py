@@ -21,7 +21,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any, Final, TypeAlias
 
-from poolifier.errors import PoolifierError
+from poolifier.errors import PoolFailedError, PoolifierError
 from poolifier.exchange import InContext
 from poolifier.futures import at_exit
 from poolifier.futures.errors import BrokenPoolError, BrokenWorkerError
@@ -30,6 +30,7 @@ from poolifier.futures.packing import Packer
 from poolifier.pool.base import Pool
 from poolifier.pool.driver import Driver
 from poolifier.scheduler.functions import Function
+from poolifier.scheduler.restarts import FIRST_BACK_OFF, LONGEST_BACK_OFF
 from poolifier.scheduler.task import QUEUED, Task, TaskExtra
 from poolifier.task_functions import TaskFunction
 from poolifier.worker.calls import call, call_here
@@ -58,7 +59,7 @@ class Engine:
 
     Attributes:
         owns: The pool is the engine's own.
-        broken: Why no more calls are taken, or None.
+        broken: Why no calls are taken for now: no worker can be started. None while they are taken.
         forked: This is a process that was forked from the one that the engine works in.
         driver: That of the pool, once it is started.
     """
@@ -184,9 +185,12 @@ class Engine:
             return RuntimeError("cannot schedule new futures after shutdown")
         if self.broken is None:
             return RuntimeError("cannot schedule new futures after interpreter shutdown")
-        # A fresh one: an error that is raised again and again collects all the tracebacks.
-        fresh = BrokenPoolError(*self.broken.args)
-        fresh.__cause__ = self.broken.__cause__
+        return self._broken_afresh(self.broken)
+
+    def _broken_afresh(self, broken: BaseException) -> BrokenPoolError:
+        """The same error anew: one that is raised again and again collects all the tracebacks."""
+        fresh = BrokenPoolError(*broken.args)
+        fresh.__cause__ = broken.__cause__
         return fresh
 
     def _begin(self) -> None:
@@ -235,7 +239,8 @@ class Engine:
     @property
     def awaited(self) -> bool:
         """Whether calls have yet to become tasks."""
-        return not self._opened or bool(self._inbox)
+        # While it is broken it waits for the pool, and nobody for it.
+        return (not self._opened and self.broken is None) or bool(self._inbox)
 
     @property
     def reader(self) -> None:
@@ -269,11 +274,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._finished = finished = asyncio.Event()
         try:
-            try:
-                await self._open()
-            except Exception as error:  # noqa: BLE001 - told to whoever has called, or calls
-                self.give_up(error)
-            self._opened = True
+            await self._open_at_last(finished)
             self._drain()
             while not self._ended():
                 finished.clear()
@@ -289,11 +290,53 @@ class Engine:
             self._drain()
             self._over.set()
 
+    async def _open_at_last(self, finished: asyncio.Event) -> None:
+        """Returns once workers can be started, or the engine is to end. Meanwhile all calls are refused."""
+        back_off = FIRST_BACK_OFF
+        opening = self._open()
+        while True:
+            try:
+                await opening
+            except Exception as error:  # noqa: BLE001 - told to whoever has called, or calls
+                self._stir(error)
+            else:
+                self._opened = True
+                self._stir(None)
+                return
+            # Whoever has asked it to end meanwhile is heard by this, once more where he was before.
+            finished.clear()
+            self._drain()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(back_off):
+                    await finished.wait()
+            if self._ended():
+                return
+            back_off = min(2 * back_off, LONGEST_BACK_OFF)
+            opening = self._open_again()
+
+    async def _open_again(self) -> None:
+        """As `_open`, where nobody waits for it, so that the engine may end meanwhile."""
+        finished = self._finished
+        assert finished is not None
+        opening = asyncio.ensure_future(self._open())
+        opening.add_done_callback(lambda _: finished.set())
+        while not opening.done() and not self._ended():
+            finished.clear()
+            await finished.wait()
+        opening.cancel()
+        await asyncio.wait([opening])
+        if opening.cancelled():
+            raise BrokenPoolError("the executor has been shut down while it waited for a worker")
+        opening.result()
+
     async def _open(self) -> None:
         pool = self._pool
         try:
             if self.owns:
                 await pool.start()
+            driver = pool._driver
+            if driver is not None and self._stir not in driver.watchers:
+                driver.watchers.append(self._stir)
             if self._adds:
                 function = TaskFunction(call_here if self._here else call)
                 await pool._add_function(self._name, function, admitted=self._admitted)
@@ -303,6 +346,9 @@ class Engine:
         self.driver = pool._driver
 
     async def _leave(self) -> None:
+        driver = self._pool._driver
+        if driver is not None and self._stir in driver.watchers:
+            driver.watchers.remove(self._stir)
         if self.owns:
             await self._pool.destroy()
         elif self._adds:
@@ -348,7 +394,7 @@ class Engine:
         if future.cancelled():
             return  # of which the engine is about to hear
         if self.broken is not None:
-            future.set_exception(self._refusal())
+            future.set_exception(self._broken_afresh(self.broken))
             return
         if isinstance(entry, BaseException):
             future.set_exception(entry)
@@ -385,19 +431,30 @@ class Engine:
         if self._closing:
             self._look()
 
-    def give_up(self, error: BaseException) -> None:
-        """No worker can be started: breaks, and every call with it."""
-        if self.broken is not None:
+    def _stir(self, failure: object) -> None:
+        """Hears that no worker can be started, which is why calls are refused, or that one is ready again."""
+        if not isinstance(failure, BaseException):
+            if self._opened:
+                self._mend()
+            elif self._finished is not None:
+                self._finished.set()  # to be tried at once
             return
-        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {error}")
-        broken.__cause__ = error
+        before = self.broken
+        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {failure}")
+        broken.__cause__ = failure.__cause__ if isinstance(failure, PoolFailedError) else failure
         self.broken = broken
         self._refuses = True
-        # As the standard library does, for the calls may be none that anybody waits for.
-        _logger.critical("pool %r: no worker gets ready:", self._pool.info.name, exc_info=error)
-        driver = self.driver
-        if driver is not None:
-            driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))
+        if before is None:
+            # As the standard library does, for the calls may be none that anybody waits for.
+            _logger.critical("pool %r: no worker gets ready:", self._pool.info.name, exc_info=broken.__cause__)
+
+    def _mend(self) -> None:
+        self.broken = None
+        with self._lock:
+            self._refuses = False
+            # Whoever closes it does not wait for the lock, and may just have done so.
+            if self._closed or self.forked:
+                self._refuses = True
 
     def drop(self, future: CallFuture[Any]) -> None:
         """Lets go of a call whose future has been cancelled."""

@@ -100,7 +100,11 @@ class Pool(MapRunner[DataT, ResponseT]):
         """
         self._life.enter()
         if self._options.start_workers:
-            await self.start()
+            try:
+                await self.start()
+            except BaseException:
+                self._life.not_entered()
+                raise
         return self
 
     async def __aexit__(
@@ -120,12 +124,16 @@ class Pool(MapRunner[DataT, ResponseT]):
             await self._life.destroy(patience=0.0)
 
     async def start(self) -> None:
-        """Starts the minimum of workers; returns when they are ready. Does nothing where they already are.
+        """Starts the minimum of workers; returns when they are ready. Does nothing where it has done so before.
+
+        The first worker that fails to start ends it. Nothing is left behind then, and it can be tried again. Once
+        this has returned, starts that fail are tried again without it: see `PoolInfo.state`.
 
         Raises:
             BaseException: What kept a worker from getting ready: the worker module's own error, with
                 its remote traceback as `__cause__`.
             WorkerStartError: A worker ended before it was ready, without an error of its own.
+            WorkerCrashedError: A worker ended while others were yet to get ready.
             PoolNotStartedError: The pool has been destroyed.
         """
         await self._life.start()
@@ -167,7 +175,7 @@ class Pool(MapRunner[DataT, ResponseT]):
             ValueError: The name is empty or the reserved `"default"`, or the function is bound to a slot
                 that the pool does not have.
             PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
-            PoolFailedError: The pool has failed, or fails meanwhile.
+            PoolFailedError: No worker is ready, and none can be started.
             SerializationError: The function cannot be pickled.
             Exception: What loading the function raised in a worker, such as `ModuleNotFoundError`.
             RemoteError: Loading the function raised `SystemExit` or the like.
@@ -191,7 +199,7 @@ class Pool(MapRunner[DataT, ResponseT]):
             ValueError: The name is empty, or is that of the default task function.
             UnknownTaskFunctionError: There is none of that name.
             PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
-            PoolFailedError: The pool has failed, or fails meanwhile.
+            PoolFailedError: No worker is ready, and none can be started.
         """
         check_name(name)
         await self._life.opened().functions.remove(name)
@@ -205,7 +213,7 @@ class Pool(MapRunner[DataT, ResponseT]):
             ValueError: The name is empty or the reserved `"default"`.
             UnknownTaskFunctionError: There is none of that name.
             PoolNotStartedError: The pool is not started, or is destroyed meanwhile.
-            PoolFailedError: The pool has failed, or fails meanwhile.
+            PoolFailedError: No worker is ready, and none can be started.
         """
         if check_name(name) == DEFAULT_TASK_NAME:
             raise ValueError(f"name {name!r} is reserved; name the task function that is to be the default")
@@ -294,6 +302,7 @@ class Pool(MapRunner[DataT, ResponseT]):
             worker=self.kind,
             started=life.open is not None,
             lifetime=life.seconds,
+            state=life.phase,
         )
 
     @property

@@ -90,9 +90,9 @@ class Calls:
     ) -> tuple[Driver, Function, int, float | None]:
         """Returns what runs the task, its function, nice level and time limit; raises as `Pool.execute`."""
         driver = self._life.open
-        if driver is None or self._scheduler.failure is not None:
+        if driver is None:
             driver = self._life.leaving if admitted else None
-            if driver is None or self._scheduler.failure is not None:
+            if driver is None:
                 raise self._life.refusal()
         # Asked last, for until Python 3.12 it asks the system for the process each time.
         if (get_ident() != driver.thread or driver.loop_is_closed()) and _get_running_loop() is not driver.loop:

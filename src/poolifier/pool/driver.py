@@ -44,9 +44,9 @@ from poolifier.pool.streams import Feed
 from poolifier.pool.time_outs import TimeOuts
 from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
-from poolifier.scheduler.crashes import start_failed
+from poolifier.scheduler.crashes import start_failed, worker_crashed
 from poolifier.scheduler.functions import Function
-from poolifier.scheduler.node import RETIRING, STARTING, Node
+from poolifier.scheduler.node import READY, RETIRING, STARTING, Node
 from poolifier.scheduler.scheduler import Scheduler
 from poolifier.scheduler.task import ENDED, SENT, Task, TaskExtra
 
@@ -70,6 +70,7 @@ class Driver:
         time_outs: Tasks that have run too long, of which it is not known yet where they stand.
         consumers: Open streams, maps that are being read, and executors that share the pool; see `leaving`.
         refuses: The pool takes nothing new any more.
+        watchers: Told that the pool is failing, with the reason, and that it has recovered, with None.
         closed: The pool has ended.
     """
 
@@ -101,6 +102,9 @@ class Driver:
         self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
         self.anchor: Anchor = Anchor(self)
         self.time_outs: TimeOuts = TimeOuts(self)
+        self.watchers: list[Callable[[object], object]] = []
+        # What kept workers from fitting the pool that were ready, and have yet to leave.
+        self._unfit: dict[int, ValueError] = {}
         self._performer = Performer(self, backend, observer)
 
     # ---- what the pool asks -----------------------------------------------------------------------
@@ -139,8 +143,15 @@ class Driver:
             elif dirty:
                 self._flushing = True
                 self.loop.call_soon(self._flush)
-        if scheduler.effects:
+        if not scheduler.effects:
+            return
+        if task.state != ENDED:
             self._carry_out()
+        elif not self._flushing:
+            # It has failed, for no worker can be started. To await a future that is done gives nobody else a turn, so
+            # that one who tries again and again would keep the pool from ever recovering.
+            self._flushing = True
+            self.loop.call_soon(self._flush)
 
     def abort(self, task: Task) -> None:
         """Aborts a task whose future has been cancelled."""
@@ -197,10 +208,10 @@ class Driver:
         try:
             check_affinities(ready.functions, self.scheduler.sizing.maximum)
         except ValueError as error:
-            # Only now is it known what a worker module declares. No other worker of it will do better.
-            if self.ready is not None and not self.ready.done():
-                self.ready.set_exception(error)
-            self.scheduler.give_up(error, "the worker module does not fit the pool")
+            # Only now is it known what a worker module declares: its start has failed, as if it had raised this.
+            self._unfit[worker_id] = error
+            self._refuse_start(error)
+            self.channels[worker_id].stop()
         else:
             self.scheduler.worker_ready(worker_id, ready, monotonic())
             self.functions.worker_ready()
@@ -298,14 +309,17 @@ class Driver:
     def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
         """See `WorkerListener`."""
         node = self._nodes.get(worker_id)
+        unfit = self._unfit.pop(worker_id, None)
+        if unfit is not None:
+            exited = WorkerExit(exit_code=exited.exit_code, error=unfit, pid=exited.pid)
         ended = node or self.scheduler.sizing.spares.get(worker_id)
         if ended is not None:
             # For whoever hears of it: the channel is gone by the time that some of them look.
             ended.pid = exited.pid
-        if node is not None and node.state == STARTING and self.ready is not None and not self.ready.done():
-            # The first start failed, so trying again is not for the pool to decide: its user hears why.
-            self.scheduler.close()
-            self.ready.set_exception(raisable(start_failed(self.name, worker_id, exited)))
+        if node is not None and node.state == STARTING:
+            self._refuse_start(start_failed(self.name, worker_id, exited))
+        elif node is not None and node.state == READY:
+            self._refuse_start(worker_crashed(self.name, worker_id, exited))
         started = node is None or node.state != STARTING
         retiring = node is not None and node.state == RETIRING
         self.scheduler.worker_lost(worker_id, exited, monotonic())
@@ -351,6 +365,12 @@ class Driver:
                     self.fail(task_, error)
 
     # ---- inside -----------------------------------------------------------------------------------
+
+    def _refuse_start(self, error: BaseException) -> None:
+        """The first start failed, so trying again is not for the pool to decide: its user hears why."""
+        if self.ready is not None and not self.ready.done():
+            self.scheduler.close()
+            self.ready.set_exception(raisable(error))
 
     def _returned(self, node: Node, sequences: list[int], now: float) -> None:
         cut: list[Chunk] = []

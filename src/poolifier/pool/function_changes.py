@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.errors import PoolNotStartedError, RemoteError, WorkerCrashedError
 from poolifier.exchange import KEY_MARK, WorkerExit
 from poolifier.protocols import Backend, Channel
-from poolifier.scheduler.crashes import crashed, start_failed
+from poolifier.scheduler.crashes import afresh, crashed, start_failed
 from poolifier.scheduler.node import RETIRING
 from poolifier.task_functions import TaskFunction, properties_of
 
@@ -103,6 +103,7 @@ class FunctionChanges:
             Exception: What loading it raised in a worker.
             RemoteError: Loading it raised `SystemExit` or the like.
             WorkerCrashedError: Loading it ended the workers.
+            PoolFailedError: No worker can be started.
         """
         async with self._lock:
             carried = self._backend.carry_function(name, declared.function)
@@ -195,6 +196,11 @@ class FunctionChanges:
                 change.error = change.error or _raisable(start_failed(self._scheduler.options.name, worker_id, exited))
         change.news.set()
 
+    def stir(self) -> None:
+        """Something has changed for the pool as a whole. Where no worker can be started, no change waits for one."""
+        if self._change is not None:
+            self._change.news.set()
+
     def close(self, error: BaseException) -> None:
         """The pool ends, and with it all changes."""
         self._ended = error
@@ -206,6 +212,7 @@ class FunctionChanges:
     def _begin(self, change: _Change) -> _Change:
         if self._ended is not None:
             raise self._ended
+        self._check_workers()
         self._change = change
         return change
 
@@ -228,6 +235,13 @@ class FunctionChanges:
             raise self._ended
         if change.error is not None:
             raise change.error
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        """A pool that has none, and cannot start any, says so at once: nobody is there to agree."""
+        failure = self._scheduler.failure
+        if failure is not None:
+            raise afresh(failure)
 
     def _forget(self, keys: list[str]) -> None:
         if not keys:

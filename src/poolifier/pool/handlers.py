@@ -84,6 +84,9 @@ class Handlers:
                 self._call(options.exit_handler, self._view(node), detail.exit_code)
             elif name == PoolEvent.ERROR:
                 self._call(options.error_handler, self._view(node), detail)
+        if name == PoolEvent.RECOVERED:
+            # As loud as what was said when it began to fail, for whoever reads that is to read this.
+            _logger.warning("pool %r: a worker is ready again: it has recovered", options.name)
         if name == PoolEvent.ERROR and isinstance(detail, BaseException):
             self._error(detail, told=node is not None and options.error_handler is not None)
         else:

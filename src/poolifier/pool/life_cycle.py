@@ -15,7 +15,7 @@ from poolifier.pool.belonging import FORKED, elsewhere, forget, watch
 from poolifier.pool.driver import Driver
 from poolifier.pool.handlers import WeakObserver
 from poolifier.pool.leaving import wait_for_tasks
-from poolifier.pool.start_and_end import end, start
+from poolifier.pool.start_and_end import discard, end, start
 from poolifier.pool.weights import with_weights
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class LifeCycle:
 
     Attributes:
         name: What the pool is called in messages.
-        create_backend: Makes what starts the workers; called once.
+        create_backend: Makes what starts the workers; called for each start.
         driver: What drives the pool, from when it begins to start.
         open: The same, while the pool takes tasks; otherwise None.
         leaving: The same, while `async with` is left and waits for what was submitted before; otherwise None.
@@ -71,6 +71,7 @@ class LifeCycle:
         self._destroying: asyncio.Task[None] | None = None
         self._watched: finalize[..., object] | None = None
         self._entered = False
+        self._undoing = False
 
     # ---- beginning --------------------------------------------------------------------------------
 
@@ -81,6 +82,10 @@ class LifeCycle:
                 f"{self.name} is in an `async with` already, which destroys it at its end; use it there as it is"
             )
         self._entered = True
+
+    def not_entered(self) -> None:
+        """That `async with` has come to nothing, for the pool did not start."""
+        self._entered = False
 
     async def start(self) -> None:
         """Returns when the minimum of workers is ready, or raises what kept one from it; see `Pool.start`."""
@@ -97,7 +102,6 @@ class LifeCycle:
             await self.destroy(patience=0.0)
             raise
         if error is not None:
-            await self.destroy(patience=0.0)
             raise error
 
     async def _start(self) -> BaseException | None:
@@ -119,12 +123,27 @@ class LifeCycle:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised by `start`
+            if self._destroying is None:
+                await self._undo(driver)
             return error
         if self._destroying is not None:
             return PoolNotStartedError(f"{self._pool} was destroyed while it was starting")
         self.open = driver
         self._begun(driver)
         return None
+
+    async def _undo(self, driver: Driver) -> None:
+        """The start has failed: leaves nothing of it behind, so that it can be tried again."""
+        self._undoing = True
+        try:
+            await end(driver, 0.0)
+        finally:
+            discard(driver)
+            self._scheduler.reopen()
+            forget(self._watched)
+            self._watched = self.driver = self._starting = None
+            self._started_at = 0.0
+            self._undoing = False
 
     # ---- the end ----------------------------------------------------------------------------------
 
@@ -151,7 +170,7 @@ class LifeCycle:
         await self.destroy(patience=0.0)
 
     def _is_interrupted(self) -> bool:
-        return self._destroying is not None or self._scheduler.failure is not None
+        return self._destroying is not None
 
     async def destroy(self, patience: float | None = None) -> None:
         """Ends the pool: lets tasks finish for so many seconds, or as long as the options say; see `Pool.destroy`."""
@@ -173,6 +192,8 @@ class LifeCycle:
         await asyncio.shield(self._destroying)
 
     async def _end(self, patience: float | None) -> None:
+        if self._undoing and self._starting is not None:
+            await asyncio.wait([self._starting])
         driver = self.driver
         if driver is None:
             return
@@ -211,10 +232,21 @@ class LifeCycle:
         """What drives the pool while it takes calls that were made before it was left; otherwise None."""
         return self.open or self.leaving
 
+    @property
+    def phase(self) -> str | None:
+        """What `PoolInfo` says of the pool, or None while it takes tasks: then the scheduler knows how it is."""
+        if self._destroying is not None:
+            return "closed" if self._destroying.done() or self._ended_at is not None else "closing"
+        if self.open is not None:
+            return None
+        if self.leaving is not None:
+            return "closing"
+        return "created" if self._starting is None else "starting"
+
     def opened(self, *, admitted: bool = False) -> Driver:
         """What drives the pool, or raises where it cannot be used here and now; see `admitting`."""
         driver = self.admitting if admitted else self.open
-        if driver is None or get_ident() != driver.thread or self._scheduler.failure is not None:
+        if driver is None or get_ident() != driver.thread:
             raise self.refusal()
         return driver
 
@@ -223,13 +255,7 @@ class LifeCycle:
         driver = self.open
         if driver is None:
             return self._closed()
-        failure = self._scheduler.failure
-        if failure is None or get_ident() != driver.thread or driver.loop.is_closed():
-            return elsewhere(self._pool, driver.thread)
-        # A fresh one: an error that is raised again and again collects all the tracebacks.
-        fresh = type(failure)(*failure.args)
-        fresh.__cause__ = failure.__cause__
-        return fresh
+        return elsewhere(self._pool, driver.thread)
 
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:

@@ -61,7 +61,7 @@ class Mapper:
         """
         items = chunk.left()
         driver = self._driver
-        if self._scheduler.closing and self._scheduler.failure is None:
+        if self._scheduler.closing:
             raise PoolNotStartedError(f"pool {driver.name!r} has been destroyed; create a new one")
         if not self._learned:
             self._learn()

@@ -54,12 +54,6 @@ class Performer:
             future = driver.callers.leave(wanted.task)
             if future is not None:
                 future.cancel()
-        elif isinstance(wanted, effect.FailPool):
-            if driver.ready is not None and not driver.ready.done():
-                driver.ready.set_exception(wanted.error)
-            driver.room.close()
-            driver.functions.close(wanted.error)
-            self._observer.event("error", None, wanted.error)
         else:
             self._tell(wanted)
 
@@ -94,6 +88,12 @@ class Performer:
             # Whoever hears of it may use the pool, so it is told once `start` has returned.
             driver.loop.call_soon(self._observer.event, wanted.event, wanted.node, wanted.detail)
             return
+        if wanted.event in ("failing", "recovered"):
+            driver.functions.stir()
+            for watcher in driver.watchers:
+                watcher(wanted.detail)
+            if wanted.detail is not None:
+                self._observer.event("error", None, wanted.detail)
         self._observer.event(wanted.event, wanted.node, wanted.detail)
 
     def _start_worker(self, node: Node) -> None:
@@ -103,7 +103,7 @@ class Performer:
             driver.channels[node.id] = self._backend.start_worker(node.id, node.slot, settings)
         except (OSError, PoolifierError) as error:
             # No room for a process or a descriptor: like a worker that died at start, so it is tried
-            # again with back-off, and the pool fails if that does not help.
+            # again with back-off, and the pool is failing while that does not help.
             driver.worker_exited(node.id, WorkerExit(error=error))
         else:
             driver.functions.worker_started(node.id)

@@ -20,7 +20,7 @@ from poolifier.scheduler.effects import KillWorker
 from poolifier.scheduler.node import PLANNED, READY, STARTING
 from poolifier.scheduler.scheduler import Scheduler
 
-__all__ = ["end", "start"]
+__all__ = ["discard", "end", "start"]
 
 _MOST_NAMED: Final = 5
 """Streams and maps that a warning names."""
@@ -50,7 +50,7 @@ async def end(driver: Driver, patience: float | None = None) -> None:
         patience = options.tasks_queue_options.tasks_finished_timeout
     driver.refuses = True
     try:
-        if patience > 0.0 and driver.scheduler.failure is None:
+        if patience > 0.0:
             seconds = min(patience, options.destroy_timeout)
             await _wait_until(driver, lambda: driver.scheduler.unfinished == 0, seconds)
         await _stop(driver, options.name, max(0.1, left - monotonic()), options.abort_grace)
@@ -92,6 +92,12 @@ def _stuck(driver: Driver) -> list[int]:
     """The workers that have not begun to end."""
     # Channels of other kinds do not tell.
     return [number for number, channel in driver.channels.items() if not getattr(channel, "is_ending", False)]
+
+
+def discard(driver: Driver) -> None:
+    """Forgets the workers that have not gone in time. Called after `end`."""
+    for node in list(driver.scheduler.sizing.nodes.values()):
+        driver.worker_exited(node.id, WorkerExit(abandoned=True))
 
 
 def _let_go(scheduler: Scheduler, now: float) -> None:

@@ -109,7 +109,6 @@ class TaskRunner(Generic[DataT, ResponseT]):
 
         Raises:
             PoolNotStartedError: The pool is not started, or destroyed.
-            PoolFailedError: The pool has failed; `__cause__` says why.
             UnknownTaskFunctionError: No function has that name, or the pool does not have that function.
             TypeError: An argument has the wrong type.
             ValueError: An argument is out of range, or a buffer to transfer was released or given away before.
@@ -118,7 +117,8 @@ class TaskRunner(Generic[DataT, ResponseT]):
         The future raises what the function raised, with its remote traceback as text in `__cause__`;
         `TaskTimeoutError` where it ran too long; `WorkerCrashedError` where the worker died while it ran
         the task (`PoisonTaskError` where it did so on every retry); `SerializationError` where data or
-        result cannot be pickled; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
+        result cannot be pickled; `PoolFailedError`, whose `__cause__` says why, where no worker is ready that may run
+        the task, and none can be started; and `asyncio.CancelledError` where it was cancelled, which aborts the task.
         """
         given = data
         if transfer:

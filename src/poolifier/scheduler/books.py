@@ -25,9 +25,24 @@ class Books:
         retired: What workers that are gone have done, and what ended without any worker.
         active: Seconds that workers which are gone were not waiting for work.
         idle: Seconds that they were.
+        crashed: Workers that died by themselves, whether or not they had been ready.
+        retried: How often a task was run again.
+        timed_out: Tasks that ran longer than they may.
     """
 
-    __slots__ = ("_effects", "_limits", "_pool", "active", "idle", "retired", "submitted", "surplus")
+    __slots__ = (
+        "_effects",
+        "_limits",
+        "_pool",
+        "active",
+        "crashed",
+        "idle",
+        "retired",
+        "retried",
+        "submitted",
+        "surplus",
+        "timed_out",
+    )
 
     def __init__(self, effects: list[Effect], limits: Limits, pool: str) -> None:
         self._effects = effects
@@ -38,6 +53,9 @@ class Books:
         self.retired: NodeUsage = NodeUsage()
         self.active: float = 0.0
         self.idle: float = 0.0
+        self.crashed: int = 0
+        self.retried: int = 0
+        self.timed_out: int = 0
 
     def add_surplus(self, items: int) -> None:
         """Counts what a task that is new stands for beside its first item."""
@@ -155,6 +173,7 @@ class Books:
         if extra is not None and extra.retries:
             extra.history.append(error)
             if len(extra.history) <= extra.retries:
+                self.retried += 1
                 return True
             error = PoisonTaskError.from_history(extra.history)
         if exited.certain:

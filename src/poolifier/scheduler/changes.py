@@ -82,7 +82,12 @@ class Changes:
     def employ(self, now: float) -> None:
         """Sees to it that a dynamic pool has a worker, or one on its way, whether or not there are tasks."""
         nodes = self._sizing.nodes.values()
-        if self._scheduler.closing or not self._sizing.dynamic or any(node.state != RETIRING for node in nodes):
+        if (
+            self._scheduler.closing
+            or self._scheduler.failure is not None
+            or not self._sizing.dynamic
+            or any(node.state != RETIRING for node in nodes)
+        ):
             return
         slot = self._sizing.free_slot()
         if slot is not None:

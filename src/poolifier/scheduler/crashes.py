@@ -1,11 +1,13 @@
-"""Words for how a worker ended."""
+"""Words for how a worker ended, and for why there is none."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from poolifier.errors import WorkerCrashedError, WorkerStartError
+from poolifier.errors import PoolFailedError, PoolifierError, WorkerCrashedError, WorkerStartError
 from poolifier.exchange import WorkerExit
+from poolifier.scheduler.restarts import FailedStarts
 from poolifier.scheduler.task import Task
 
 _OUT_OF_MEMORY: Final = "out of memory"
@@ -74,3 +76,37 @@ def _where(pool: str, exited: WorkerExit) -> str:
 
 def _reason(exited: WorkerExit) -> str | None:
     return _OUT_OF_MEMORY if exited.out_of_memory else None
+
+
+def cannot_start(pool: str, slots: Iterable[int] | None, slot: int, row: FailedStarts) -> PoolFailedError:
+    """The error of a pool, or of some of its slots, in which no worker can be started; the row is that of one slot."""
+    error = row.error
+    # Errors of the library say enough by themselves; of others the type is half of what they say.
+    last = _said(error) if isinstance(error, PoolifierError) else f"{type(error).__name__}: {_said(error)}"
+    where = "no worker can be started" if slots is None else f"no worker can be started in the slots {sorted(slots)}"
+    starts = "1 start has" if row.count == 1 else f"{row.count} starts in a row have"
+    failure = PoolFailedError(f"pool {pool!r}: {where}: {starts} failed in slot {slot}; the last: {last}")
+    failure.__cause__ = error
+    return failure
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the user's own class, and the pool is to go on whatever it does
+        return "(its text cannot be told)"
+
+
+def none_left(pool: str, slots: Iterable[int] | None, cause: BaseException | None = None) -> PoolFailedError:
+    """The error of a pool, or of some of its slots, in which all workers have died and none is replaced."""
+    where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
+    failure = PoolFailedError(f"pool {pool!r}: {where}, and restart_worker_on_error is off")
+    failure.__cause__ = cause
+    return failure
+
+
+def afresh(failure: PoolFailedError) -> PoolFailedError:
+    """The same error anew: one that many raise would collect all their tracebacks."""
+    error = PoolFailedError(*failure.args)
+    error.__cause__ = failure.__cause__
+    return error

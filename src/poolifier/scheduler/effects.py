@@ -82,13 +82,6 @@ class CancelTask:
 
 
 @dataclass(frozen=True, slots=True)
-class FailPool:
-    """The pool has given up."""
-
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True)
 class Emit:
     """Something happened that listeners may want to hear of. `detail` is an error, or the node it is about."""
 
@@ -107,6 +100,5 @@ Effect: TypeAlias = (
     | FailTask
     | TimeOutTask
     | CancelTask
-    | FailPool
     | Emit
 )

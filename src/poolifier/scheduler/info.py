@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from poolifier.scheduler.health import complete, explanation
+from poolifier.scheduler.health import state as how_it_stands
 from poolifier.scheduler.node import READY
 from poolifier.scheduler.time_summary import TimeSummary
 from poolifier.scheduler.usage import FunctionUsage, NodeUsage
@@ -80,6 +82,10 @@ class PoolInfo:
 
     Attributes:
         name: The pool's name.
+        state: `"created"`, `"starting"`, `"ready"`, `"degraded"` (fewer workers are ready than the minimum, or in some
+            slot none can be started), `"failing"` (no worker is ready, and none can be started: tasks fail with
+            `PoolFailedError` until one can), `"closing"` or `"closed"`.
+        failure: Why no worker can be started, in the pool or in a slot, or None. It ends with the last error.
         version: The library's.
         type: `"fixed"` or `"dynamic"`.
         worker: `"thread"`, `"interpreter"`, `"process"` or `"ray"`.
@@ -93,6 +99,11 @@ class PoolInfo:
         dynamic_worker_nodes: Workers beyond the minimum.
         stealing_worker_nodes: Workers that run tasks stolen from others.
         back_pressure_worker_nodes: Workers whose queue is full.
+        crashed_workers: Workers that died by themselves, before they were ready or later.
+        restarted_workers: Workers that were started in the place of one that had died, or had been ended because a
+            task would not stop; starts that failed in turn are counted.
+        timed_out_tasks: Tasks that ran longer than they may. They count as failed, too, once they have stopped.
+        retried_tasks: How often a task was run again.
         max_queued_tasks: The most that ever waited, summed over the workers.
         back_pressure: Whether every worker's queue is full.
         utilization: Run and wait time of all tasks, over lifetime times maximum size: above 1 where
@@ -100,6 +111,8 @@ class PoolInfo:
     """
 
     name: str
+    state: str
+    failure: str | None
     version: str
     type: str
     worker: str
@@ -115,11 +128,15 @@ class PoolInfo:
     dynamic_worker_nodes: int
     stealing_worker_nodes: int
     back_pressure_worker_nodes: int
+    crashed_workers: int
+    restarted_workers: int
     submitted_tasks: int
     executing_tasks: int
     executed_tasks: int
     failed_tasks: int
     aborted_tasks: int
+    timed_out_tasks: int
+    retried_tasks: int
     queued_tasks: int
     max_queued_tasks: int
     stolen_tasks: int
@@ -130,8 +147,10 @@ class PoolInfo:
     elu: EluSummary
 
 
-def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool, lifetime: float) -> PoolInfo:
-    """Takes a snapshot. O(workers x task functions)."""
+def pool_info(
+    scheduler: Scheduler, *, version: str, worker: str, started: bool, lifetime: float, state: str | None = None
+) -> PoolInfo:
+    """Takes a snapshot. O(workers x task functions). The state is the scheduler's, unless another one is given."""
     nodes = list(scheduler.sizing.nodes.values())
     holders = scheduler.sizing.by_slot.values()
     usage = FunctionUsage()
@@ -142,13 +161,16 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
     ready = [node for node in nodes if node.state == READY]
     strategy = scheduler.choosers.strategy
     capacity = lifetime * scheduler.sizing.maximum
+    failure = explanation(scheduler)
     return PoolInfo(
         name=scheduler.options.name,
+        state=how_it_stands(scheduler) if state is None else state,
+        failure=None if failure is None else str(failure),
         version=version,
         type="dynamic" if scheduler.sizing.dynamic else "fixed",
         worker=worker,
         started=started,
-        ready=started and scheduler.ready_count + scheduler.recycling.standing_by >= scheduler.sizing.minimum,
+        ready=started and complete(scheduler),
         default_strategy=strategy.value if isinstance(strategy, str) else strategy.__name__,
         strategy_retries=scheduler.strategy_retries,
         min_size=scheduler.sizing.minimum,
@@ -159,11 +181,15 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
         dynamic_worker_nodes=sum(node.dynamic for node in holders),
         stealing_worker_nodes=sum(node.stealing for node in nodes),
         back_pressure_worker_nodes=sum(node.pressed for node in nodes),
+        crashed_workers=scheduler.books.crashed,
+        restarted_workers=scheduler.workforce.restarted,
         submitted_tasks=scheduler.books.submitted,
         executing_tasks=sum(node.executing for node in nodes),
         executed_tasks=usage.executed,
         failed_tasks=usage.failed,
         aborted_tasks=usage.aborted,
+        timed_out_tasks=scheduler.books.timed_out,
+        retried_tasks=scheduler.books.retried,
         queued_tasks=scheduler.lobby.length + scheduler.books.surplus + sum(node.queued for node in nodes),
         max_queued_tasks=sum(node.usage.max_queued for node in nodes),
         stolen_tasks=usage.stolen,

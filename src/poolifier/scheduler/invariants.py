@@ -28,6 +28,7 @@ def check(scheduler: Scheduler) -> None:
     _check_queue(scheduler.lobby)
     _check_slots(scheduler)
     _check_spares(scheduler)
+    _check_health(scheduler)
     _check_counts(scheduler, len(seen))
     _check_hunger(scheduler)
     _check_index(scheduler)
@@ -108,6 +109,23 @@ def _check_spares(scheduler: Scheduler) -> None:
         assert not spare.eligible, f"{spare} can be chosen before it has a slot"
     standing_by = scheduler.recycling.standing_by
     assert standing_by <= len(scheduler.sizing.spares), f"{standing_by} stand by, of {scheduler.sizing.spares}"
+
+
+def _check_health(scheduler: Scheduler) -> None:
+    restarts = scheduler.workforce.restarts
+    by_slot = scheduler.sizing.by_slot
+    for slot in restarts.failed:
+        node = by_slot.get(slot)
+        assert node is None or not node.ready, f"slot {slot} has failed, and {node} is ready"
+        tried = node is not None or scheduler.closing or not scheduler.options.restart_worker_on_error
+        assert tried, f"slot {slot} has failed, and is not tried again"
+    for task in scheduler.lobby:
+        assert scheduler.closing or not restarts.hopeless(task.function.affinity.slots), f"{task} waits without hope"
+    if scheduler.failure is not None:
+        assert not scheduler.ready_count, f"the pool is failing, and {scheduler.ready_count} workers are ready"
+        assert all(slot in restarts.failed for slot in by_slot), f"the pool is failing, and there is hope in {by_slot}"
+        waiting = scheduler.lobby.length + sum(node.queue.length for node in scheduler.sizing.nodes.values())
+        assert not waiting, f"the pool is failing, and {waiting} tasks wait"
 
 
 def _check_counts(scheduler: Scheduler, alive: int) -> None:

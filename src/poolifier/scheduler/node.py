@@ -12,7 +12,7 @@ from poolifier.scheduler.usage import NodeUsage
 from poolifier.task_functions import KillBehavior
 
 PLANNED: Final = 0
-"""Its worker will be started once the back-off after a crash is over."""
+"""Its worker will be started once the back-off after failed starts is over."""
 STARTING: Final = 1
 """Its worker is on its way; whether it gets tasks meanwhile is the strategy's policy."""
 READY: Final = 2
@@ -46,6 +46,7 @@ class Node:
         eligible: Whether strategies may choose it.
         condemned: Being killed because a task on it would not stop.
         limited: Tasks with a time limit among `sent`.
+        ready_at: When it got ready; below 0 before.
         ran: Tasks that have run on it, items of maps included, where that matters for recycling.
         task_limit: How many may.
         replace_at: At how many its successor is started.
@@ -87,6 +88,7 @@ class Node:
         "ran",
         "reach",
         "ready",
+        "ready_at",
         "replace_at",
         "sent",
         "sequence",
@@ -106,6 +108,7 @@ class Node:
         self.dynamic: bool = dynamic
         self.state: int = PLANNED
         self.ready: bool = False
+        self.ready_at: float = -1.0
         self.eligible: bool = False
         self.quota: int = options.concurrency
         self.capacity: int = options.concurrency

@@ -29,6 +29,7 @@ from poolifier.scheduler.choosers import Choosers, StrategyKey
 from poolifier.scheduler.edges import Edges
 from poolifier.scheduler.effects import AbortTask, CancelTask, Effect, Emit
 from poolifier.scheduler.functions import UNKNOWN_RUN_TIME, Functions
+from poolifier.scheduler.health import refusal
 from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import Node
 from poolifier.scheduler.placement import AHEAD, Placement
@@ -54,7 +55,7 @@ class Scheduler:
         dirty: Nodes whose `outbox` is to be sent; the driver clears the list, the outboxes and `in_outbox`.
         effects: What else is to be done, in order; the driver clears the list.
         retired: What workers that are gone have done, and what ended without any worker.
-        failure: Why the pool has given up, or None.
+        failure: Why no worker can be started, or None. Until one is ready, tasks fail with it.
         surplus: Items of chunks beyond the first of each: they count as queued, and no queue holds them.
     """
 
@@ -84,7 +85,7 @@ class Scheduler:
         self.workforce: Workforce = Workforce(options, self.sizing, self.placement, self.effects)
         self.recycling: Recycling = Recycling(options, self.choosers, self.placement, self.workforce)
         self.dirty: list[Node] = self.placement.dirty
-        self.failure: BaseException | None = None
+        self.failure: PoolFailedError | None = None
         self.closing: bool = False
         self.was_ready: bool = False
         self.ready_count = 0
@@ -113,7 +114,7 @@ class Scheduler:
         if task.extra is not None:
             books.add_surplus(task.extra.items - 1)
         if self.failure is not None:
-            books.fail(task, self._turnover.pool_failed())
+            books.fail(task, refusal(self, None))
             return
         try:
             self.place(task, now)
@@ -311,9 +312,13 @@ class Scheduler:
         """
         self._turnover.retire(node, now)
 
-    def give_up(self, error: BaseException, why: str) -> None:
-        """Fails the pool, and every task with it."""
-        self._turnover.give_up(error, why)
+    def reopen(self) -> None:
+        """Goes back to how it was before a start that failed. All workers and tasks must be gone."""
+        self.closing = False
+        self.failure = None
+        # Whoever starts it again may have mended the module.
+        self.functions.learned = False
+        self.workforce.restarts.forget()
 
     def memory_measured(self, node: Node, memory: int) -> None:
         """A worker takes so many bytes of memory, which `MeasureMemory` asked for."""
@@ -377,6 +382,9 @@ class Scheduler:
 
     def place_again(self, task: Task, now: float) -> None:
         """Places a task that was submitted before; it fails if its strategy raises. For the scheduler's own parts."""
+        if self.failure is not None:
+            self.books.fail(task, refusal(self, None))
+            return
         try:
             self.place(task, now)
         except Exception as error:  # noqa: BLE001 - a strategy of the user's own may raise anything
@@ -397,10 +405,7 @@ class Scheduler:
         if self.closing or self._may_still_come(slots):
             self.lobby.push(task)
             return
-        where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
-        self.books.fail(
-            task, PoolFailedError(f"pool {self.options.name!r}: {where}, and restart_worker_on_error is off")
-        )
+        self.books.fail(task, refusal(self, slots))
 
     def _retry(self, node: Node, now: float) -> None:
         """Tasks for which a user's strategy found no worker before: it may find one now that a task has ended."""
@@ -415,6 +420,8 @@ class Scheduler:
     def _may_still_come(self, slots: frozenset[int] | None) -> bool:
         """Whether a worker that may run tasks of that affinity is there, on its way, or can be created."""
         sizing = self.sizing
+        if self.workforce.restarts.hopeless(slots):
+            return False
         if sizing.growable or not self.workforce.ever_grown:
             return True
         return bool(sizing.by_slot) if slots is None else not slots.isdisjoint(sizing.by_slot)

@@ -69,6 +69,10 @@ class Sizing:
             affinity.taken_at = self.vacated
         return slot
 
+    def free_slots(self, affinity: Affinity) -> list[int]:
+        """All free slots that the affinity allows. O(slots)."""
+        return [slot for slot in self._free if affinity.allows(slot)]
+
     def occupy(self, node: Node) -> None:
         """Gives a node its slot, which must be free."""
         if self._free and self._free[0] == node.slot:
@@ -126,13 +130,14 @@ class Sizing:
 
     def due(self, now: float) -> list[Node]:
         """The nodes whose workers are to be started by now."""
-        nodes: list[Node] = []
+        # By id, for one whose start was brought forward is in the heap twice.
+        nodes: dict[int, Node] = {}
         while self._planned and self._planned[0][0] <= now:
             node_id = heappop(self._planned)[1]
             node = self.nodes.get(node_id) or self.spares.get(node_id)
             if node is not None and node.state == PLANNED:
-                nodes.append(node)
-        return nodes
+                nodes[node_id] = node
+        return list(nodes.values())
 
     def next_start(self) -> float:
         """When the next worker is to be started."""

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class Timetable:
     """Knows when to look next, and does what is due then."""
 
-    __slots__ = ("_effects", "_limits", "_placement", "_recycling", "_scheduler", "_sizing", "_workforce")
+    __slots__ = ("_books", "_effects", "_limits", "_placement", "_recycling", "_scheduler", "_sizing", "_workforce")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._sizing = scheduler.sizing
         self._placement = scheduler.placement
+        self._books = scheduler.books
         self._effects = scheduler.effects
         self._recycling = scheduler.recycling
         self._limits = scheduler.limits
@@ -43,7 +44,7 @@ class Timetable:
         """Does what is due: delayed restarts, reclaiming from silent workers, time limits, memory, retirements."""
         for node in self._sizing.due(now):
             if not self._scheduler.closing:
-                self._workforce.start(node, now)
+                self._workforce.start_again(node, now)
         if now >= self._placement.watch_at:
             self._effects.extend(Reclaim(node) for node in self._placement.silent(now))
         self._enforce_limits(now)
@@ -64,6 +65,7 @@ class Timetable:
             if extra is None or extra.timed_out:
                 continue  # Handed back and sent again within one moment, it is in the heap twice.
             extra.timed_out = True
+            self._books.timed_out += 1
             pool = self._scheduler.options.name
             error = TaskTimeoutError(
                 f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s (pool {pool!r})"

@@ -5,22 +5,21 @@ Part of the scheduler, which calls it and which it calls to place tasks and to r
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit, WorkerReady
-from poolifier.scheduler.crashes import start_failed, worker_crashed
-from poolifier.scheduler.effects import Emit, FailPool, KillWorker, StopWorker
+from poolifier.scheduler.crashes import cannot_start, none_left, start_failed, worker_crashed
+from poolifier.scheduler.effects import Emit, KillWorker, StopWorker
 from poolifier.scheduler.node import GONE, PLANNED, READY, RETIRING, STARTING, Node
-from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, by_id
+from poolifier.scheduler.task import ABORTING, by_id
 
 if TYPE_CHECKING:
     from poolifier.scheduler.scheduler import Scheduler
 
 
 class Turnover:
-    """Takes workers in, sees them off, gives their slots to their successors, and gives the pool up."""
+    """Takes workers in, sees them off, gives their slots to their successors, and says when none can be had."""
 
     __slots__ = (
         "_books",
@@ -33,6 +32,7 @@ class Turnover:
         "_placement",
         "_pool",
         "_recycling",
+        "_restarts",
         "_scheduler",
         "_sizing",
         "_workforce",
@@ -49,6 +49,7 @@ class Turnover:
         self._limits = scheduler.limits
         self._books = scheduler.books
         self._workforce = scheduler.workforce
+        self._restarts = scheduler.workforce.restarts
         self._functions = scheduler.functions
         self._lobby = scheduler.lobby
         self._edges = scheduler.edges
@@ -63,7 +64,7 @@ class Turnover:
             return
         node.state = READY
         node.ready = True
-        node.heard_at = node.active_since = now
+        node.heard_at = node.active_since = node.ready_at = now
         node.max_inactive_time = ready.max_inactive_time
         node.kill_behavior = ready.kill_behavior
         self._recycling.begin(node, now)
@@ -72,6 +73,11 @@ class Turnover:
         if not self._functions.learned:
             self._scheduler.learn(ready, now)
         self._effects.append(Emit("worker_online", node))
+        self._restarts.ready(node.slot)
+        if self._scheduler.failure is not None:
+            self._scheduler.failure = None
+            self._effects.append(Emit("recovered"))
+            self._workforce.hurry(now)
         self._choosers.add(node)
         for shelf in node.queue.shelves:
             shelf.affinity.backlog.update(shelf)
@@ -100,8 +106,15 @@ class Turnover:
         expected = self._scheduler.closing or node.condemned or (node.state == RETIRING and not unfinished)
         self._withdraw(node, GONE)
         unsettled = self._books.settle_lost(node, exited)
+        # One that has handed its slot over has no say any more in how starts go there.
+        counts = self._sizing.by_slot.get(node.slot) is node
+        begun = exited.started > 0
         self._bury(node)
-        successor = self._succeed(node)
+        # A worker that has begun a task, or that could have for a while, is none whose start has failed.
+        lasted = node.ready_at >= 0.0 and (begun or expected or self._restarts.settled(now - node.ready_at))
+        if counts and lasted:
+            self._restarts.succeeded(node.slot)
+        successor = self._succeed(node, now)
         self._workforce.resized(now)
         if not expected:
             error = (
@@ -109,12 +122,19 @@ class Turnover:
                 if was_starting
                 else worker_crashed(self._pool, node.id, exited)
             )
+            self._books.crashed += 1
             self._effects.append(Emit("error", node, error))
-            why = self._workforce.replace(node, now)
-            if why is not None:
-                self.give_up(error, why)
-        elif not self._scheduler.closing and not node.dynamic:
-            self._workforce.refill(node.slot, now)
+            failed = False
+            if counts and not begun:
+                self._restarts.count(node.slot, error, now, was_ready=node.ready_at >= 0.0)
+                failed = self._restarts.judge(node.slot)
+            self._workforce.replace(node, now)
+            self._judge(node.slot, error, failed=failed)
+        elif not self._scheduler.closing:
+            if node.dynamic:
+                self._workforce.try_on(node, now)
+            else:
+                self._workforce.refill(node, now)
         if expected and exited.abandoned:
             # Its pool goes on without it, but somebody should know of what it leaves behind.
             self._effects.append(Emit("error", node, worker_crashed(self._pool, node.id, exited)))
@@ -124,11 +144,26 @@ class Turnover:
         # What waits for any worker may have waited for this one, or for its slot to become free.
         unsettled.extend(self._lobby.drain())
         for task in sorted(unsettled, key=by_id):
-            if self._scheduler.failure is not None:
-                self._books.fail(task, self.pool_failed())
-            else:
-                self._scheduler.place_again(task, now)
+            self._scheduler.place_again(task, now)
         self._scheduler.report()
+
+    def _judge(self, slot: int, error: BaseException, *, failed: bool) -> None:
+        """A worker has died, and perhaps its slot has failed: where there is no other to wait for, the pool is failing.
+
+        A slot that has failed is tried on, but nothing waits for it. So there is hope while any other has a worker,
+        be it one that has yet to start.
+        """
+        if not self._sizing.by_slot and not self._sizing.dynamic:
+            self._fail(none_left(self._pool, None, error))
+        elif failed and self._restarts.hopeless(frozenset(self._sizing.by_slot)):
+            self._fail(cannot_start(self._pool, None, slot, self._restarts.failed[slot]))
+
+    def _fail(self, failure: PoolFailedError) -> None:
+        """The pool is failing, as of now or still: what waits and what comes has this error until a worker is ready."""
+        before = self._scheduler.failure
+        self._scheduler.failure = failure
+        if before is None:
+            self._effects.append(Emit("failing", None, failure))
 
     def retire(self, node: Node, now: float) -> None:
         """Lets a worker leave: what it was sent it finishes, what waits for it moves.
@@ -139,7 +174,7 @@ class Turnover:
             return
         if node.state == PLANNED:
             # There is no worker yet that could be asked to leave.
-            if not node.dynamic and not self._scheduler.closing:
+            if (not node.dynamic or node.slot in self._restarts.failed) and not self._scheduler.closing:
                 return
             self._withdraw(node, GONE)
             self._bury(node)
@@ -155,37 +190,6 @@ class Turnover:
             self._scheduler.place_again(task, now)
         self._placement.feed_all(now)
         self._scheduler.report()
-
-    def give_up(self, error: BaseException, why: str) -> None:
-        """Fails the pool, and every task with it."""
-        failure = PoolFailedError(f"pool {self._pool!r} has failed: {why}; the last: {error}")
-        failure.__cause__ = error
-        self._scheduler.failure = failure
-        self._scheduler.closing = True
-        self.dismiss_spares()
-        self._sizing.retire_at = inf
-        for task in self._lobby.drain():
-            self._books.fail(task, self.pool_failed())
-        for node in list(self._sizing.nodes.values()):
-            for task in [*node.queue.drain(), *node.sent.values()]:
-                if node.limited and task.state != QUEUED:
-                    self._limits.gone(node, task)
-                if task.state == ABORTING:
-                    self._books.drop(task, node.usage.of(task.function))
-                    task.state = ENDED
-                else:
-                    self._books.fail(task, self.pool_failed(), node)
-            node.sent.clear()
-            node.outbox.clear()
-            node.load = 0
-            node.ahead = 0.0
-            if node.state == PLANNED:
-                self._withdraw(node, GONE)
-                self._bury(node)
-            else:
-                self._withdraw(node, RETIRING)
-                self._effects.append(KillWorker(node))
-        self._effects.append(FailPool(failure))
 
     def hand_over(self, node: Node, now: float) -> None:
         """Gives a leaving worker's slot to its successor, if that is ready and the worker runs few enough tasks."""
@@ -210,7 +214,7 @@ class Turnover:
         self.hand_over(node, now)
         self._scheduler.report()
 
-    def _succeed(self, node: Node) -> tuple[int, WorkerReady] | None:
+    def _succeed(self, node: Node, now: float) -> tuple[int, WorkerReady] | None:
         """A worker is gone: its successor, if it has one, takes the slot now. Returns who it is if it is ready."""
         successor = node.successor
         if successor is None or successor.id not in self._sizing.spares:
@@ -218,6 +222,9 @@ class Turnover:
         due = self._recycling.due(node)
         self._placement.set_quota(successor)
         self._sizing.hand_over(node, successor)
+        if successor.state == PLANNED:
+            # It may start sooner, now that it is known how well the one before it went.
+            self._sizing.plan(successor, now + self._restarts.delay(successor.slot, now))
         return None if due is None else (successor.id, due[1])
 
     def _spare_lost(self, spare_id: int, exited: WorkerExit, now: float) -> None:
@@ -229,12 +236,12 @@ class Turnover:
         stood_by = self._recycling.lost(successor)
         successor.state = GONE
         error = worker_crashed(self._pool, spare_id, exited) if stood_by else start_failed(self._pool, spare_id, exited)
+        self._books.crashed += 1
         self._effects.append(Emit("error", successor, error))
         self._effects.append(Emit("worker_exit", successor, exited))
-        why = self._workforce.crashed(node, now)
-        if why is not None:
-            self.give_up(error, why)
-        elif node.state == READY:
+        # Its slot has a worker, so it has not failed. It has once that is gone, if this goes on.
+        self._restarts.count(node.slot, error, now, was_ready=stood_by)
+        if node.state == READY:
             self._workforce.succeed_again(node, now)
             self._recycling.go_on(node, now)
         self._scheduler.report()
@@ -259,10 +266,3 @@ class Turnover:
         """Frees the slot of a worker that is gone."""
         self._sizing.vacate(node)
         self._books.close(node)
-
-    def pool_failed(self) -> PoolFailedError:
-        """A fresh error for one task: one that many raise would collect all their tracebacks."""
-        assert self._scheduler.failure is not None
-        error = PoolFailedError(*self._scheduler.failure.args)
-        error.__cause__ = self._scheduler.failure.__cause__
-        return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from poolifier.options import PoolOptions
+from poolifier.scheduler.affinity import Affinity
 from poolifier.scheduler.effects import Effect, StartWorker
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.node import PLANNED, STARTING, UNLIMITED, Node
@@ -12,16 +13,22 @@ from poolifier.scheduler.sizing import Sizing
 
 
 class Workforce:
-    """Adds workers, now or after a back-off, and says when there is no point in it any more."""
+    """Adds workers, now or after a back-off.
 
-    __slots__ = ("_effects", "_last_node_id", "_options", "_placement", "_restarts", "_sizing")
+    Attributes:
+        restarts: The starts that failed.
+        restarted: Workers that were started where the last one had died, or had been ended.
+    """
+
+    __slots__ = ("_effects", "_last_node_id", "_options", "_placement", "_sizing", "restarted", "restarts")
 
     def __init__(self, options: PoolOptions, sizing: Sizing, placement: Placement, effects: list[Effect]) -> None:
         self._options = options
         self._sizing = sizing
         self._placement = placement
         self._effects = effects
-        self._restarts = Restarts(options.restart_limit)
+        self.restarts: Restarts = Restarts(options.restart_limit)
+        self.restarted: int = 0
         self._last_node_id = 0
 
     @property
@@ -42,14 +49,18 @@ class Workforce:
         if self._placement.stealing.hungry_for(affinity) is not None:
             return chosen
         waiting = sum(each.waiting for each in self._placement.choosers.affinities)
-        if affinity.slots is None and waiting < self._sizing.coming:
+        coming = self._sizing.coming
+        if self.restarts.failed:
+            # Those are tried, but nothing is to wait for them.
+            coming -= sum(slot in self._sizing.by_slot for slot in self.restarts.failed)
+        if affinity.slots is None and waiting < coming:
             return chosen  # For each task that waits, this one included, a worker is on its way.
-        slot = self._sizing.free_slot(affinity)
+        slot = self._free_slot(affinity)
         if slot is None:
             return chosen
         node = self.add(slot, now, dynamic=True)
         if node.state == PLANNED and chosen is not None:
-            return chosen  # It may not start for a while, after a crash in its slot.
+            return chosen  # It may not start for a while, after failed starts in its slot.
         policy = self._placement.choosers.made[function.choice].policy
         if policy.dynamic_worker_ready:
             self._placement.choosers.add(node)
@@ -62,12 +73,27 @@ class Workforce:
         self._placement.set_quota(node)
         self._sizing.occupy(node)
         self.resized(now)
-        delay = self._restarts.delay(slot, now)
+        delay = self.restarts.delay(slot, now)
         if delay > 0.0:
             self._sizing.plan(node, now + delay)
         else:
             self.start(node, now)
         return node
+
+    def _free_slot(self, affinity: Affinity) -> int | None:
+        """A free slot for one more worker, in which one can be started."""
+        slot = self._sizing.free_slot(affinity)
+        if slot is None or slot not in self.restarts.failed:
+            return slot
+        # Nothing is tried in it any more, or it would not be free: workers that die are not to be replaced.
+        return min(
+            (each for each in self._sizing.free_slots(affinity) if each not in self.restarts.failed), default=None
+        )
+
+    def start_again(self, node: Node, now: float) -> None:
+        """Has the worker of a node started whose slot was backing off."""
+        self.restarted += 1
+        self.start(node, now)
 
     def start(self, node: Node, now: float) -> None:
         """Has the node's worker started now."""
@@ -94,29 +120,30 @@ class Workforce:
     def succeed_again(self, node: Node, now: float) -> None:
         """Starts another successor after the first has died, once the slot's back-off allows."""
         if self._options.restart_worker_on_error:
-            self.succeed(node, now, self._restarts.delay(node.slot, now))
+            self.succeed(node, now, self.restarts.delay(node.slot, now))
         else:
             node.task_limit = node.memory_limit = UNLIMITED
 
-    def replace(self, node: Node, now: float) -> str | None:
-        """Replaces a worker that died, or says why the pool has to give up."""
-        why = self.crashed(node, now)
-        if why is None and self._options.restart_worker_on_error and not node.dynamic:
-            self.refill(node.slot, now)
-        return why
+    def replace(self, node: Node, now: float) -> None:
+        """Replaces a worker that died, where that is wanted."""
+        # A dynamic one comes back with the next task that waits, unless its slot has failed: that is tried on.
+        if self._options.restart_worker_on_error and (not node.dynamic or node.slot in self.restarts.failed):
+            self.refill(node, now)
 
-    def refill(self, slot: int, now: float) -> None:
-        """Adds a worker of the minimum where the last one was, unless a successor is there already."""
-        if slot not in self._sizing.by_slot:
-            self.add(slot, now, dynamic=False)
+    def try_on(self, node: Node, now: float) -> None:
+        """Sees to it that a slot which has failed is tried again, although nobody waits for it."""
+        if self._options.restart_worker_on_error and node.slot in self.restarts.failed:
+            self.refill(node, now)
 
-    def crashed(self, node: Node, now: float) -> str | None:
-        """Takes in that a worker died, or says why the pool has to give up."""
-        delay = self._restarts.crashed(node.slot, now)
-        if delay is None and (self._options.restart_worker_on_error or self._sizing.dynamic):
-            # A dynamic pool starts workers for the tasks that wait, restarts or not: that has to end as well.
-            restarts, seconds = self._options.restart_limit
-            return f"workers died more than {restarts} times in {seconds:g} s in slot {node.slot}"
-        if self._options.restart_worker_on_error or self._sizing.by_slot or self._sizing.dynamic:
-            return None
-        return "the last worker died, and restart_worker_on_error is off"
+    def refill(self, node: Node, now: float) -> None:
+        """Adds a worker where the last one was, unless a successor is there already."""
+        if node.slot not in self._sizing.by_slot:
+            added = self.add(node.slot, now, dynamic=node.dynamic)
+            if added.state == STARTING:
+                self.restarted += 1
+
+    def hurry(self, now: float) -> None:
+        """Starts can succeed again: those that were put off are tried now."""
+        for node in self._sizing.by_slot.values():
+            if node.state == PLANNED:
+                self._sizing.plan(node, now)

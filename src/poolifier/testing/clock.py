@@ -34,6 +34,11 @@ class VirtualClock:
         self.at(self.now + seconds, call, *arguments)
 
     @property
+    def pending(self) -> int:
+        """How many calls are planned."""
+        return len(self._timetable)
+
+    @property
     def next_at(self) -> float:
         """When the next call is due; infinity where none is planned."""
         return self._timetable[0][0] if self._timetable else inf

@@ -42,7 +42,7 @@ class Chaos:
     """Harms the worker processes of a pool at random moments, one after another, for as long as it is entered.
 
     ```python
-    async with FixedProcessPool(4, work, initializer=arm, restart_limit=(1000, 0.1)) as pool:
+    async with FixedProcessPool(4, work, initializer=arm, restart_limit=None) as pool:
         async with Chaos(pool) as chaos:
             results = await asyncio.gather(*map(pool.execute, items), return_exceptions=True)
         print(len(chaos.harms), "workers were harmed")

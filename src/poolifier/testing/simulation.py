@@ -133,8 +133,21 @@ class Simulation:
         self._carry_out()
 
     def run(self, until: float = inf) -> None:
-        """Lets time pass until then, or until nothing is left to happen."""
-        self.clock.run(until)
+        """Lets time pass until then, or until nothing is left to happen.
+
+        That a pool tries again and again to start workers where it cannot, though nobody waits for them, is nothing.
+        """
+        clock = self.clock
+        if until < inf:
+            clock.run(until)
+            return
+        while not self._only_tries_on() and clock.step():
+            pass
+
+    def _only_tries_on(self) -> bool:
+        scheduler = self.scheduler
+        tick_alone = self.clock.pending == 1 and self.clock.next_at == self._tick_at
+        return tick_alone and bool(scheduler.workforce.restarts.failed) and not scheduler.unfinished
 
     @property
     def data(self) -> dict[int, Any]:
@@ -194,5 +207,5 @@ class Simulation:
         elif isinstance(wanted, effect.CancelTask):
             if wanted.task.note is None:
                 self._measured.settle(wanted.task, CANCELLED, self.clock.now)
-        elif not isinstance(wanted, effect.FailPool):
+        else:
             self._workers.tell(wanted)

@@ -27,7 +27,7 @@ class PoolKeywords(TypedDict, total=False):
     tasks_queue_options: TasksQueueOptions | Mapping[str, Any] | None
     start_workers: bool
     restart_worker_on_error: bool
-    restart_limit: tuple[int, float]
+    restart_limit: tuple[int, float] | None
     enable_events: bool
     online_handler: Callable[..., object] | None
     message_handler: Callable[..., object] | None
