@@ -27,6 +27,8 @@ def interrupts():
     signal.signal(signal.SIGALRM, before)
 
 
+# Where the handler is run in a finalizer.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("executor_class", [ProcessPoolExecutor, ThreadPoolExecutor])
 def test_every_call_that_was_taken_ends(interrupts, executor_class):
     taken = []

@@ -325,7 +325,7 @@ class InterpreterSession(Session):
     def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
-                if has_limit(self.task):
+                if has_limit(self.task) and self.held != sequence:
                     tell_where(self, self.task, frames_of(stacks.innermost(self._ident, self._stack)))
                 # Before it is set, for it may be delivered, and go unheard, before this thread does anything more.
                 before, self._fired = self._fired, sequence
