@@ -67,7 +67,11 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
             _set_async_exc(number, raised)
             return True
         at = frame.f_lasti
-        if not patience.allows(frame) or importing(frame):
+        if importing(frame):
+            # That may take long.
+            patience.gets_on = False
+            return False
+        if not patience.allows(frame):
             return False
         if frame.f_lasti == at:
             _set_async_exc(number, raised)
