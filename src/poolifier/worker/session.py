@@ -453,7 +453,7 @@ class Session:
             self.serve(frame)
             if self._steps:
                 # By what is no call: at the end of one Python would run this handler, in here.
-                [*map(interrupt_main, _POKES)]
+                _ = [*map(interrupt_main, _POKES)]
 
     def _on_fork(self) -> None:
         self.forked = True
