@@ -1,6 +1,7 @@
 """What tests of pools share."""
 
 import asyncio
+import ctypes
 import faulthandler
 import logging
 import os
@@ -24,6 +25,8 @@ def pytest_configure() -> None:
     """Scripts have what they start in the background ignore Ctrl-C, and children inherit that: tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What it makes functions of opens its own file when the first one is made, in some builds, and keeps it.
+    ctypes.CFUNCTYPE(None)(lambda: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

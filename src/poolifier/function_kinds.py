@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["function_kind", "needed_arguments", "wrong_use"]
 
+_PLACEHOLDER: Final = getattr(functools, "Placeholder", object())
+"""What `partial` keeps a place free by, since Python 3.14."""
+
 _GENERATOR: Final = 0x20
 _COROUTINE: Final = 0x80
 _ASYNC_GENERATOR: Final = 0x200
@@ -54,23 +57,35 @@ def needed_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
 
     Goes by code alone. What a decorator left of the signature of the function that it wraps says nothing of itself.
     """
-    given, named = 0, set[str]()
+    given: list[Any] = []
+    named = set[str]()
     while isinstance(function, functools.partial):
-        given += len(function.args)
+        given = _filled(function.args, given)
         named |= function.keywords.keys()
         function = function.func
     if type(function) is not FunctionType:
         # Of a bound method, or of an object that can be called.
         function = function.__func__ if isinstance(function, MethodType) else type(function).__call__
-        given += 1
+        given = [None, *given]
     if type(function) is not FunctionType:
         return ()
     code, names = function.__code__, function.__code__.co_varnames
-    by_place = names[: code.co_argcount - len(function.__defaults__ or ())][given:]
+    by_place = names[: code.co_argcount]
+    without_default = len(by_place) - len(function.__defaults__ or ())
+    # One that is kept free has to be given by its place, whether it has a default or is given by name as well.
+    free = [name for name, value in zip(by_place, given, strict=False) if value is _PLACEHOLDER]
+    by_place = by_place[len(given) : without_default]
     by_name = names[code.co_argcount :][: code.co_kwonlyargcount]
     optional = named | (function.__kwdefaults__ or {}).keys()
-    needed = [name for name in by_place if name not in named]
+    needed = [*free, *(name for name in by_place if name not in named)]
     return (*needed, *(f"{name}=" for name in by_name if name not in optional))
+
+
+def _filled(own: tuple[Any, ...], given: list[Any]) -> list[Any]:
+    """The arguments of a `partial` that is called with others, which go where it has kept places free."""
+    others = iter(given)
+    filled = [next(others, _PLACEHOLDER) if value is _PLACEHOLDER else value for value in own]
+    return [*filled, *others]
 
 
 def wrong_use(name: str, kind: str, *, stream: bool) -> TypeError | None:

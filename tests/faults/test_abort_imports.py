@@ -67,13 +67,21 @@ def test_no_module_is_broken(run, until, pool_class):
         async with pool_class(WORKERS, {"load": load, "broken": broken}, abort_grace=30) as pool:
             workers = {node.id for node in pool.worker_nodes}
             waiting = iter(range(PACKAGES))
+            took = 0.005
 
             async def client():
+                nonlocal took
                 for number in waiting:
+                    began = time.perf_counter()
                     future = pool.execute(number, "load")
-                    await asyncio.wait([future], timeout=chance.random() / 100)
+                    # By what such a task takes here and now: about half of them are to be aborted before their end.
+                    await asyncio.wait([future], timeout=chance.random() * 2 * took)
                     if not future.cancel():
                         assert await future == number
+                        took += (time.perf_counter() - began - took) / 10
+                    elif took < 1:
+                        # It takes longer than that, by all that is known.
+                        took *= 1.02
 
             await asyncio.gather(*(client() for _ in range(WORKERS)))
             await until(lambda: not pool.info.executing_tasks)

@@ -123,3 +123,46 @@ def test_to_find_out_imports_little():
         check=True,
     )
     assert done.stdout == "False\n"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="functools.Placeholder needs Python 3.14")
+def test_what_partial_keeps_a_place_free_for_is_not_given(run):
+    free = functools.Placeholder
+
+    def volume(a, b, c=3, *, d=4):
+        return a, b, c, d
+
+    class Box:
+        def volume(self, a, b, c):
+            return a, b, c
+
+    class Own(functools.partial):
+        """Of a class of its own, which is not merged with others."""
+
+    needs = {
+        functools.partial(Box().volume, free, 2): "a, c",
+        functools.partial(Box().volume, free, free, 3): "a, b",
+        functools.partial(volume, free, free, 3): "a, b",
+        functools.partial(volume, free, free, 5, d=5): "a, b",
+        Own(functools.partial(Box().volume, free, free, 3)): "a, b",
+        functools.partial(Own(Box().volume, free, free, 3), 1): None,
+    }
+    for function, named in needs.items():
+        if named is None:
+            TaskFunction(function)
+            continue
+        with pytest.raises(TypeError, match=rf"not \w+\({re.escape(named)}\)"):
+            TaskFunction(function)
+
+    async def main():
+        functions = {
+            "first": functools.partial(volume, free, 2),
+            "second": functools.partial(Box().volume, 1, free, 3),
+            "twice": functools.partial(functools.partial(volume, free, free, 7), 1),
+        }
+        async with FixedThreadPool(1, functions) as pool:
+            assert await pool.execute(10, "first") == (10, 2, 3, 4)
+            assert await pool.execute(10, "second") == (1, 10, 3)
+            assert await pool.execute(10, "twice") == (1, 10, 7, 4)
+
+    run(main())

@@ -4,11 +4,11 @@ One is *set* at some moment and *delivered* at a later one, when that thread run
 instructions: at once, or never where it stays in C. Until then it can be cleared again. Who sets one
 must see to it that it is delivered, or cleared, before the code that it is meant for is left.
 
-None is set while the thread is in the middle of an import (see `worker.imports`). To see that, it is looked
-at the thread's stack. The thread runs on meanwhile, whenever this one has to let it: where it has got on, it is
-looked again. Nothing lets it between the last comparison and the call that sets the exception, for Python does so
-only at calls of its own functions, after other calls, and at the end of loops. So where it begins an import next, the
-exception is delivered before that has done anything.
+None is set while the thread is in the middle of an import (see `worker.imports`), or where a `with` statement is being
+entered or left (see `worker.patience`). To see that, it is looked at the thread's stack. The thread runs on meanwhile,
+whenever this one has to let it: where it has got on, it is looked again. Nothing lets it between the last comparison
+and the call that sets the exception, for Python does so only at calls of its own functions, after other calls, and at
+the end of loops. So where it begins an import next, the exception is delivered before that has done anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import sys
 from threading import get_ident
 
 from poolifier.backends import stacks
+from poolifier.worker import with_statements
 from poolifier.worker.imports import importing
+from poolifier.worker.patience import ExceptionPatience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _set_async_exc: Any = None
 def load() -> bool:
     """Imports what the others need, which is not needed before the first abort. False where it is not there."""
     global _ctypes, _set_async_exc
+    with_statements.load()
     if _set_async_exc is None:
         try:
             import ctypes
@@ -45,14 +48,16 @@ def load() -> bool:
     return True
 
 
-def set_exception(ident: int, stack: int, error: type[BaseException]) -> bool:
+def set_exception(ident: int, stack: int, error: type[BaseException], patience: ExceptionPatience) -> bool:
     """Sets an exception in the thread of that identifier and stack, instead of one that has not been delivered.
 
-    Returns false, and has not done so, where the thread is in the middle of an import. Call `load` before.
+    Returns false, and has not done so, where the thread is in the middle of an import or of the beginning or end of a
+    `with` statement. Call `load` before.
     """
     number, raised = _ctypes.c_ulong(ident), _ctypes.py_object(error)
     if ident == get_ident():
-        if importing(sys._getframe()):
+        own = sys._getframe()
+        if importing(own) or not patience.allows(own):
             return False
         _set_async_exc(number, raised)
         return True
@@ -63,6 +68,10 @@ def set_exception(ident: int, stack: int, error: type[BaseException]) -> bool:
             return True
         at = frame.f_lasti
         if importing(frame):
+            # That may take long.
+            patience.gets_on = False
+            return False
+        if not patience.allows(frame):
             return False
         if frame.f_lasti == at:
             _set_async_exc(number, raised)

@@ -73,7 +73,8 @@ class Engine:
         self._adds = name is None
         self._here = pool.kind == "thread"
         self._packer = Packer()
-        self._lock = threading.Lock()
+        # Reentrant, so that it knows who holds it (see `submit`).
+        self._lock = threading.RLock()
         self._inbox: deque[Call | CallFuture[Any] | Callable[[], object]] = deque()
         # Until the loop looks for the first time it need not be told that there is something.
         self._woken = True
@@ -107,7 +108,10 @@ class Engine:
         """
         future: CallFuture[Any] = CallFuture(self)
         context = copy_context() if self._here else None
-        with self._lock:
+        lock = self._lock
+        # As in `future`, which says why it is no `with`.
+        try:
+            lock.acquire()
             if self._refuses:
                 raise self._refusal()
             if not self._begun:
@@ -115,6 +119,11 @@ class Engine:
             late = self._late
             if not late:
                 self._inbox.append((future, function, arguments, keywords, context))
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                lock.release()
+            except RuntimeError:
+                pass
         if late:
             future.set_exception(self._pool._life.refusal())
             return future
@@ -153,7 +162,7 @@ class Engine:
         """This is a new process, forked from that of the engine: its threads are not here."""
         self.forked = self._refuses = True
         # Another thread may have held it.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def callback_raised(self, future: CallFuture[Any], error: BaseException) -> bool:
         """Keeps what a callback has raised out of the delivery of results; returns False in other threads than that."""

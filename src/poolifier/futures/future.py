@@ -29,7 +29,12 @@ _GONE: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED})
 _DONE: Final = _GONE | {FINISHED}
 
 _making = threading.RLock()
-"""Held while a condition is made, and while a future is settled that has none."""
+"""Held while a condition is made, and while a future is settled that has none.
+
+Not by `with`: in Python 3.14 a handler of signals may raise between its beginning and its body, and the lock would be
+held for good (python/cpython#148874). In a `finally` nothing is raised before its first call, and a reentrant lock
+knows whether it has been taken.
+"""
 
 
 def _renew() -> None:
@@ -51,8 +56,15 @@ class _Condition:
     def __get__(self, future: CallFuture[Any] | None, owner: type) -> Any:
         if future is None:
             return self
-        with _making:
+        making = _making
+        try:
+            making.acquire()
             return vars(future).setdefault("_condition", threading.Condition())
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                making.release()
+            except RuntimeError:
+                pass
 
 
 class CallFuture(Future[ResultT]):
@@ -167,12 +179,19 @@ class CallFuture(Future[ResultT]):
 
     def _settled(self, result: Any, exception: BaseException | None) -> bool:
         """Settles it where nobody waits, has left a callback or cancelled it, for each of these makes the condition."""
-        with _making:
+        making = _making
+        try:
+            making.acquire()
             if "_condition" in vars(self) or self._state != PENDING:
                 return False
             self._result = result
             self._exception = exception
             self._state = FINISHED
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                making.release()
+            except RuntimeError:
+                pass
         return True
 
     def tell_cancelled(self) -> bool:

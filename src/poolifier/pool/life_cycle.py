@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from poolifier.errors import PoolNotStartedError
 from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEvent
+from poolifier.pool import at_exit
 from poolifier.pool.belonging import FORKED, elsewhere, forget, watch
 from poolifier.pool.driver import Driver
 from poolifier.pool.handlers import WeakObserver
@@ -109,6 +110,7 @@ class LifeCycle:
         scheduler = self._scheduler
         driver = self.driver = Driver(scheduler, self.create_backend(), WeakObserver(self._handlers))
         self._watched = watch(self, driver)
+        at_exit.watch(self)
         self._handlers.bind(driver.loop)
         worker = self._worker
         if worker is not None:
@@ -208,6 +210,11 @@ class LifeCycle:
         """This is a process that was forked off the pool's own."""
         if self.driver is not None:
             self.driver.thread = FORKED
+
+    @property
+    def longest_end(self) -> float:
+        """Seconds that `destroy` takes at most."""
+        return self._options.destroy_timeout
 
     # ---- in between -------------------------------------------------------------------------------
 

@@ -258,12 +258,22 @@ class Inbound:
         """A lease has died. In a process that was forked off since, that is of no account."""
         if os.getpid() != self._pid:
             return
-        with self._lock:
+        lock, kept = self._lock, True
+        # Not by `with`: this runs in whatever thread lets go of the memory last, and in Python 3.14 a handler of
+        # signals may raise between the beginning of a `with` and its body (python/cpython#148874). In a `finally`
+        # nothing is raised before its first call.
+        try:
+            lock.acquire()
             self.held -= capacity
             kept = not self._cold and self.idle + capacity <= KEPT
             if kept:
                 self._kept[number] = capacity
                 self.idle += capacity
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                lock.release()
+            except RuntimeError:
+                pass
         if not kept:
             _punch(window, offset, capacity)
         # Last, for the slot is the owner's from here on.

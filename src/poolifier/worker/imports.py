@@ -12,15 +12,20 @@ from _thread import start_new_thread
 from collections.abc import Callable
 from time import sleep
 
+from poolifier.worker.switching import Turns
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Final
 
-__all__ = ["FIRST_PAUSE", "importing", "longer", "look_until", "shelter"]
+__all__ = ["FIRST_PAUSE", "SHORT_PAUSE", "importing", "longer", "look_until", "shelter"]
 
 FIRST_PAUSE: Final = 0.001
 """Seconds after which it is looked for the first time whether an import has ended."""
+
+SHORT_PAUSE: Final = 0.00001
+"""The same for whether a `with` statement has been entered, which takes microseconds."""
 
 _LONGEST_PAUSE: Final = 0.05
 
@@ -49,16 +54,28 @@ def longer(pause: float) -> float:
     return min(pause * 1.1, _LONGEST_PAUSE)
 
 
-def look_until(over: Callable[[], bool]) -> None:
-    """Calls back from a thread of its own, now and then, until that returns true. Safe in a signal handler."""
+def look_until(over: Callable[[], bool], gets_on: Callable[[], bool] | None = None) -> None:
+    """Calls back from a thread of its own, now and then, until that returns true. Safe in a signal handler.
+
+    As long as `gets_on` says that it will not be long, it does so again and again, with the shortest pauses.
+    """
 
     def look() -> None:
         pause = FIRST_PAUSE
-        while True:
-            sleep(pause)
-            if over():
-                return
-            pause = longer(pause)
+        turns = Turns()
+        try:
+            while True:
+                if gets_on is not None and gets_on():
+                    turns.shorten()
+                    sleep(SHORT_PAUSE)
+                else:
+                    turns.restore()
+                    sleep(pause)
+                    pause = longer(pause)
+                if over():
+                    return
+        finally:
+            turns.restore()
 
     # Not by `threading`, whose locks may be held by what was interrupted. Where there is no room for a thread, the
     # abort stays held back, and patience with the task ends as ever.

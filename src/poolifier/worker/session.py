@@ -11,8 +11,10 @@ cannot wait it also sends a signal, the *poke*. Rules that make a poke safe at a
   is set before it raises. `current` is not 0 only inside the `try` that books what is raised on that
   task, so an abort never reaches another task.
 - A poke that arrives while another is served makes that one go round again.
-- In the middle of an import nothing is raised (see `imports`). The worker then pokes itself, from a thread of its
-  own, until the abort is raised or the task's code is over; what runs of the task after that looks at `poked`.
+- In the middle of an import nothing is raised (see `imports`), nor where a `with` statement is being entered or left
+  (see `patience`). The worker then pokes itself, from a thread of its own, until the abort is raised or the task's code
+  is over; what runs of the task after that looks at `poked`. In a `with` it pokes itself at once, too, so that the
+  handler runs wherever the abort could be raised next.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import os
 import signal
 import sys
 import threading
+from _thread import interrupt_main
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -39,13 +42,16 @@ from poolifier.worker.imports import importing, look_until
 from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
+from poolifier.worker.patience import SignalPatience
 from poolifier.worker.registry import Registry
 from poolifier.worker.standing import frames_of, tell_where
+from poolifier.worker.with_statements import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
+    from types import FrameType
     from typing import Any, Final
 
     from poolifier.worker.streams import Stream
@@ -86,8 +92,11 @@ class Session:
     __slots__ = (
         "_held",
         "_listens",
+        "_looks",
+        "_patience",
         "_raised_limit",
         "_serving",
+        "_steps",
         "_unpacker",
         "aborted",
         "cancel",
@@ -139,6 +148,9 @@ class Session:
         self.idle: float = 0.0
         self.cancel: Callable[[int], None] | None = None
         self._held = 0
+        self._looks = 0
+        self._steps = False
+        self._patience = SignalPatience()
         self._listens = False
         self._serving = False
         self._raised_limit = 0
@@ -205,8 +217,8 @@ class Session:
             elif opcode == messages.GIVE_AGAIN:
                 self._guarded(self.packer.give_again)
 
-    def serve(self) -> None:
-        """Serves the pool in the middle of a task.
+    def serve(self, interrupted: FrameType | None = None) -> None:
+        """Serves the pool in the middle of a task, which was interrupted in that frame if it has not called this.
 
         Raises:
             TaskAborted: The pool wants this very task to stop.
@@ -217,6 +229,7 @@ class Session:
         # The task may be at the edge of its stack, and must not lose messages for that.
         self._raised_limit = limit + _SPARE_DEPTH
         sys.setrecursionlimit(self._raised_limit)
+        raises = False
         try:
             while True:
                 self._serving = True
@@ -226,6 +239,7 @@ class Session:
                 self._serving = False
                 if not self.poked:
                     break
+            raises = self._is_to_raise(interrupted or sys._getframe())
         except Exception as error:  # noqa: BLE001 - the channel is broken, and with it the worker
             self._serving = False
             self.link.lose(codec.describe(error))
@@ -233,16 +247,12 @@ class Session:
             # Refused where the task is too deep; the next poke will see to it.
             with contextlib.suppress(RecursionError):
                 sys.setrecursionlimit(limit)
-        current = self.current
-        if current and current != self.aborted and current in (self.wanted, self.ledger.slots[ABORT]):
-            if importing(sys._getframe()):
-                self._hold_back(current)
-                return
-            self.aborted = current
+        if raises:
+            self.aborted = self.current
             # No poke may come between two parts of a frame.
             self._serving = True
             try:
-                tell_where(self, self.task, frames_of(sys._getframe()))
+                tell_where(self, self.task, frames_of(interrupted or sys._getframe()))
             finally:
                 self._serving = False
             raise TaskAborted
@@ -376,6 +386,21 @@ class Session:
             self.serve()
         return result
 
+    def _is_to_raise(self, frame: FrameType) -> bool:
+        """Whether the task whose code stands in that frame is to be stopped, and can be there."""
+        self._steps = False
+        current = self.current
+        if not current or current == self.aborted or current not in (self.wanted, self.ledger.slots[ABORT]):
+            return False
+        if importing(frame):
+            self._hold_back(current)
+            return False
+        if self._patience.allows(frame, self._looks):
+            return True
+        self._steps = True
+        self._hold_back(current)
+        return False
+
     def _hold_back(self, sequence: int) -> None:
         self.poked = True
         if self._held != sequence:
@@ -386,6 +411,8 @@ class Session:
         """Pokes this worker, unless the task's code or the abort is over. In a thread of its own."""
         if self.aborted == sequence or (self.current != sequence and sequence not in self.streams):
             return True
+        load()
+        self._looks += 1
         signal.pthread_kill(threading.main_thread().ident or 0, POKE)
         return False
 
@@ -420,10 +447,13 @@ class Session:
         for key in keys:
             self.registry.remove(key)
 
-    def _on_poke(self, signum: int, frame: object) -> None:  # noqa: ARG002
+    def _on_poke(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.poked = True
         if self.current and not self._serving:
-            self.serve()
+            self.serve(frame)
+            if self._steps:
+                # By what is no call: at the end of one Python would run this handler, in here.
+                _ = [*map(interrupt_main, _POKES)]
 
     def _on_fork(self) -> None:
         self.forked = True

@@ -51,10 +51,10 @@ def test_no_exception_is_left_when_a_task_is_over(worker, monkeypatch, lateness)
     chance = random.Random(11)
     set_exception = interrupt.set_exception
 
-    def set_late(ident, stack, error):
+    def set_late(*arguments):
         if lateness:
             time.sleep(chance.random() * lateness)
-        return set_exception(ident, stack, error)
+        return set_exception(*arguments)
 
     monkeypatch.setattr(interrupt, "set_exception", set_late)
     interrupt.load()
@@ -225,7 +225,7 @@ def test_a_task_that_speaks_in_the_middle_of_an_import_is_aborted_after_it(worke
     held, over = [], []
     monkeypatch.setattr("poolifier.backends.thread.worker.importing", lambda _: not over)
     monkeypatch.setattr("poolifier.backends.interrupt.importing", lambda _: not over)
-    monkeypatch.setattr("poolifier.backends.thread.worker.look_until", held.append)
+    monkeypatch.setattr("poolifier.backends.thread.worker.look_until", lambda look, _: held.append(look))
 
     def speak():
         worker.abort(1)

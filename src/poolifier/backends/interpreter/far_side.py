@@ -20,12 +20,13 @@ from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.exchange import WorkerSettings
 from poolifier.worker import inherited, program_requests
-from poolifier.worker.imports import FIRST_PAUSE, longer, shelter
+from poolifier.worker.imports import FIRST_PAUSE, SHORT_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.multiprocessing_child import share_resource_tracker, trust
 from poolifier.worker.registry import Registry
 from poolifier.worker.start import run_worker
+from poolifier.worker.switching import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class _Control:
         self._session: InterpreterSession | None = None
         self._ending = False
         self._pause = FIRST_PAUSE
+        self._turns = Turns()
         # No daemon, for interpreters with a lock of their own have none.
         self._thread = threading.Thread(target=self._run, name="poolifier-control")
         self._thread.start()
@@ -152,8 +154,13 @@ class _Control:
         session = self._session
         if session is None or not session.held:
             self._pause = FIRST_PAUSE
+            self._turns.restore()
             self._sock.settimeout(None)
+        elif session.patience.gets_on:
+            self._turns.shorten()
+            self._sock.settimeout(SHORT_PAUSE)
         else:
+            self._turns.restore()
             self._sock.settimeout(self._pause)
             self._pause = longer(self._pause)
         try:

@@ -23,6 +23,7 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from poolifier.backends import stacks
+from poolifier.backends.end_of_process import begin_end
 from poolifier.backends.interpreter.far_side import IDENT_SIZE, LEAVING, POKE, THREADS_LEFT
 from poolifier.backends.launch import search_path
 
@@ -156,6 +157,8 @@ class InterpreterHost:
 
 def _leave_all() -> None:
     """Lets the process end: see the module."""
+    # Or the pools would replace those that leave.
+    begin_end()
     hosts = list(_hosts)
     for host in hosts:
         host.leave()

@@ -15,8 +15,9 @@ because it has served, then looks at `poked`. So one of them serves, and no poke
 (see `interrupt`), and only once for a task: `_fired` is that task from then on. The worker closes the
 window before it looks at `_fired`; where an exception was set, it clears it, unless it was delivered before.
 So an exception is set only while the worker is inside the two handlers around the code of the task that
-it is meant for, and none is left when it leaves them. In the middle of an import none is set (see `interrupt`): the
-abort is *held*, and the control thread pokes itself until it is not.
+it is meant for, and none is left when it leaves them. In the middle of an import none is set, nor where a `with`
+statement is being entered or left (see `interrupt`): the abort is *held*, and the control thread pokes itself until it
+is not.
 
 An exception that is delivered right after the worker has taken the window finds it closing it a second
 time. It is then not in there, nor held by the control thread, which shows in `_held`: that is odd from
@@ -45,6 +46,8 @@ from poolifier.wire import codec, messages
 from poolifier.worker.imports import importing
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
+from poolifier.worker.missed_exit import call_missed_exit
+from poolifier.worker.patience import ExceptionPatience
 from poolifier.worker.registry import Registry
 from poolifier.worker.session import Session
 from poolifier.worker.standing import frames_of, has_limit, tell_where
@@ -52,6 +55,7 @@ from poolifier.worker.standing import frames_of, has_limit, tell_where
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from types import FrameType
     from typing import Any, NoReturn
 
     from poolifier.wire.parcels import Payload
@@ -105,7 +109,9 @@ class InterpreterSession(Session):
     """A `Session` that a control thread serves. The worker's thread makes it.
 
     Attributes:
-        held: Sequence of a task whose abort waits for the end of an import, or 0.
+        held: Sequence of a task whose abort waits for the end of an import, or until a `with` statement has been
+            entered or left; or 0.
+        patience: For the latter.
         poke_soon: Has the control thread poke, where there is one; from whatever thread.
     """
 
@@ -122,6 +128,7 @@ class InterpreterSession(Session):
         "_unheard",
         "_window",
         "held",
+        "patience",
         "poke_soon",
     )
 
@@ -135,6 +142,7 @@ class InterpreterSession(Session):
         self._ident = threading.get_ident()
         self._stack = stacks.own_stack()
         self.held: int = 0
+        self.patience: ExceptionPatience = ExceptionPatience()
         self.poke_soon: Callable[[], object] = _nothing
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Iterable[int] = ()
@@ -175,6 +183,8 @@ class InterpreterSession(Session):
 
     def reply_error(self, sequence: int, error: BaseException, run_time: float, failed: int = FAILED) -> None:
         """As ever, but a worker that was told to leave says nothing of what it stops for that."""
+        if self.aborted == sequence:
+            call_missed_exit(error, TaskAborted)
         if self.aborted != sequence or not self._slots[LEAVE]:
             super().reply_error(sequence, error, run_time, failed)
 
@@ -187,7 +197,7 @@ class InterpreterSession(Session):
 
     # ---- the worker's thread ----------------------------------------------------------------------
 
-    def serve(self) -> None:
+    def serve(self, interrupted: FrameType | None = None) -> None:
         """Serves the pool in the middle of a task.
 
         Raises:
@@ -199,7 +209,8 @@ class InterpreterSession(Session):
             self._take_window(sequence)
             try:
                 if self._attend(sequence):
-                    if importing(sys._getframe()):
+                    frame = interrupted or sys._getframe()
+                    if importing(frame) or not self.patience.allows(frame):
                         self._put_off(sequence)
                         self.poke_soon()
                     else:
@@ -314,11 +325,11 @@ class InterpreterSession(Session):
     def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
-                if has_limit(self.task):
+                if has_limit(self.task) and self.held != sequence:
                     tell_where(self, self.task, frames_of(stacks.innermost(self._ident, self._stack)))
                 # Before it is set, for it may be delivered, and go unheard, before this thread does anything more.
                 before, self._fired = self._fired, sequence
-                if interrupt.set_exception(self._ident, self._stack, TaskAborted):
+                if interrupt.set_exception(self._ident, self._stack, TaskAborted, self.patience):
                     self.held = 0
                 else:
                     self._fired = before

@@ -19,8 +19,8 @@ that the code of a task is entered only one of them can.
   and *settles*: it waits for `fired`, so the exception has been set, and clears it, unless it was delivered
   before. Only then does it leave the handlers around the task.
 - The worker got it: the channel finds nothing to interrupt, and no exception is set.
-- The channel got it, and finds the task in the middle of an import: it puts it back, and has a thread of its own
-  try again until that has worked or the task is over.
+- The channel got it, and finds the task in the middle of an import, or where a `with` statement is being entered or
+  left: it puts it back, and has a thread of its own try again until that has worked or the task is over.
 - The task's code takes it out itself for as long as it does what must not be interrupted (see `_tell`), and looks
   at `wanted` after it has put it back.
 
@@ -54,6 +54,8 @@ from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettin
 from poolifier.task_functions import Worker
 from poolifier.worker.current_task import Found
 from poolifier.worker.imports import importing, look_until
+from poolifier.worker.missed_exit import call_missed_exit
+from poolifier.worker.patience import ExceptionPatience
 from poolifier.worker.registry import Registry
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ class ThreadWorker:
         "_held",
         "_idle",
         "_loop",
+        "_patience",
         "_started_at",
         "_tokens",
         "aborted",
@@ -147,6 +150,7 @@ class ThreadWorker:
         self._idle = 0.0
         self._deciding: list[None] = []
         self._held = 0
+        self._patience = ExceptionPatience()
         self.settings: WorkerSettings = settings
         self.context: Context = Context()
         self.inbox: deque[WireTask] = deque()
@@ -202,14 +206,14 @@ class ThreadWorker:
         self._tokens.put(None)
 
     def _interrupt(self, sequence: int) -> bool:
-        """Interrupts the code of a plain task, if it runs: now, or once it imports nothing."""
+        """Interrupts the code of a plain task, if it runs: now, or once it stands where it may be."""
         self._deciding.append(None)
         try:
             if self.window.pop(sequence, None) is None:
                 return False
             done = True
             try:
-                done = interrupt.set_exception(self.ident, self.stack, TaskAborted)
+                done = interrupt.set_exception(self.ident, self.stack, TaskAborted, self._patience)
             finally:
                 if done:
                     self.fired = sequence
@@ -224,7 +228,7 @@ class ThreadWorker:
     def _hold_back(self, sequence: int) -> None:
         if self._held != sequence:
             self._held = sequence
-            look_until(partial(self._interrupted, sequence))
+            look_until(partial(self._interrupted, sequence), lambda: self._patience.gets_on)
 
     def _interrupted(self, sequence: int) -> bool:
         """Tries again, unless the task's code is over; whether that was it. In a thread of its own."""
@@ -290,6 +294,8 @@ class ThreadWorker:
     def reply_end(self, sequence: int, status: int, value: Any, run_time: float) -> None:
         """Books the end of a task, which is `ABORTED` where it was stopped, whatever came of it."""
         if self.aborted == sequence:
+            if isinstance(value, BaseException):
+                call_missed_exit(value, TaskAborted)
             # Zero would say that it had not started.
             self.outgoing.append((sequence, ABORTED, None, max(run_time, 1e-9)))
         else:
@@ -367,7 +373,8 @@ class ThreadWorker:
             if sequence:
                 self.window[sequence] = True
         if sequence and sequence in self.wanted and self.window.pop(sequence, None) is not None:
-            if importing(sys._getframe()):
+            frame = sys._getframe()
+            if importing(frame) or not self._patience.allows(frame):
                 self.window[sequence] = True
                 self._hold_back(sequence)
             else:
