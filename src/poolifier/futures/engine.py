@@ -21,6 +21,8 @@ from importlib import import_module
 from itertools import count
 from typing import Any, Final, TypeAlias
 
+from poolifier.error_attributes import text_of
+from poolifier.error_text import to_log
 from poolifier.errors import PoolifierError
 from poolifier.exchange import InContext
 from poolifier.futures import at_exit
@@ -32,6 +34,7 @@ from poolifier.pool.driver import Driver
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.task import QUEUED, Task, TaskExtra
 from poolifier.task_functions import TaskFunction
+from poolifier.wire.codec import describe
 from poolifier.worker.calls import call, call_here
 
 __all__ = ["Engine"]
@@ -160,7 +163,10 @@ class Engine:
         if self._thread is not None:
             if self._thread is not threading.current_thread():
                 return False
-            _logger.error("exception calling callback for %r", future, exc_info=error)
+            text, exc_info = to_log(error)
+            _logger.error(
+                "exception calling callback for %r%s", future, "" if exc_info else f": {text}", exc_info=exc_info
+            )
             return True
         if loop is None or self.driver is None or self.driver.thread != threading.get_ident():
             return False
@@ -299,7 +305,7 @@ class Engine:
                 await pool._add_function(self._name, function, admitted=self._admitted)
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by an initializer, say. They are to end the worker, not this thread.
-            raise BrokenPoolError(f"no worker gets ready: {error!r}") from error
+            raise BrokenPoolError(f"no worker gets ready: {describe(error)}") from error
         self.driver = pool._driver
 
     async def _leave(self) -> None:
@@ -389,12 +395,13 @@ class Engine:
         """No worker can be started: breaks, and every call with it."""
         if self.broken is not None:
             return
-        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {error}")
+        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {text_of(error)}")
         broken.__cause__ = error
         self.broken = broken
         self._refuses = True
         # As the standard library does, for the calls may be none that anybody waits for.
-        _logger.critical("pool %r: no worker gets ready:", self._pool.info.name, exc_info=error)
+        text, exc_info = to_log(error)
+        _logger.critical("pool %r: no worker gets ready: %s", self._pool.info.name, text, exc_info=exc_info)
         driver = self.driver
         if driver is not None:
             driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))

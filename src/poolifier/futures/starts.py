@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable
 from typing import Any, Final
 
+from poolifier.error_attributes import is_a
 from poolifier.errors import WorkerCrashedError, WorkerStartError
 
 __all__ = ["RESTART_LIMIT", "Starts"]
@@ -39,10 +40,15 @@ class Starts:
         self._failed = 0
 
     def _error(self, _: object, error: BaseException) -> None:
-        if isinstance(error, WorkerCrashedError):
+        if is_a(error, WorkerCrashedError):
             return  # those whose calls it ran hear of it
-        if isinstance(error, WorkerStartError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+        if is_a(error, WorkerStartError) or (is_a(error, OSError) and _errno_of(error) in _NO_ROOM):
             self._failed += 1
             if self._failed < _PATIENCE:
                 return
         self.hopeless(error)
+
+
+def _errno_of(error: BaseException) -> object:
+    """It may be one of the initializer's own, whose class has a say in what its attributes are."""
+    return OSError.__dict__["errno"].__get__(error)

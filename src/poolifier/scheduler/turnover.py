@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from poolifier.error_attributes import text_of
 from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit, WorkerReady
 from poolifier.scheduler.crashes import start_failed, worker_crashed
@@ -158,7 +159,7 @@ class Turnover:
 
     def give_up(self, error: BaseException, why: str) -> None:
         """Fails the pool, and every task with it."""
-        failure = PoolFailedError(f"pool {self._pool!r} has failed: {why}; the last: {error}")
+        failure = PoolFailedError(f"pool {self._pool!r} has failed: {why}; the last: {text_of(error)}")
         failure.__cause__ = error
         self._scheduler.failure = failure
         self._scheduler.closing = True
