@@ -230,15 +230,17 @@ class RemoteError(PoolifierError):
 
     Attributes:
         type_name: The full name of the original type, such as `"package.module.Broken"`.
-        message: `str()` of the original.
+        message: `str()` of the original, or, where that raises, its arguments.
         traceback: The original's traceback as text.
+        arguments: `repr()` of the original's `args`; empty where they are not known.
     """
 
-    def __init__(self, type_name: str, message: str, traceback: str = "") -> None:
-        super().__init__(type_name, message, traceback)
+    def __init__(self, type_name: str, message: str, traceback: str = "", arguments: str = "") -> None:
+        super().__init__(type_name, message, traceback, arguments)
         self.type_name = type_name
         self.message = message
         self.traceback = traceback
+        self.arguments = arguments
 
     def __str__(self) -> str:
         return f"{self.type_name}: {self.message}"

@@ -13,6 +13,8 @@ ROOT = Path(poolifier.__file__).parent
 
 BASE = {
     "_version",
+    "error_attributes",
+    "error_text",
     "errors",
     "records",
     "signatures",
@@ -27,6 +29,8 @@ BASE = {
 }
 ROOMS = {
     "_version": set(),
+    "error_attributes": set(),
+    "error_text": {"error_attributes"},
     "errors": set(),
     "records": set(),
     "signatures": set(),

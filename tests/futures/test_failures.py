@@ -26,6 +26,7 @@ from poolifier.futures import (
     UnpicklableCallError,
     UnreadableCallError,
 )
+from tests.contract import odd_errors
 from tests.futures import calls
 from tests.futures.conftest import KINDS, needs_interpreters
 
@@ -233,6 +234,30 @@ def test_workers_are_made_as_they_are_needed(executor_type, max_workers):
 def test_wrong_arguments_are_told(executor_type, options, error, message):
     with pytest.raises(error, match=message):
         executor_type(**options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_errors_are_raised_as_they_are(kind):
+    with kind(1) as executor:
+        for odd in ("frozen", "falsy", "empty", "bool_raises", "getattribute_raises", "cause_raises"):
+            future = executor.submit(odd_errors.raise_odd, odd)
+            results = executor.map(odd_errors.raise_odd, [odd])
+            expected = type(odd_errors.ODD[odd]())
+            assert type(future.exception()) is expected
+            for take in (future.result, results.__next__):
+                with pytest.raises(expected):
+                    take()
+            assert repr(future).endswith(f"state=finished raised {expected.__name__}>")
+        assert executor.submit(abs, -1).result() == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("odd", ["frozen", "falsy", "bool_raises", "getattribute_raises", "str_raises"])
+def test_an_odd_error_of_the_initializer_breaks_the_executor(kind, odd, caplog):
+    with caplog.at_level(logging.CRITICAL), kind(1, initializer=odd_errors.raise_odd, initargs=(odd,)) as executor:
+        future = executor.submit(abs, 1)
+        assert type(future.exception()) is BrokenPoolError
+        assert type(future.exception().__cause__) is type(odd_errors.ODD[odd]())
 
 
 @pytest.mark.parametrize(

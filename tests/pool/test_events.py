@@ -9,6 +9,7 @@ from contextvars import ContextVar
 import pytest
 
 from poolifier import DynamicProcessPool, FixedProcessPool, PoolEvent, PoolInfo, Worker, WorkerCrashedError
+from tests.contract import odd_errors
 
 request = ContextVar("request", default="none")
 
@@ -122,6 +123,34 @@ def test_a_listener_that_raises_breaks_nothing(run, until, caplog):
     with caplog.at_level(logging.ERROR, "poolifier"):
         run(main())
     assert sorted(errors) == ["async", "plain"]
+
+
+@pytest.mark.parametrize("odd", ["frozen", "falsy", "bool_raises", "getattribute_raises", "str_raises", "cause_raises"])
+def test_an_odd_error_of_a_listener_is_told(run, until, caplog, odd):
+    told = []
+
+    async def main():
+        pool = FixedProcessPool(1, len)
+
+        def refuse(info):
+            odd_errors.raise_odd(odd)
+
+        async def refuse_later(info):
+            await odd_errors.raise_odd_async(odd)
+
+        pool.emitter.on("busy", refuse)
+        pool.emitter.on("busy", refuse_later)
+        async with pool:
+            # Logged, and then given to those who listen to errors.
+            assert await pool.execute("four") == 4
+            await until(lambda: len(caplog.records) == 2)
+            pool.emitter.on("error", lambda error: told.append(type(error)))
+            assert await pool.execute("four") == 4
+            await until(lambda: len(told) == 2)
+
+    with caplog.at_level(logging.ERROR, "poolifier"):
+        run(main())
+    assert set(told) == {type(odd_errors.ODD[odd]())}
 
 
 def test_a_listener_that_raises_a_cancellation_breaks_nothing(run, caplog):

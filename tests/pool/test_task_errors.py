@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from poolifier import FixedProcessPool, FixedThreadPool, RemoteError, SerializationError, WorkerStartError
+from tests.contract import odd_errors
 
 
 class Custom(Exception):
@@ -353,5 +354,20 @@ def test_start_raises_the_error_of_the_initializer(run):
         with pytest.raises(LookupError, match="7"):
             async with FixedProcessPool(1, len, initializer=initialize, initargs=(7,)):
                 pytest.fail("started")
+
+    run(main())
+
+
+@pytest.mark.parametrize("pool_class", [FixedProcessPool, FixedThreadPool])
+@pytest.mark.parametrize("odd", ["frozen", "falsy", "bool_raises", "getattribute_raises", "str_raises", "cause_raises"])
+def test_start_raises_an_odd_error_of_the_initializer(run, pool_class, odd):
+    async def main():
+        raised = None
+        try:
+            async with pool_class(1, len, initializer=odd_errors.raise_odd, initargs=(odd,)):
+                pass
+        except Exception as error:
+            raised = type(error)
+        assert raised is type(odd_errors.ODD[odd]())
 
     run(main())

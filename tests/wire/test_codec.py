@@ -78,7 +78,7 @@ def test_describing_an_error_never_fails():
         def __str__(self):
             raise SystemExit
 
-    assert codec.describe(Mute()) == "Mute: (its str() failed)"
+    assert codec.describe(Mute()) == "Mute: () (its str() failed: SystemExit)"
     assert codec.describe(ValueError()) == "ValueError"
     assert codec.describe(ValueError("x")) == "ValueError: x"
 

@@ -1,9 +1,22 @@
+import sys
 import threading
 
 import pytest
 
+from poolifier.error_attributes import (
+    cause_of,
+    context_of,
+    hides_context,
+    is_a,
+    set_cause,
+    set_context,
+    text_of,
+    traceback_of,
+    type_name_of,
+)
 from poolifier.errors import RemoteError, WorkerCrashedError
 from poolifier.wire.remote_errors import RemoteTraceback, decode_error, encode_error
+from tests.contract import odd_errors
 
 
 class TwoNamesError(Exception):
@@ -208,3 +221,67 @@ def test_a_class_that_is_not_known_here(monkeypatch):
 @pytest.mark.parametrize("payload", [b"", b"x", b"\x80\x05N."])
 def test_garbage_is_a_remote_error(payload):
     assert isinstance(decode_error(payload), RemoteError)
+
+
+def test_of_a_huge_traceback_the_ends_are_told():
+    def one(depth):
+        return two(depth - 1)
+
+    def two(depth):
+        if not depth:
+            raise ValueError("deep")
+        return one(depth - 1)
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_100)
+    try:
+        one(100_001)
+    except ValueError as caught:
+        error = trip(caught)
+    finally:
+        sys.setrecursionlimit(limit)
+    text = error.__cause__.text
+    assert text.count("in one") + text.count("in two") == 999
+    assert "[99003 frames left out]" in text
+    assert text.index("test_of_a_huge_traceback") < text.index("frames left out") < text.index("ValueError: deep")
+
+
+@pytest.mark.parametrize("odd", ["frozen", "falsy", "getattribute_raises", "cause_raises", "endless_cause"])
+def test_causes_and_contexts_of_odd_errors_travel(odd):
+    error = odd_errors.ODD[odd]()
+    set_cause(error, KeyError("y"))
+    set_context(error, raised(ValueError("z")))
+
+    def tell():
+        try:
+            raise error
+        except BaseException as caught:
+            return encode_error(caught)
+
+    arrived = decode_error(tell())
+    assert type(arrived) is type(error)
+    assert type(cause_of(arrived)) is KeyError
+    assert type(context_of(arrived)) is ValueError
+    assert hides_context(arrived)
+    told = cause_of(cause_of(arrived)).text
+    assert "in tell" in told
+    assert "KeyError: 'y'" in told
+    assert "direct cause" in told
+
+
+def test_slots_travel_whatever_their_names():
+    error = trip(odd_errors.Slotted(7))
+    assert (error.code, error._Slotted__private) == (7, 7)
+    with pytest.raises(AttributeError):
+        _ = trip(odd_errors.SlottedEmpty("x")).code
+
+
+def test_what_a_class_hides_is_not_asked_for():
+    class Proxy(Exception):
+        def __getattribute__(self, name):
+            raise AssertionError(f"{name} was read")
+
+    assert is_a(Proxy(), Exception)
+    assert type_name_of(Proxy()).endswith("Proxy")
+    assert text_of(Proxy("x")) == "x"
+    assert traceback_of(Proxy()) is None

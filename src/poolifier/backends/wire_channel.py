@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from poolifier.backends.last_words import replies_left
 from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
+from poolifier.error_attributes import is_a
 from poolifier.errors import SerializationError
 from poolifier.exchange import Items, WireTask, WorkerReady, WorkerSettings
 from poolifier.protocols import WorkerListener
@@ -344,13 +345,14 @@ class WireChannel:
 
     def _give_up(self, error: Exception) -> None:
         """The worker says what cannot be understood: it is not heard any more, and ends."""
-        if not isinstance(error, FrameError):
+        if not is_a(error, FrameError):
             understood = FrameError(f"what it said makes no sense: {codec.describe(error)}")
             understood.__cause__ = error
             error = understood
         if self._closed:
             return
-        self._error = self._error or error
+        if self._error is None:
+            self._error = error
         self._loop.remove_reader(self._sock.fileno())
         self._astray()
 
@@ -371,7 +373,7 @@ class WireChannel:
     @property
     def garbled(self) -> FrameError | None:
         """Why the worker is not heard any more, or None."""
-        return self._error if isinstance(self._error, FrameError) else None
+        return self._error if is_a(self._error, FrameError) else None
 
     @property
     def _reason(self) -> str:

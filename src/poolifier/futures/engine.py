@@ -21,6 +21,8 @@ from importlib import import_module
 from itertools import count
 from typing import Any, Final, TypeAlias
 
+from poolifier.error_attributes import text_of
+from poolifier.error_text import to_log
 from poolifier.errors import PoolFailedError, PoolifierError
 from poolifier.exchange import InContext
 from poolifier.futures import at_exit
@@ -33,6 +35,7 @@ from poolifier.scheduler.functions import Function
 from poolifier.scheduler.restarts import FIRST_BACK_OFF, LONGEST_BACK_OFF
 from poolifier.scheduler.task import QUEUED, Task, TaskExtra
 from poolifier.task_functions import TaskFunction
+from poolifier.wire.codec import describe
 from poolifier.worker.calls import call, call_here
 
 __all__ = ["Engine"]
@@ -170,7 +173,10 @@ class Engine:
         if self._thread is not None:
             if self._thread is not threading.current_thread():
                 return False
-            _logger.error("exception calling callback for %r", future, exc_info=error)
+            text, exc_info = to_log(error)
+            _logger.error(
+                "exception calling callback for %r%s", future, "" if exc_info else f": {text}", exc_info=exc_info
+            )
             return True
         if loop is None or self.driver is None or self.driver.thread != threading.get_ident():
             return False
@@ -351,7 +357,7 @@ class Engine:
                 await pool._add_function(self._name, function, admitted=self._admitted)
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by an initializer, say. They are to end the worker, not this thread.
-            raise BrokenPoolError(f"no worker gets ready: {error!r}") from error
+            raise BrokenPoolError(f"no worker gets ready: {describe(error)}") from error
         self.driver = pool._driver
 
     async def _leave(self) -> None:
@@ -449,13 +455,14 @@ class Engine:
                 self._finished.set()  # to be tried at once
             return
         before = self.broken
-        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {failure}")
+        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {text_of(failure)}")
         broken.__cause__ = failure.__cause__ if isinstance(failure, PoolFailedError) else failure
         self.broken = broken
         self._refuses = True
         if before is None:
             # As the standard library does, for the calls may be none that anybody waits for.
-            _logger.critical("pool %r: no worker gets ready:", self._pool.info.name, exc_info=broken.__cause__)
+            text, exc_info = to_log(failure if broken.__cause__ is None else broken.__cause__)
+            _logger.critical("pool %r: no worker gets ready: %s", self._pool.info.name, text, exc_info=exc_info)
 
     def _mend(self) -> None:
         self.broken = None

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from concurrent.futures.thread import BrokenThreadPool
 from pickle import PicklingError, UnpicklingError
 
+from poolifier.error_attributes import is_a
 from poolifier.errors import PoolFailedError, SerializationError, WorkerCrashedError
 
 if sys.version_info >= (3, 14):
@@ -43,16 +44,16 @@ class UnreadableCallError(SerializationError, UnpicklingError, BrokenProcessPool
 
 def as_standard(error: BaseException) -> BaseException:
     """The same error, as code that knows the standard library's executors expects it."""
-    if isinstance(error, BrokenExecutor | PicklingError):
+    if is_a(error, BrokenExecutor, PicklingError):
         return error
     made: BaseException
-    if isinstance(error, WorkerCrashedError):
+    if is_a(error, WorkerCrashedError):
         made = BrokenWorkerError(*error.args)
         vars(made).update(vars(error))
-    elif isinstance(error, PoolFailedError):
+    elif is_a(error, PoolFailedError):
         made = BrokenPoolError(*error.args)
-    elif isinstance(error, SerializationError):
-        if isinstance(error.__cause__, SystemExit) and "cannot be pickled" in str(error):
+    elif is_a(error, SerializationError):
+        if is_a(error.__cause__, SystemExit) and "cannot be pickled" in str(error):
             return error.__cause__  # There an exit that pickling a result asks for arrives as itself.
         made = (UnreadableCallError if "cannot be unpickled" in str(error) else UnpicklableCallError)(*error.args)
     else:

@@ -10,6 +10,7 @@ from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from poolifier.error_attributes import type_name_of
 from poolifier.futures.errors import as_standard
 from poolifier.scheduler.task import SENT
 
@@ -127,7 +128,15 @@ class CallFuture(Future[ResultT]):
             return self._result  # type: ignore[return-value]
         if self._engine.forked and not self.done():
             raise self._engine.elsewhere()
-        return super().result(timeout)
+        # Not by the class above: until Python 3.13.4 it tests the truth of the error, and some errors are false.
+        error = super().exception(timeout)
+        if error is None:
+            return self._result  # type: ignore[return-value]
+        try:
+            raise error
+        finally:
+            # The error has a traceback, which has this frame, which has the future, which has the error.
+            del self, error
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """As in the standard library; in a process that was forked from the executor's it raises `RuntimeError`."""
@@ -150,6 +159,14 @@ class CallFuture(Future[ResultT]):
             except BaseException as error:
                 if not self._engine.callback_raised(self, error):
                     raise
+
+    def __repr__(self) -> str:
+        """As in the standard library, which until Python 3.13.4 asks whether the error is true."""
+        error = self._exception
+        if self._state != FINISHED or error is None:
+            return super().__repr__()
+        name = type_name_of(error).rpartition(".")[2]
+        return f"<{type(self).__name__} at {id(self):#x} state=finished raised {name}>"
 
     # ---- what the driver tells, on the pool's event loop ------------------------------------------
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from enum import StrEnum
 from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
+
+from poolifier.error_attributes import is_a
+from poolifier.error_text import to_log
 
 __all__ = ["PoolEmitter", "PoolEvent"]
 
@@ -77,12 +80,19 @@ class PoolEmitter(AsyncIOEventEmitter):
             result = own.run(listener, *args, **kwargs)
             if asyncio.iscoroutine(result):
                 loop = self._loop or asyncio.get_running_loop()
-                return loop.create_task(result, context=own)
+                return loop.create_task(self._told(result), context=own)
             return result
 
         return call
 
+    async def _told(self, listening: Coroutine[Any, Any, object]) -> None:
+        """Runs an async listener. pyee tests the truth of what that raises: an error that is false would be lost."""
+        try:
+            await listening
+        except Exception as error:  # noqa: BLE001 - as where a plain listener raises
+            self.emit(PoolEvent.ERROR, error)
+
     def _emit_handle_potential_error(self, event: str, error: Any) -> None:
         if event == PoolEvent.ERROR:
-            exc_info = error if isinstance(error, BaseException) else None
-            _logger.error("pool %r: unhandled error: %s", self._name, error, exc_info=exc_info)
+            text, exc_info = to_log(error) if is_a(error, BaseException) else (error, None)
+            _logger.error("pool %r: unhandled error: %s", self._name, text, exc_info=exc_info)

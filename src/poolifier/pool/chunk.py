@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from poolifier.error_attributes import is_a
 from poolifier.errors import WorkerCrashedError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Chunk:
     def set_exception(self, error: BaseException) -> None:
         """The item that was next has failed. Where its worker died, those after it run elsewhere if they surely can."""
         left = self.left()
-        if len(left) > 1 and isinstance(error, WorkerCrashedError) and not self._is_lost():
+        if len(left) > 1 and is_a(error, WorkerCrashedError) and not self._is_lost():
             self.item_error(error)
             self._run.resubmit(self)
             return

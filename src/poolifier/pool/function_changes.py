@@ -19,6 +19,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from poolifier.error_attributes import is_a, text_of, type_name_of
 from poolifier.errors import PoolNotStartedError, RemoteError, WorkerCrashedError
 from poolifier.exchange import KEY_MARK, WorkerExit
 from poolifier.protocols import Backend, Channel
@@ -56,6 +57,11 @@ class _Change:
         self.failed_starts = 0
         self.error: Exception | None = None
         self.news = asyncio.Event()
+
+    def fail(self, error: Exception) -> None:
+        """Something that it has to fail with; the first counts."""
+        if self.error is None:
+            self.error = error
 
 
 class FunctionChanges:
@@ -173,7 +179,7 @@ class FunctionChanges:
         if error is None:
             change.loaded += 1
         else:
-            change.error = change.error or _raisable(error)
+            change.fail(_raisable(error))
         change.news.set()
 
     def worker_exited(self, worker_id: int, exited: WorkerExit, *, started: bool, retiring: bool) -> None:
@@ -189,11 +195,11 @@ class FunctionChanges:
             pass
         # One that had to leave may have been ended while it loaded the function, and not by that.
         elif asked and exited.loading and not retiring:
-            change.error = change.error or _died(self._scheduler.options.name, worker_id, exited, change.name)
+            change.fail(_died(self._scheduler.options.name, worker_id, exited, change.name))
         elif not started:
             change.failed_starts += 1
             if change.failed_starts >= _FAILED_STARTS and not change.loaded:
-                change.error = change.error or _raisable(start_failed(self._scheduler.options.name, worker_id, exited))
+                change.fail(_raisable(start_failed(self._scheduler.options.name, worker_id, exited)))
         change.news.set()
 
     def stir(self) -> None:
@@ -254,9 +260,9 @@ class FunctionChanges:
 
 def _raisable(error: BaseException) -> Exception:
     """What stands for SystemExit and the like, which would end the event loop if a coroutine raised them."""
-    if isinstance(error, Exception):
+    if is_a(error, Exception):
         return error
-    wrapped = RemoteError(type(error).__name__, str(error))
+    wrapped = RemoteError(type_name_of(error), text_of(error))
     wrapped.__cause__ = error
     return wrapped
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from poolifier.error_attributes import is_a
 from poolifier.errors import SerializationError
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ class TaskFuture(asyncio.Future[ResultT]):
 
 def raisable(error: BaseException, task: Task | None = None) -> BaseException:
     """What a future is given in the error's place: those two would end, or confuse, the coroutine that awaits it."""
-    if task is not None and isinstance(error, SerializationError) and error.task_id is None:
+    if task is not None and is_a(error, SerializationError) and error.task_id is None:
         error.task_id, error.task_name = task.id, task.function.name
-    if isinstance(error, StopIteration | GeneratorExit):
+    if is_a(error, StopIteration, GeneratorExit):
         wrapped = RuntimeError(f"the task function raised {type(error).__name__}")
         wrapped.__cause__ = error
         return wrapped

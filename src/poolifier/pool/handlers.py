@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from poolifier.error_attributes import is_a
+from poolifier.error_text import to_log
 from poolifier.errors import PoolifierError
 from poolifier.exchange import WorkerExit
 from poolifier.observe.events import PoolEmitter, PoolEvent
@@ -118,10 +120,11 @@ class Handlers:
                 _logger.exception("pool %r: a listener to errors raised", self._options.name)
         elif not told:
             # A dead worker has no traceback worth showing, and its error names the pool; a listener that raised has.
-            if isinstance(error, PoolifierError):
-                _logger.error("%s", error)
+            text, exc_info = to_log(error)
+            if is_a(error, PoolifierError):
+                _logger.error("%s", text)
             else:
-                _logger.error("pool %r: %s", self._options.name, error, exc_info=error)
+                _logger.error("pool %r: %s", self._options.name, text, exc_info=exc_info)
 
     def _call(self, handler: Callable[..., object] | None, *args: object) -> None:
         if handler is None:

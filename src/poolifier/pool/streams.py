@@ -11,6 +11,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
+from poolifier.error_attributes import is_a
 from poolifier.pool.future import Waiter
 from poolifier.pool.leaving import current_reader
 
@@ -207,7 +208,7 @@ class Feed:
 
     def set_exception(self, error: BaseException) -> None:
         """The task has failed."""
-        if isinstance(error, StopAsyncIteration):
+        if is_a(error, StopAsyncIteration):
             # It would end the loop of the reader quietly.
             error, cause = RuntimeError("the task function raised StopAsyncIteration"), error
             error.__cause__ = cause

@@ -11,6 +11,7 @@ import traceback
 from asyncio import TimerHandle
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from poolifier.error_attributes import is_a
 from poolifier.errors import TaskTimeoutError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class TimeOuts:
 
     def _fail(self, task: Task, error: BaseException, frames: Frames) -> None:
         text = stack_text(frames, task.function.name)
-        if text and isinstance(error, TaskTimeoutError):
+        if text and is_a(error, TaskTimeoutError):
             error.stack = text
             error.add_note(f"The task stood at (most recent call last):\n{text}")
         self._driver.fail(task, error)

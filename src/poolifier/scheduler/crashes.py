@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from poolifier.error_attributes import is_a, text_of, type_name_of
 from poolifier.errors import PoolFailedError, PoolifierError, WorkerCrashedError, WorkerStartError
 from poolifier.exchange import WorkerExit
 from poolifier.scheduler.restarts import FailedStarts
@@ -82,19 +83,12 @@ def cannot_start(pool: str, slots: Iterable[int] | None, slot: int, row: FailedS
     """The error of a pool, or of some of its slots, in which no worker can be started; the row is that of one slot."""
     error = row.error
     # Errors of the library say enough by themselves; of others the type is half of what they say.
-    last = _said(error) if isinstance(error, PoolifierError) else f"{type(error).__name__}: {_said(error)}"
+    last = text_of(error) if is_a(error, PoolifierError) else f"{type_name_of(error)}: {text_of(error)}"
     where = "no worker can be started" if slots is None else f"no worker can be started in the slots {sorted(slots)}"
     starts = "1 start has" if row.count == 1 else f"{row.count} starts in a row have"
     failure = PoolFailedError(f"pool {pool!r}: {where}: {starts} failed in slot {slot}; the last: {last}")
     failure.__cause__ = error
     return failure
-
-
-def _said(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the user's own class, and the pool is to go on whatever it does
-        return "(its text cannot be told)"
 
 
 def none_left(pool: str, slots: Iterable[int] | None, cause: BaseException | None = None) -> PoolFailedError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 
+from poolifier.error_attributes import text_of, type_name_of
 from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
 from poolifier.wire.flat import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, is_flat, is_inline
@@ -180,11 +181,9 @@ def encode_result(name: str, result: Any, what: str = "the result", pack: Callab
 
 def describe(error: BaseException) -> str:
     """`Type: message`, also where the error's own `__str__` fails."""
-    try:
-        message = str(error)
-    except BaseException:  # noqa: BLE001 - a __str__ may raise anything
-        message = "(its str() failed)"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name = type_name_of(error).rpartition(".")[2]
+    message = text_of(error)
+    return f"{name}: {message}" if message else name
 
 
 def _encode_by_value(value: Any, keep: Kept | None) -> bytes:

@@ -6,32 +6,47 @@ group, so that one which cannot be pickled spoils no other. Links that would clo
 A class whose own `__init__` takes other arguments than it leaves in `args` would not survive the
 default way of unpickling exceptions, `cls(*args)`. Those are made with `cls.__new__` and the
 `__init__` of their nearest built-in base, then given their state: they arrive as they were without
-running any code of the class.
+running any code of the class. So do those whose class has a say in how attributes are read or set.
 """
 
 from __future__ import annotations
 
 import pickle
+from types import MemberDescriptorType
 
+from poolifier.error_attributes import (
+    arguments_of,
+    attributes_of,
+    built_in_bases,
+    cause_of,
+    context_of,
+    hides_context,
+    is_a,
+    made_classes,
+    set_arguments,
+    set_cause,
+    set_context,
+    text_of,
+    type_name_of,
+)
 from poolifier.errors import RemoteError
 from poolifier.wire import codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, Final, TypeAlias
 
 __all__ = ["RemoteTraceback", "decode_error", "encode_error"]
 
 _DEEPEST: Final = 64
 _MOST: Final = 1000
-_HEAP_TYPE: Final = 1 << 9
-"""Set in `__flags__` of classes that Python code made."""
 
-_OWN_PACKAGES: Final = ("poolifier.worker.", "poolifier.backends.")
+_group: Final[Any] = BaseExceptionGroup.__dict__
 
-# (how, pickle, type name, message, traceback, cause, context, suppress context, notes, children);
+# (how, pickle, type name, message, arguments, traceback, cause, context, suppress context, notes, children);
 # causes, contexts and children are numbers of other records, or -1.
-_Record: TypeAlias = "tuple[str, bytes, str, str, str, int, int, bool, list[str], list[int]]"
+_Record: TypeAlias = "tuple[str, bytes, str, str, str, str, int, int, bool, list[str], list[int]]"
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures, it is no error of its own
@@ -56,7 +71,8 @@ def encode_error(error: BaseException) -> bytes:
         _encode(error, records, {}, set(), text)
         return pickle.dumps((text, records), 5)
     except BaseException:  # noqa: BLE001 - whatever it is, the caller waits for an answer
-        record: _Record = ("lost", b"", _type_name(error), _message(error), text, -1, -1, False, [], [])
+        names = type_name_of(error), text_of(error), arguments_of(error)
+        record: _Record = ("lost", b"", *names, text, -1, -1, False, [], [])
         return pickle.dumps((text, [record]), 5)
 
 
@@ -69,7 +85,7 @@ def decode_error(payload: bytes) -> BaseException:
         _link(records, built)
         _append_traceback(root, text)
     except BaseException as error:  # noqa: BLE001 - it answers a task, and must not end the pool's loop
-        return RemoteError(_type_name(error), f"an error arrived that cannot be read: {_message(error)}")
+        return RemoteError(type_name_of(error), f"an error arrived that cannot be read: {text_of(error)}")
     return root
 
 
@@ -85,14 +101,13 @@ def _encode(
     records.append(None)
     above.add(identity)
     children: list[int] = []
-    if isinstance(error, BaseExceptionGroup):
-        children = [_encode(child, records, numbers, above) for child in error.exceptions]
+    if is_a(error, BaseExceptionGroup):
+        children = [_encode(child, records, numbers, above) for child in _group["exceptions"].__get__(error)]
         children = [child for child in children if child >= 0]
-    cause = context = -1
-    if error.__cause__ is not None:
-        cause = _encode(error.__cause__, records, numbers, above)
-    if error.__context__ is not None:
-        context = _encode(error.__context__, records, numbers, above)
+    cause, context = (
+        -1 if linked is None else _encode(linked, records, numbers, above)
+        for linked in (cause_of(error), context_of(error))
+    )
     above.discard(identity)
     how, payload = _pickled(error)
     if how == "lost" and not text:
@@ -100,12 +115,13 @@ def _encode(
     records[number] = (
         how,
         payload,
-        _type_name(error),
-        _message(error),
+        type_name_of(error),
+        text_of(error),
+        arguments_of(error) if how == "lost" else "",
         text if how == "lost" else "",
         cause,
         context,
-        error.__suppress_context__,
+        hides_context(error),
         _notes(error),
         children,
     )
@@ -115,13 +131,16 @@ def _encode(
 def _pickled(error: BaseException) -> tuple[str, bytes]:
     """How to rebuild it ("whole", "parts", "group" or "lost"), and from what."""
     cls = type(error)
-    if isinstance(error, BaseExceptionGroup):
+    if is_a(error, BaseExceptionGroup):
         try:
-            return "group", codec.encode((cls, error.message, {**error.__dict__, **_slots(error)}))
+            message = _group["message"].__get__(error)
+            return "group", codec.encode((cls, message, attributes_of(error), _slots(error)))
         except BaseException:  # noqa: BLE001 - a __reduce__ may raise anything
             return "lost", b""
     reduces = _defines(cls, "__reduce__", "__reduce_ex__")
-    if reduces or not _defines(cls, "__init__", "__new__", "__slots__"):
+    if reduces or not _defines(
+        cls, "__init__", "__new__", "__slots__", "__setattr__", "__getattribute__", "__class__", "__dict__"
+    ):
         try:
             payload = codec.encode(error)
         except BaseException:  # noqa: BLE001 - a __reduce__ may raise anything
@@ -151,26 +170,25 @@ def _decode(number: int, records: list[_Record], built: dict[int, BaseException]
     """Builds the record's exception, and before it those of its group."""
     if number in built:
         return built[number]
-    how, payload, type_name, message, text, _, _, _, notes, children = records[number]
+    how, payload, type_name, message, arguments, text, _, _, _, notes, children = records[number]
     try:
         if how == "whole":
             error: BaseException = codec.decode(payload)
         elif how == "parts":
             error = _rebuilt(*codec.decode(payload))
         elif how == "group":
-            cls, group_message, state = codec.decode(payload)
+            cls, group_message, state, slots = codec.decode(payload)
             members = [_decode(child, records, built) for child in children]
             error = BaseExceptionGroup.__new__(cls, group_message, members)
-            for name, value in state.items():
-                object.__setattr__(error, name, value)
+            _restore(error, state, slots)
         else:
-            error = RemoteError(type_name, message, text)
-        if not isinstance(error, BaseException):
+            error = RemoteError(type_name, message, text, arguments)
+        if not is_a(error, BaseException):
             raise TypeError(f"{type(error)} is no exception")
     except BaseException:  # noqa: BLE001 - its class may not exist here, or do anything
-        error = RemoteError(type_name, message, text or root_text)
-    if notes and not getattr(error, "__notes__", None):
-        error.__notes__ = notes
+        error = RemoteError(type_name, message, text or root_text, arguments)
+    if notes:
+        attributes_of(error).setdefault("__notes__", notes)
     built[number] = error
     return error
 
@@ -178,97 +196,99 @@ def _decode(number: int, records: list[_Record], built: dict[int, BaseException]
 def _link(records: list[_Record], built: dict[int, BaseException]) -> None:
     for number in range(len(records)):
         _decode(number, records, built)
-    for number, (_, _, _, _, _, cause, context, suppress, _, _) in enumerate(records):
+    for number, (*_, cause, context, hides, _, _) in enumerate(records):
         error = built[number]
-        error.__cause__ = built.get(cause)
-        error.__context__ = built.get(context)
-        error.__suppress_context__ = suppress
+        set_cause(error, built.get(cause), hides_context=hides)
+        set_context(error, built.get(context))
 
 
 def _append_traceback(root: BaseException, text: str) -> None:
     seen = {id(root)}
     last = root
-    while last.__cause__ is not None and id(last.__cause__) not in seen:
-        last = last.__cause__
+    while (cause := cause_of(last)) is not None and id(cause) not in seen:
+        last = cause
         seen.add(id(last))
-    suppress = last.__suppress_context__
-    last.__cause__ = RemoteTraceback(text)
     # Setting a cause hides the context, which the original showed.
-    last.__suppress_context__ = suppress
+    set_cause(last, RemoteTraceback(text), hides_context=hides_context(last))
 
 
-def _rebuilt(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    base = _builtin_base(cls)
+def _rebuilt(
+    cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any], slots: dict[str, Any]
+) -> BaseException:
+    base = _built_in_base(cls)
     error: BaseException = base.__new__(cls, *args)
     # Fills what built-in exceptions keep outside args and __dict__: SystemExit.code, OSError.errno.
     try:
         base.__init__(error, *args)
     except TypeError:
-        error.args = args
-    for name, value in state.items():
-        object.__setattr__(error, name, value)
+        set_arguments(error, args)
+    _restore(error, state, slots)
     return error
 
 
-def _parts(error: BaseException) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
+def _restore(error: BaseException, state: dict[str, Any], slots: dict[str, Any]) -> None:
+    attributes = attributes_of(error)
+    for name, value in state.items():
+        # What built-in exceptions keep outside their __dict__: ImportError.name.
+        built_in: Any = next(
+            (base.__dict__[name] for base in built_in_bases(type(error)) if name in base.__dict__), None
+        )
+        if hasattr(type(built_in), "__set__"):
+            built_in.__set__(error, value)
+        else:
+            attributes[name] = value
+    for name, descriptor in _descriptors(type(error)):
+        if name in slots:
+            descriptor.__set__(error, slots[name])
+
+
+def _parts(error: BaseException) -> tuple[type, tuple[Any, ...], dict[str, Any], dict[str, Any]]:
     """Undone by `_rebuilt`."""
     cls = type(error)
     # Says more than args: the file name of an OSError, the name of an ImportError.
-    reduced = _builtin_base(cls).__reduce__(error)
-    state = dict(error.__dict__)
+    reduced = _built_in_base(cls).__reduce__(error)
+    state = dict(attributes_of(error))
     if len(reduced) > 2 and isinstance(reduced[2], dict):
         state.update(reduced[2])
-    state.update(_slots(error))
-    return cls, reduced[1], state  # type: ignore[return-value]
+    return cls, reduced[1], state, _slots(error)  # type: ignore[return-value]
 
 
 def _slots(error: BaseException) -> dict[str, Any]:
-    state: dict[str, Any] = {}
-    for base in type(error).__mro__:
-        names = base.__dict__.get("__slots__", ()) if base.__flags__ & _HEAP_TYPE else ()
-        for name in (names,) if isinstance(names, str) else names:
-            if not name.startswith("__") and hasattr(error, name):
-                state[name] = getattr(error, name)
-    return state
+    values: dict[str, Any] = {}
+    for name, descriptor in _descriptors(type(error)):
+        try:
+            values[name] = descriptor.__get__(error)
+        except AttributeError:  # nothing has been put there
+            continue
+    return values
 
 
-def _builtin_base(cls: type[BaseException]) -> type[BaseException]:
-    return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+def _descriptors(cls: type) -> Iterator[tuple[str, Any]]:
+    """What reads and sets the slots of a class, each by a name of its own."""
+    for depth, (_, namespace) in enumerate(made_classes(cls)):
+        for name, descriptor in namespace.items():
+            if type(descriptor) is MemberDescriptorType:
+                yield f"{depth} {name}", descriptor
+
+
+def _built_in_base(cls: type[BaseException]) -> type[BaseException]:
+    base: type[BaseException] = built_in_bases(cls)[0]
+    return base
 
 
 def _defines(cls: type, *names: str) -> bool:
-    return any(name in base.__dict__ for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE for name in names)
+    return any(name in namespace for _, namespace in made_classes(cls) for name in names)
 
 
 def _notes(error: BaseException) -> list[str]:
-    notes = getattr(error, "__notes__", None)
-    return [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
-
-
-def _type_name(error: BaseException) -> str:
-    cls = type(error)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # noqa: BLE001 - a __str__ may raise anything
-        return "(its str() failed)"
+    notes = attributes_of(error).get("__notes__")
+    return [str.__str__(note) for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
 
 
 def _format(error: BaseException) -> str:
     try:
-        # Importing it takes a worker several milliseconds.
-        import traceback
+        from poolifier.error_text import format_error
 
-        started = error.__traceback__
-        while started is not None and _is_ours(started.tb_frame.f_globals.get("__name__")):
-            started = started.tb_next
-        return "".join(traceback.format_exception(type(error), error, started or error.__traceback__))
-    except BaseException as failure:  # noqa: BLE001 - a __str__ may raise anything
-        return f"{_type_name(error)} (its traceback cannot be shown: {type(failure).__name__})\n"
-
-
-def _is_ours(module: object) -> bool:
-    return isinstance(module, str) and module.startswith(_OWN_PACKAGES)
+        return format_error(error)
+    except BaseException:  # noqa: BLE001 - importing it may be what fails
+        return f"{type_name_of(error)}: {text_of(error)}\n"

@@ -21,6 +21,7 @@ from poolifier.worker.async_streams import run_async_generator, run_generator
 from poolifier.worker.chunks import is_chunk, run_chunk
 from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, leave_fork, refusal, run_plain
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
+from poolifier.worker.outside_loop import enter_loop, leave_loop
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
 from poolifier.worker.session import Session
@@ -100,7 +101,8 @@ class _Runtime:
         session.use_loop(self._loop, self._cancel, self._running)
         current_task.use_lookup(self._lookup)
         self._loop.add_reader(session.link.fileno(), self._readable)
-        self._pump()
+        # Not here, in an asyncio task: see `outside_loop`.
+        self._loop.call_soon(self._pump, context=self._context)
         await self._done
         session.flush()
 
@@ -114,6 +116,13 @@ class _Runtime:
 
     def _pump(self) -> None:
         """Starts what may start now."""
+        leave_loop()
+        try:
+            self._start_some()
+        finally:
+            enter_loop(self._loop)
+
+    def _start_some(self) -> None:
         self._pump_due = False
         session = self._session
         inbox = session.inbox
@@ -130,7 +139,7 @@ class _Runtime:
             error = refusal(session, task, entry)
             if error is not None or entry is None:
                 session.ledger.slots[STARTED] = task[0]
-                session.reply_error(task[0], error or session.registry.unknown(task[1]), 0.0)
+                session.reply_error(task[0], session.registry.unknown(task[1]) if error is None else error, 0.0)
             elif entry.kind != "plain":
                 self._start(task, entry)
             else:
@@ -203,7 +212,7 @@ class _Runtime:
         def enter() -> None:
             session.task = running.wire
 
-        await run_generator(stream, session, enter, lambda: running.aborted, self._after)
+        await run_generator(stream, session, self._loop, enter, lambda: running.aborted, self._after)
 
     def _cancel(self, sequence: int) -> None:
         running = self._running.get(sequence)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
+from poolifier.worker.outside_loop import step_outside
 from poolifier.worker.session import Session
 from poolifier.worker.streams import Stream, in_task
 
@@ -36,13 +38,14 @@ async def run_async_generator(stream: Stream, is_aborted: Callable[[], bool], se
 async def run_generator(
     stream: Stream,
     session: Session,
+    loop: asyncio.AbstractEventLoop,
     enter: Callable[[], None],
     is_aborted: Callable[[], bool],
     sent: Callable[[], None],
 ) -> None:
     """Sends what a plain generator yields, until it ends; `enter` is called before each step of it.
 
-    Each step runs in the loop itself, like a plain function; between two of them others have their turn.
+    Each step runs in the loop's thread, like a plain function; between two of them others have their turn.
     """
     failure: BaseException | None = None
     try:
@@ -50,7 +53,7 @@ async def run_generator(
             if not stream.credit:
                 await _credit(stream)
             enter()
-            failure = in_task(session, stream.sequence, stream.step)
+            failure = step_outside(loop, lambda: in_task(session, stream.sequence, stream.step))
             if failure is not None or stream.ended or session.aborted == stream.sequence:
                 break
             if stream.send():
@@ -62,7 +65,7 @@ async def run_generator(
         # Closing it is all that is wanted now, so nothing is to be raised in what it does to clean up.
         session.aborted = stream.sequence
     enter()
-    failure = stream.close(failure)
+    failure = step_outside(loop, partial(stream.close, failure))
     if failure is not None:
         try:
             raise failure

@@ -6,6 +6,7 @@ import os
 import sys
 from time import monotonic, perf_counter
 
+from poolifier.error_attributes import is_a, traceback_of
 from poolifier.errors import SerializationError
 from poolifier.exchange import DONE, FAILED, WireTerms
 from poolifier.function_kinds import wrong_use
@@ -158,10 +159,10 @@ def fail(session: Session, sequence: int, entry: Entry, error: BaseException, be
 def leave_fork(error: BaseException | None) -> None:
     """Ends a child that a task's code forked off and let return from the task."""
     code = 0
-    if isinstance(error, SystemExit):
+    if is_a(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     elif error is not None:
-        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(type(error), error, traceback_of(error))
         code = 1
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -62,7 +62,7 @@ def run_blocking(session: Session) -> bool:
             error = refusal(session, task, entry)
             if error is not None or entry is None:
                 session.ledger.slots[STARTED] = task[0]
-                session.reply_error(task[0], error or session.registry.unknown(task[1]), 0.0)
+                session.reply_error(task[0], session.registry.unknown(task[1]) if error is None else error, 0.0)
                 continue
             session.flush()
             now = sent = run_stream(session, task, entry, perf_counter())

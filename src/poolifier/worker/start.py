@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from poolifier.error_attributes import traceback_of
 from poolifier.exchange import WorkerReady, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
@@ -85,7 +86,7 @@ def run_worker(
         try:
             worker.kill_handler()
         except BaseException as error:  # noqa: BLE001 - the worker leaves all the same
-            sys.excepthook(type(error), error, error.__traceback__)
+            sys.excepthook(type(error), error, traceback_of(error))
     return _leave(0, ledger, pid)
 
 
@@ -106,7 +107,7 @@ def _leave(code: int, ledger: Ledger, pid: int | None) -> int:
             try:
                 end()
             except BaseException as error:  # noqa: BLE001
-                sys.excepthook(type(error), error, error.__traceback__)
+                sys.excepthook(type(error), error, traceback_of(error))
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from time import perf_counter
 
+from poolifier.error_attributes import context_of, set_context
 from poolifier.errors import TaskAborted
 from poolifier.exchange import EXHAUSTED, ITEM
 from poolifier.wire.codec import encode_result, is_inline
@@ -151,10 +152,13 @@ class Stream:
             if later is not None:
                 # As it would be had it been closed where the failure was caught.
                 first: BaseException = later
-                while first.__context__ is not None:
-                    first = first.__context__
-                if first is not failure:
-                    first.__context__ = failure
+                passed = {id(first)}
+                # The code of the task may have made a circle of them.
+                while (context := context_of(first)) is not None and id(context) not in passed:
+                    first = context
+                    passed.add(id(first))
+                if id(failure) not in passed:
+                    set_context(first, failure)
                 failure = later
         return failure
 
@@ -165,7 +169,7 @@ class Stream:
         if failure is None and session.aborted != self.sequence:
             session.reply((self.sequence, EXHAUSTED, None, run_time))
         else:
-            session.reply_error(self.sequence, failure or TaskAborted(), run_time)
+            session.reply_error(self.sequence, TaskAborted() if failure is None else failure, run_time)
 
 
 def in_task(session: Session, sequence: int, code: Callable[[], object]) -> BaseException | None:

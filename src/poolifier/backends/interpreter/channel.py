@@ -148,7 +148,7 @@ class InterpreterChannel(WireChannel):
         if self._closed:
             return
         started, loading = self._conclude()
-        error = self._error or error
+        error = error if self._error is None else self._error
         self._report(WorkerExit(0 if error is None else 1, None, "", started, error, loading, reason=self._reason))
 
     def _report(self, exited: WorkerExit) -> None:

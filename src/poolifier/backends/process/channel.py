@@ -180,7 +180,8 @@ class ProcessChannel(WireChannel):
 
     def process_refused(self, error: BaseException) -> None:
         """There will be no process."""
-        self._error = self._error or error
+        if self._error is None:
+            self._error = error
         self._finish(None, None)
 
     def process_lost(self) -> None:

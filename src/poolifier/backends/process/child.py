@@ -12,6 +12,7 @@ from io import TextIOWrapper
 
 from poolifier.backends.process.death import die_with_parent
 from poolifier.backends.process.title import set_title
+from poolifier.error_attributes import traceback_of
 from poolifier.exchange import WorkerSettings
 from poolifier.records import Record
 from poolifier.wire.passing import Passing
@@ -105,7 +106,7 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: La
         new_session = partial(Session, passing=passing)
         code = run_worker(Link(sock), ledger, prepare, os.getpid(), new_session, launch)
     except BaseException as error:  # noqa: BLE001 - above this is the fork server, which must not go on here
-        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(type(error), error, traceback_of(error))
         sys.stderr.flush()
     finally:
         os._exit(code)

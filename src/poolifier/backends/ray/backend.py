@@ -26,6 +26,9 @@ __all__ = ["RayBackend", "check_installed"]
 _PATIENCE: Final = 5.0
 """Seconds that `close` gives killed actors to be gone."""
 
+_LOOK: Final = 0.25
+"""Seconds between two looks at the connection, of whose end Ray tells nobody."""
+
 _PENDING: Final = 10.0
 """Seconds after which a worker that Ray has found no place for is worth a word."""
 
@@ -68,6 +71,8 @@ class RayBackend:
         self._channels: dict[int, RayChannel] = {}
         self._pending: dict[int, asyncio.TimerHandle] = {}
         self._connected = False
+        self._connections: list[str] = []
+        self._looking: asyncio.TimerHandle | None = None
 
     async def start(self, listener: WorkerListener) -> None:
         """Connects to the cluster, unless this program is connected.
@@ -87,27 +92,32 @@ class RayBackend:
                 f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
             ) from error
         self.listener = listener
-        self._actors = await _in_thread(self._connect, undo=_disconnect)
+        connection, self._actors = await _in_thread(self._connect, undo=lambda made: _disconnect([made[0]]))
+        self._connections.append(connection)
         self._connected = True
+        self._look()
 
     def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> RayChannel:  # noqa: ARG002
         """Has Ray start an actor; `worker_ready` or `worker_exited` follows.
 
         Raises:
-            WorkerStartError: Ray refuses it.
+            WorkerStartError: Ray refuses it, or the program has ended its connection to Ray, and made no other.
             RuntimeError: The backend has not been started, or has been closed.
         """
         if not self._connected:
             raise RuntimeError("the backend has not been started, or has been closed")
         from poolifier.backends.ray.channel import RayChannel
+        from poolifier.backends.ray.connection import LOST
 
+        if not self._reconnected():
+            raise WorkerStartError(f"worker {worker_id} cannot be started: {LOST}", worker_id=worker_id)
         try:
             actor = self._actors.remote(self._launch, settings.of(program()))
         except Exception as error:
             raise WorkerStartError(
                 f"Ray does not start worker {worker_id}: {codec.describe(error)}", worker_id=worker_id
             ) from error
-        channel = self._channels[worker_id] = RayChannel(self, worker_id, actor)
+        channel = self._channels[worker_id] = RayChannel(self, worker_id, actor, self._connections[-1])
         self._pending[worker_id] = asyncio.get_running_loop().call_later(_PENDING, self._still_pending, worker_id)
         return channel
 
@@ -127,33 +137,58 @@ class RayBackend:
         if not self._connected:
             return
         self._connected = False
+        if self._looking is not None:
+            self._looking.cancel()
         for channel in self._channels.values():
             channel.kill()
         deadline = monotonic() + _PATIENCE
         while self._channels and monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        await _in_thread(_disconnect)
+        await _in_thread(lambda: _disconnect(self._connections))
 
     def channel_ended(self, worker_id: int) -> None:
         """A channel of this backend has closed."""
         del self._channels[worker_id]
         self._pending.pop(worker_id).cancel()
 
-    def _connect(self) -> Any:
+    def _look(self) -> None:
+        """Gives up the workers whose connection has gone."""
+        for channel in list(self._channels.values()):
+            channel.check_connection()
+        self._looking = asyncio.get_running_loop().call_later(_LOOK, self._look)
+
+    def _reconnected(self) -> bool:
+        """Whether there is a connection: where the program has ended one and made another, that is used from now on."""
+        from poolifier.backends.ray.connection import adopt, connection_id
+
+        connection = connection_id()
+        if connection and connection != self._connections[-1]:
+            connection = adopt()
+            if connection:
+                self._connections.append(connection)
+                self._actors = self._define()
+        return bool(connection)
+
+    def _connect(self) -> tuple[str, Any]:
+        from poolifier.backends.ray.connection import connect
+
+        connection = connect(self._options)
+        try:
+            return connection, self._define()
+        except BaseException:
+            _disconnect([connection])
+            raise
+
+    def _define(self) -> Any:
+        """The actors, as Ray is to make them. What it knows of them ends with the connection."""
         import ray
 
         from poolifier.backends.ray.actor import CALLS, PoolActor
-        from poolifier.backends.ray.connection import connect
 
-        connect(self._options)
-        try:
-            # A worker that is gone is replaced by the pool, which knows what it ran.
-            return ray.remote(PoolActor).options(
-                **self._options.actor, max_concurrency=CALLS + 1, max_restarts=0, max_task_retries=0
-            )
-        except BaseException:
-            _disconnect()
-            raise
+        # A worker that is gone is replaced by the pool, which knows what it ran.
+        return ray.remote(PoolActor).options(
+            **self._options.actor, max_concurrency=CALLS + 1, max_restarts=0, max_task_retries=0
+        )
 
     def _still_pending(self, worker_id: int) -> None:
         channel = self._channels.get(worker_id)
@@ -166,13 +201,14 @@ class RayBackend:
             )
 
 
-def _disconnect() -> None:
+def _disconnect(connections: Sequence[str]) -> None:
     from poolifier.backends.ray.connection import disconnect
 
-    disconnect()
+    for connection in connections:
+        disconnect(connection)
 
 
-async def _in_thread(function: Callable[[], Any], undo: Callable[[], object] | None = None) -> Any:
+async def _in_thread(function: Callable[[], Any], undo: Callable[[Any], object] | None = None) -> Any:
     """Runs what takes long in a thread that does not outlive it; where nobody waits for it any more, undoes it."""
     executor = ThreadPoolExecutor(1, "poolifier-ray")
     future = executor.submit(function)
@@ -180,7 +216,9 @@ async def _in_thread(function: Callable[[], Any], undo: Callable[[], object] | N
         result = await asyncio.wrap_future(future)
     except asyncio.CancelledError:
         if undo is not None:
-            future.add_done_callback(lambda done: undo() if not done.cancelled() and done.exception() is None else None)
+            future.add_done_callback(
+                lambda done: undo(done.result()) if not done.cancelled() and done.exception() is None else None
+            )
         executor.shutdown(wait=False)
         raise
     except BaseException:

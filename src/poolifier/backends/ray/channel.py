@@ -24,6 +24,7 @@ import ray
 
 from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
 from poolifier.backends.ray.arrivals import Arrivals, tell
+from poolifier.backends.ray.connection import LOST, connection_id
 from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, is_light
 from poolifier.backends.ray.reasons import reason_of
 from poolifier.backends.ray.worker import LOGGED, STOOD
@@ -57,6 +58,7 @@ class RayChannel:
         "_arrivals",
         "_calls",
         "_closed",
+        "_connection",
         "_due",
         "_early",
         "_error",
@@ -79,11 +81,12 @@ class RayChannel:
         "_worker_id",
     )
 
-    def __init__(self, owner: _Owner, worker_id: int, actor: Any) -> None:
+    def __init__(self, owner: _Owner, worker_id: int, actor: Any, connection: str) -> None:
         self._owner = owner
         self._worker_id = worker_id
         self._actor: Any = actor
         self._exchange: Any = actor.exchange
+        self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._outgoing: list[tuple[int, Any]] = []
         self._refs: list[Any] = []
@@ -121,7 +124,8 @@ class RayChannel:
         """Sends tasks, in one call. Returns those that cannot be pickled, which were not sent, with why."""
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
-        if self._closed:
+        # Before anything is put into the object store, for that would make a connection.
+        if self._closed or not self.check_connection():
             return refused
         inline = self._inline
         for task in tasks:
@@ -172,7 +176,11 @@ class RayChannel:
         """Ends the actor now, or as soon as it exists."""
         if self._closed:
             return
-        # Raised where the connection to the cluster has gone, and the actor with it.
+        if connection_id() != self._connection:
+            # And the actor with it.
+            self._lose(f"was lost: {LOST}")
+            return
+        # Raised where the connection goes in this very moment.
         with contextlib.suppress(Exception):
             ray.kill(self._actor, no_restart=True)
         if self._patience is None:
@@ -206,7 +214,7 @@ class RayChannel:
     def _call(self) -> None:
         """Calls the actor, unless there is nothing to say and it can answer, or it has enough calls to answer."""
         self._due = False
-        if self._closed or self._calls >= (CALLS if self._outgoing else 1):
+        if self._closed or self._calls >= (CALLS if self._outgoing else 1) or not self.check_connection():
             return
         said = pickle.dumps(self._outgoing, 5) if self._outgoing else b""
         refs = self._refs
@@ -220,11 +228,11 @@ class RayChannel:
             answer = (
                 self._exchange.remote(self._number, said, refs) if refs else self._exchange.remote(self._number, said)
             )
+            answer.future().add_done_callback(partial(tell, self._loop, self._answered))
         except Exception as error:  # noqa: BLE001 - the connection to the cluster has gone, whatever Ray says
             self._lost(error)
             return
         self._calls += 1
-        answer.future().add_done_callback(partial(tell, self._loop, self._answered))
 
     def _answered(self, answer: Any) -> None:
         self._calls -= 1
@@ -256,7 +264,11 @@ class RayChannel:
         for word in words:
             status = word[1]
             if status >= 0:
-                reply = self._arrivals.take(word, refs)
+                try:
+                    reply = self._arrivals.take(word, refs)
+                except Exception as error:  # noqa: BLE001 - what is to be fetched cannot be: likewise
+                    self._lost(error)
+                    return
                 if reply is not None:
                     replies.append(reply)
                 continue
@@ -308,14 +320,26 @@ class RayChannel:
 
     # ---- the end ----------------------------------------------------------------------------------
 
+    def check_connection(self) -> bool:
+        """Whether the connection to the cluster is still there. Where it is not, this worker is given up."""
+        if self._closed or connection_id() == self._connection:
+            return True
+        self._lose(f"was lost: {LOST}")
+        return False
+
     def _lost(self, error: BaseException) -> None:
         """The actor is gone, or cannot be reached."""
-        if self._closed:
+        if self._closed or not self.check_connection():
             return
-        if not self._left and not self._reason:
-            self._reason = reason_of(error)
+        # First, for what is killed here says nothing else of why.
+        reason = reason_of(error)
         # One that only cannot be reached must not go on with what is run elsewhere from now on.
         self.kill()
+        self._lose(reason)
+
+    def _lose(self, reason: str) -> None:
+        if not self._left and not self._reason:
+            self._reason = reason
         # In the next turn of the loop: the pool is not told while it tells.
         self._loop.call_soon(self._finish)
 

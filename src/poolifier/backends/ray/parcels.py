@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from ray import ObjectRef, put
 
+from poolifier.error_attributes import is_a
 from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
 from poolifier.wire import codec
@@ -96,7 +97,7 @@ class Parcel:
         if self.error is not None:
             # What a task of Ray's raised is wrapped in an error of Ray's.
             cause = getattr(self.error, "cause", None)
-            raise cause if isinstance(cause, BaseException) else self.error
+            raise cause if is_a(cause, BaseException) else self.error
         if self.status == REFERENCE:
             return self.value
         before, _here.read = _here.read, self.refs

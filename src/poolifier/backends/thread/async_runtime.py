@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from poolifier.backends.thread.worker import LEAVE, ThreadWorker
 from poolifier.exchange import DONE, FAILED, WireTask
 from poolifier.worker.current_task import Found, host_here
 from poolifier.worker.invoke import deadline_of
+from poolifier.worker.outside_loop import enter_loop, leave_loop, step_outside
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
 
@@ -101,8 +103,8 @@ class _Runtime:
         self._done = self._loop.create_future()
         worker.wake = self._wake
         worker.cancel = self._cancel_soon
-        # What was sent before the loop could be woken.
-        self._pump()
+        # What was sent before the loop could be woken. Not here, in an asyncio task: see `outside_loop`.
+        self._loop.call_soon(self._pump)
         await self._done
         worker.flush()
 
@@ -129,6 +131,13 @@ class _Runtime:
 
     def _pump(self) -> None:
         """Starts what may start now."""
+        leave_loop()
+        try:
+            self._start_some()
+        finally:
+            enter_loop(self._loop)
+
+    def _start_some(self) -> None:
         self._pump_due = False
         worker = self._worker
         inbox = worker.inbox
@@ -219,7 +228,7 @@ class _Runtime:
         self._go_on()
 
     async def _run_generator(self, running: _Running, stream: Stream) -> None:
-        """Each step runs in the loop itself, like a plain function; between two of them others have their turn."""
+        """Each step runs in the loop's thread, like a plain function; between two of them others have their turn."""
         worker, sequence = self._worker, running.sequence
         self._enter(running)
         failure: BaseException | None = None
@@ -228,7 +237,7 @@ class _Runtime:
                 if not stream.credit:
                     await self._credit(stream)
                 worker.task, worker.deadline = running.wire, running.deadline
-                failure = guarded(worker, sequence, stream.step)
+                failure = step_outside(self._loop, lambda: guarded(worker, sequence, stream.step))
                 worker.task = None
                 if failure is not None or stream.ended or worker.aborted == sequence:
                     break
@@ -236,7 +245,7 @@ class _Runtime:
         except asyncio.CancelledError as error:
             failure = error
         worker.task, worker.deadline = running.wire, running.deadline
-        failure = stream.close(failure)
+        failure = step_outside(self._loop, partial(stream.close, failure))
         worker.task = None
         if worker.aborted == sequence:
             running.aborted = True

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from poolifier.backends.thread.worker import ThreadWorker
+from poolifier.error_attributes import set_traceback, traceback_of
 from poolifier.exchange import DONE, FAILED, MAP_FAILED, MAPPED, RETURNED, Items, WireTask
 from poolifier.worker.chunks import HOLD
 from poolifier.worker.invoke import SMOOTHING, deadline_of
@@ -55,9 +56,10 @@ def guarded(worker: ThreadWorker, sequence: int, code: Callable[[], object]) -> 
 
 def own_traceback(error: BaseException) -> BaseException:
     """Leaves the worker's own frame out of a traceback: it says nothing, and would keep alive what it holds."""
-    traceback = error.__traceback__
+    traceback = traceback_of(error)
     if traceback is not None and traceback.tb_next is not None:
-        error.__traceback__ = traceback.tb_next
+        # Not as an attribute: a frozen dataclass would refuse that, and this thread would end.
+        set_traceback(error, traceback.tb_next)
     return error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from poolifier.backends.thread.invoke import run_plain
 from poolifier.backends.thread.streams import run_stream
 from poolifier.backends.thread.worker import LEAVE, ThreadWorker
+from poolifier.error_attributes import traceback_of
 from poolifier.exchange import FAILED, WireTask, WorkerReady
 from poolifier.function_kinds import wrong_use
 from poolifier.worker import current_task
@@ -72,7 +73,7 @@ def _run(
             try:
                 declared.kill_handler()
             except BaseException as error:  # noqa: BLE001 - the worker leaves all the same
-                sys.excepthook(type(error), error, error.__traceback__)
+                sys.excepthook(type(error), error, traceback_of(error))
     except BaseException as error:  # noqa: BLE001 - a fault of ours: the pool must hear that the worker is gone
         worker.call_loop(ended, error)
     else:
