@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
@@ -93,6 +94,20 @@ def checked_env(env: object) -> dict[str, str | None] | None:
         if not name or "=" in name or "\0" in name or "\0" in (value or ""):
             raise ValueError(f"env must have proper variable names and values, not {name!r}: {value!r}")
     return dict(env)
+
+
+def checked_executable(executable: object) -> str | None:
+    """Returns the path of a program, as text."""
+    if executable is None:
+        return None
+    if not isinstance(executable, str | os.PathLike):
+        raise TypeError(f"executable must be the path of a Python or None, not {executable!r}")
+    path = os.fspath(executable)
+    if not isinstance(path, str):
+        raise TypeError(f"executable must be a path as str, not {executable!r}")
+    if not path or "\0" in path:
+        raise ValueError(f"executable must be the path of a Python, not {executable!r}")
+    return path
 
 
 def checked_affinity(cpus: object) -> tuple[tuple[int, ...], ...] | None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from os import PathLike
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from poolifier.option_checks import (
@@ -19,6 +20,7 @@ from poolifier.option_checks import (
     check_pool_name,
     checked_affinity,
     checked_env,
+    checked_executable,
     checked_restart_limit,
     checked_weights,
     member,
@@ -167,6 +169,8 @@ class ProcessOptions:
         start_method: `"fork_server"` or `"spawn"`.
         preload: Load the worker module, the task functions' data and `initargs` once in the fork server, so that
             workers share their memory. Not with `"spawn"`, where nothing can be shared.
+        executable: The Python that runs the workers, which needs the same packages. None: `sys.executable`, or what
+            `multiprocessing.set_executable` was given.
     """
 
     env: Mapping[str, str | None] | None = None
@@ -174,6 +178,7 @@ class ProcessOptions:
     cpu_affinity: Iterable[int] | Iterable[Iterable[int]] | None = None
     start_method: StartMethod = "fork_server"
     preload: bool = False
+    executable: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", checked_env(self.env))
@@ -186,6 +191,7 @@ class ProcessOptions:
         if self.start_method not in ("fork_server", "spawn"):
             raise ValueError(f"start_method must be 'fork_server' or 'spawn', not {self.start_method!r}")
         check_flag("preload", self.preload)
+        object.__setattr__(self, "executable", checked_executable(self.executable))
 
     def cpus_of(self, slot: int) -> tuple[int, ...] | None:
         """The CPUs for the worker in `slot`, or None for all."""

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from math import ceil
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -36,10 +37,11 @@ def available_parallelism() -> int:
 
 def usable_cpus() -> int:
     """The number of CPUs that this process may run on, at least 1, whatever time it gets there."""
-    if sys.version_info >= (3, 13):
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+    with suppress(OSError):  # a sandbox may refuse `sched_getaffinity`
+        if sys.version_info >= (3, 13):
+            return os.process_cpu_count() or 1
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

@@ -1,6 +1,7 @@
 """What a call, a worker or an initializer can do wrong, and what becomes of the executor."""
 
 import asyncio
+import importlib
 import logging
 import multiprocessing
 import os
@@ -310,3 +311,33 @@ def test_executors_of_interpreters_are_those_of_the_standard_library(run, caplog
         assert run(main()) == 1
     with InterpreterPoolExecutor(1, initializer=calls.fail, initargs=("not today",)) as broken:
         assert isinstance(broken.submit(abs, -1).exception(), BrokenInterpreterPool)
+
+
+IMPORTED = """
+from poolifier.futures import ProcessPoolExecutor
+
+class Thing:
+    def __init__(self, value):
+        self.value = value
+
+def work(x):
+    return -x
+
+if __name__ != "__mp_main__" and not hasattr(__import__("sys"), "_in_worker"):
+    import sys
+    with ProcessPoolExecutor(1, initializer=setattr, initargs=(sys, "_in_worker", True)) as executor:
+        results = [executor.submit(work, 1).result(10), executor.submit(vars, Thing(2)).result(10)]
+        failure = executor.submit(work, lambda: 0 / 0).exception(10)
+"""
+
+
+def test_a_module_may_use_an_executor_while_it_is_imported(tmp_path, monkeypatch):
+    """To pickle what is the module's, the executor's thread would wait for the import, which waits for the result."""
+    (tmp_path / "uses_an_executor.py").write_text(IMPORTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("uses_an_executor")
+    try:
+        assert module.results == [-1, {"value": 2}]
+        assert isinstance(module.failure, TypeError)
+    finally:
+        del sys.modules["uses_an_executor"]

@@ -202,10 +202,10 @@ class Unreadable:
 
 
 def test_where_there_is_no_memory_it_travels_in_one_pickle(ends, monkeypatch):
-    def refuse(size):
+    def refuse(_name, size):
         raise OSError("no room")
 
-    monkeypatch.setattr("poolifier.wire.segments.anonymous_file", refuse)
+    monkeypatch.setattr("poolifier.wire.segments.sealed_file", refuse)
     value = np.ones(100_000)
     payload = ends.pack(value)
     assert type(payload) is bytes

@@ -12,7 +12,7 @@ from poolifier.exchange import Program
 from poolifier.wire import codec
 from poolifier.worker.source import WorkerSource
 
-__all__ = ["pickle_function", "pickle_launch", "program", "search_path"]
+__all__ = ["pickle_function", "pickle_launch", "program", "program_arguments", "search_path"]
 
 
 def program() -> Program:
@@ -56,9 +56,34 @@ def pickle_function(name: str, function: Callable[..., Any]) -> bytes:
 
 def search_path() -> list[str]:
     """This interpreter's `sys.path`, as it would mean the same elsewhere, and where this package is."""
-    path = [entry or _cwd() for entry in sys.path if isinstance(entry, str)]
+    # Imports pass over what is no str, such as a Path. Subclasses of str would not travel as what they are.
+    path = [str.__str__(entry) or _cwd() for entry in sys.path if isinstance(entry, str)]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
     return path if root in path else [*path, root]
+
+
+def program_arguments() -> list[str]:
+    """This program's `sys.argv`, which it may have filled with anything, as plain strings.
+
+    In a program that embeds Python there may be none: then it is what Python has where nothing is known.
+    """
+    given = getattr(sys, "argv", None)
+    if not isinstance(given, list | tuple):
+        return [""]
+    return [_as_text(argument) for argument in given]
+
+
+def _as_text(argument: object) -> str:
+    if isinstance(argument, str):
+        return str.__str__(argument)
+    try:
+        return os.fsdecode(argument)  # type: ignore[arg-type]  # a path or bytes, or else a TypeError
+    except Exception:  # noqa: BLE001 - a path's own code may raise anything
+        pass
+    try:
+        return str.__str__(str(argument))
+    except Exception:  # noqa: BLE001 - likewise
+        return object.__repr__(argument)
 
 
 def _cwd() -> str:

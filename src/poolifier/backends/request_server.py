@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
 
+from poolifier.wire.sockets import NO_SIGNAL, Socket, recv_fds, send_fds, socket_pair
 from poolifier.worker.program_requests import LOCK, REQUEST, RESOURCE_TRACKER
 from poolifier.worker.remote_semaphore import ACQUIRE, CONFIRM, FAILED, OPERATION, RELEASE, RESULT
 
@@ -36,7 +37,7 @@ class RequestServer:
 
     def __init__(self, locks: Sequence[Any]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sock, self._theirs = socket.socketpair()
+        self._sock, self._theirs = socket_pair()
         self._locks = locks
         self._answers = _Answers(self._sock, locks)
         self._thread: threading.Thread | None = None
@@ -78,7 +79,7 @@ class RequestServer:
                 self._loop.remove_reader(self._sock.fileno())
 
 
-def _end(sock: socket.socket) -> None:
+def _end(sock: Socket) -> None:
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
@@ -86,7 +87,7 @@ def _end(sock: socket.socket) -> None:
 class _Answers:
     """Reads requests and answers them. Knows nothing of the server, so that one which is forgotten can be collected."""
 
-    def __init__(self, sock: socket.socket, locks: Sequence[Any]) -> None:
+    def __init__(self, sock: Socket, locks: Sequence[Any]) -> None:
         self._sock = sock
         self._locks = locks
         self._connections: list[tuple[socket.socket, threading.Thread]] = []
@@ -102,7 +103,7 @@ class _Answers:
             BlockingIOError: There is none now.
         """
         try:
-            data, fds, _, _ = socket.recv_fds(self._sock, REQUEST.size, 1)
+            data, fds, _ = recv_fds(self._sock, REQUEST.size, 1)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError:
@@ -142,7 +143,7 @@ def _give_resource_tracker(answer: socket.socket) -> None:
 
     with contextlib.suppress(OSError):
         fd: Any = resource_tracker.getfd()
-        socket.send_fds(answer, [b"t"], [fd])
+        send_fds(answer, b"t", [fd])
 
 
 def _serve(lock: Any, connection: socket.socket) -> None:
@@ -162,7 +163,7 @@ def _serve(lock: Any, connection: socket.socket) -> None:
                     result = _released(lock)
                 else:
                     result = lock._get_value()
-                connection.sendall(RESULT.pack(result))
+                connection.sendall(RESULT.pack(result), NO_SIGNAL)
         except OSError:
             pass  # the worker is gone
         if unconfirmed:

@@ -9,7 +9,6 @@ reported twice: a frame of replies has a generation, and the outbox is the next 
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,6 +30,7 @@ from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.wire.reply_form import checked_replies
+from poolifier.wire.sockets import NO_SIGNAL, Socket
 from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 
 __all__ = ["Awaited", "WireChannel", "WireOwner"]
@@ -83,7 +83,7 @@ class WireChannel:
         "_worker_id",
     )
 
-    def __init__(self, owner: WireOwner, worker_id: int, sock: socket.socket, ledger: Ledger) -> None:
+    def __init__(self, owner: WireOwner, worker_id: int, sock: Socket, ledger: Ledger) -> None:
         self._owner = owner
         self._worker_id = worker_id
         self._sock = sock
@@ -256,7 +256,7 @@ class WireChannel:
             self._outgoing.append(frame)
             return
         try:
-            sent = self._sock.send(frame)
+            sent = self._sock.send(frame, NO_SIGNAL)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -281,7 +281,7 @@ class WireChannel:
                         break
                     outgoing.popleft()
                     continue
-                sent = self._sock.send(head)
+                sent = self._sock.send(head, NO_SIGNAL)
                 if sent < len(head):
                     outgoing[0] = head[sent:]
                     break

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from poolifier.exchange import InContext
 from poolifier.futures import at_exit
 from poolifier.futures.errors import BrokenPoolError, BrokenWorkerError
 from poolifier.futures.future import CallFuture
-from poolifier.futures.packing import Packer
+from poolifier.futures.packing import Packed, Packer
 from poolifier.pool.base import Pool
 from poolifier.pool.driver import Driver
 from poolifier.scheduler.functions import Function
@@ -37,6 +38,8 @@ from poolifier.scheduler.task import QUEUED, Task, TaskExtra
 from poolifier.task_functions import TaskFunction
 from poolifier.wire.codec import describe
 from poolifier.worker.calls import call, call_here
+from poolifier.worker.imports import importing
+from poolifier.worker.loading import check_loaded
 
 __all__ = ["Engine"]
 
@@ -82,6 +85,8 @@ class Engine:
         # Until the loop looks for the first time it need not be told that there is something.
         self._woken = True
         self._begun = False
+        # The thread that calls may be importing a module that the calls refer to: see `packing.Packed`.
+        self._imports = False
         # One look for every call. Why, is found out where it does.
         self._refuses = False
         self._closed = False
@@ -107,7 +112,8 @@ class Engine:
 
         Raises:
             BrokenPoolError: No worker can be started.
-            RuntimeError: The engine takes no more calls, or this process was forked from its own.
+            RuntimeError: The engine takes no more calls, this process was forked from its own, or this is a worker
+                that is still importing what it runs.
         """
         future: CallFuture[Any] = CallFuture(self)
         context = copy_context() if self._here else None
@@ -121,6 +127,8 @@ class Engine:
                 self._begin()
             late = self._late
             if not late:
+                if self._imports:
+                    function, arguments, keywords = self._packed_here(function, arguments, keywords), (), {}
                 self._inbox.append((future, function, arguments, keywords, context))
         finally:
             try:  # noqa: SIM105 - that is a call
@@ -214,6 +222,10 @@ class Engine:
         driver = self._pool._driver
         self.owns = driver is None
         if driver is None:
+            if not self._here:
+                # In that thread it could not be seen that this one imports what calls this.
+                check_loaded()
+                self._imports = importing(sys._getframe())
             # Here and not in that thread: a process that is forked meanwhile would have half of the module for ever.
             import_module(f"poolifier.backends.{self._pool.kind}.backend")
             # A daemon: it is waited for before other threads are, and one that is stuck is not waited for twice.
@@ -227,6 +239,15 @@ class Engine:
             driver.loop.call_soon_threadsafe(self._run_there)
         self._begun = True
         at_exit.watch(self)
+
+    def _packed_here(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Callable[..., Any]:
+        self._imports = importing(sys._getframe())
+        try:
+            return Packed(self._packer.pack(function, arguments, keywords))
+        except BaseException as error:  # noqa: BLE001 - pickling runs code of the arguments
+            return Packed(None, error)
 
     def _post(self, item: CallFuture[Any] | Callable[[], object]) -> None:
         if self.forked:
@@ -420,7 +441,7 @@ class Engine:
             data = InContext(context, call) if context else call
         else:
             try:
-                data = self._packer.pack(called, arguments, keywords)
+                data = called.data() if type(called) is Packed else self._packer.pack(called, arguments, keywords)
             except BaseException as error:  # noqa: BLE001 - pickling runs code of the arguments
                 future.set_exception(error)
                 return

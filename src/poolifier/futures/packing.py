@@ -9,7 +9,7 @@ from weakref import ref
 
 from poolifier.wire.codec import FLAT, Kept, NeedsPoolError, encode, is_flat
 
-__all__ = ["Packer"]
+__all__ = ["Packed", "Packer"]
 
 _IN_ARGUMENTS: Final = b""
 
@@ -28,6 +28,29 @@ class LastingCall(list["Any"]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (list(self),)
+
+
+class Packed:
+    """A call that was pickled by the thread that makes it, which is importing a module.
+
+    To pickle a function of that module is to import it, for which the engine's thread would wait until the import ends,
+    while the import waits for the result.
+    """
+
+    __slots__ = ("_data", "_error")
+
+    def __init__(self, data: Any, error: BaseException | None = None) -> None:
+        self._data = data
+        self._error = error
+
+    def __call__(self) -> None:
+        """Stands for a function, and is none."""
+
+    def data(self) -> Any:
+        """The call as it is sent; raises what pickling it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._data
 
 
 class Packer:

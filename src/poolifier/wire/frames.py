@@ -8,11 +8,12 @@ astray is noticed at its next frame rather than read as a length of petabytes.
 from __future__ import annotations
 
 import struct
-from socket import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, TypeAlias
+
+    from poolifier.wire.sockets import Socket
 
 __all__ = ["BUFFER_SIZE", "MAX_FRAME", "FrameDecoder", "FrameError", "Payload", "frame", "header"]
 
@@ -74,7 +75,7 @@ class FrameDecoder:
         self._large: bytearray | None = None
         self._filled = 0
 
-    def read(self, sock: socket, buffer: memoryview, flags: int = 0) -> list[Payload] | None:
+    def read(self, sock: Socket, buffer: memoryview, flags: int = 0) -> list[Payload] | None:
         """Receives once; returns the payloads that are complete now, or None at the end of the stream.
 
         Raises:

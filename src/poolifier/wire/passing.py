@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import select
-import socket
 import struct
 from collections import deque
 from time import sleep
+
+from poolifier.wire.sockets import Socket, recv_fds, send_fds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ __all__ = ["DescriptorLostError", "Passing"]
 
 _NUMBER: Final = struct.Struct("<Q")
 _RETRY: Final = 0.01
+
+# By now: eventlet takes it away, in a worker after this is imported. In a program nobody waits here.
+_poll = getattr(select, "poll", None)
 
 
 class DescriptorLostError(OSError):
@@ -37,7 +41,7 @@ class Passing:
             gives a descriptor before it sends what names it.
     """
 
-    def __init__(self, sock: socket.socket, *, waits: bool) -> None:
+    def __init__(self, sock: Socket, *, waits: bool) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._waits = waits
@@ -67,7 +71,7 @@ class Passing:
             OSError: The other side is gone, or too many descriptors are on their way.
         """
         try:
-            socket.send_fds(self._sock, [_NUMBER.pack(number)], [fd])
+            send_fds(self._sock, _NUMBER.pack(number), [fd])
         except BlockingIOError:
             return False
         return True
@@ -106,7 +110,7 @@ class Passing:
         """
         while True:
             try:
-                data, fds, _, _ = socket.recv_fds(self._sock, _NUMBER.size, 1)
+                data, fds, _ = recv_fds(self._sock, _NUMBER.size, 1)
             except BlockingIOError:
                 return
             if not data:
@@ -128,6 +132,7 @@ class Passing:
         self._arrived.clear()
 
     def _wait(self, event: int) -> None:
-        poll = select.poll()
+        assert _poll is not None
+        poll = _poll()
         poll.register(self._sock, event)
         poll.poll()

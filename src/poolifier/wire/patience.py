@@ -21,7 +21,17 @@ _WEIGHT: Final = 1 / 8
 _EVERY: Final = 64
 """Every how many waits the other way is tried."""
 
-_MAY_STAY: Final = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
+
+def _several_cpus() -> bool:
+    if hasattr(os, "sched_getaffinity"):
+        try:
+            return len(os.sched_getaffinity(0)) > 1
+        except OSError:
+            pass  # refused by a sandbox
+    return (os.cpu_count() or 1) > 1
+
+
+_MAY_STAY: Final = _several_cpus()
 """On a single CPU whoever is waited for could not run meanwhile."""
 
 

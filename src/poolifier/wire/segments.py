@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, TypeAlias
 
-__all__ = ["AVAILABLE", "KEPT", "Inbound", "Outbound", "Ref", "Slot", "anonymous_file", "capacity_for"]
+__all__ = ["AVAILABLE", "KEPT", "Inbound", "Outbound", "Ref", "Slot", "capacity_for"]
 
 AVAILABLE: Final = hasattr(os, "memfd_create") and hasattr(mmap, "MADV_REMOVE")
 """Whether this platform has such files. Elsewhere everything goes the ordinary way."""
@@ -47,15 +47,6 @@ _LARGEST_SHARING: Final = _WINDOW // 4
 _FILE_SIZE: Final = 1 << 45
 _LOOKS: Final = 16
 _PUNCH: Final = 16 << 20
-
-
-def anonymous_file(size: int) -> int:
-    """Makes a file without a name, which is gone with its last holder; returns its descriptor.
-
-    Raises:
-        OSError: The system has no room for it.
-    """
-    return sealed_file("poolifier-buffers", size)
 
 
 def capacity_for(length: int) -> int:
@@ -106,7 +97,7 @@ class Outbound:
     """
 
     def __init__(self) -> None:
-        self.fd: int = anonymous_file(_FILE_SIZE)
+        self.fd: int = sealed_file("poolifier-buffers", _FILE_SIZE)
         try:
             self._states = memoryview(_mapped(self.fd, 0, _MOST_SLOTS))
         except BaseException:
@@ -313,4 +304,7 @@ def _mapped(fd: int, start: int, length: int) -> mmap.mmap:
 
 def _punch(window: mmap.mmap, offset: int, length: int) -> None:
     for at in range(offset, offset + length, _PUNCH):
-        window.madvise(mmap.MADV_REMOVE, at, min(_PUNCH, offset + length - at))
+        try:
+            window.madvise(mmap.MADV_REMOVE, at, min(_PUNCH, offset + length - at))
+        except OSError:
+            return  # gVisor has no MADV_REMOVE: the pages stay, for what is placed there next

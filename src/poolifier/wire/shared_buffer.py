@@ -14,7 +14,8 @@ from weakref import ReferenceType, WeakValueDictionary, ref
 
 from poolifier.errors import UnsupportedError
 from poolifier.wire.codec import NeedsPoolError
-from poolifier.wire.segments import AVAILABLE, anonymous_file
+from poolifier.wire.sealing import shared_file
+from poolifier.wire.segments import AVAILABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Memory:
     def create(cls, size: int) -> Memory:
         """New memory, all zeros."""
         # Random, because processes make numbers without asking one another.
-        return cls(int.from_bytes(os.urandom(8), "little") | 1, anonymous_file(size), size)
+        return cls(int.from_bytes(os.urandom(8), "little") | 1, shared_file("poolifier-buffers", size), size)
 
     @classmethod
     def arrived(cls, number: int, fd: int, size: int) -> Memory:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Final
 
-__all__ = ["FIRST_PAUSE", "SHORT_PAUSE", "importing", "longer", "look_until", "shelter"]
+__all__ = ["FIRST_PAUSE", "IMPORT_SYSTEM", "SHORT_PAUSE", "importing", "longer", "look_until", "shelter"]
 
 FIRST_PAUSE: Final = 0.001
 """Seconds after which it is looked for the first time whether an import has ended."""
@@ -29,7 +29,7 @@ SHORT_PAUSE: Final = 0.00001
 
 _LONGEST_PAUSE: Final = 0.05
 
-_IMPORT_SYSTEM: Final = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"})
+IMPORT_SYSTEM: Final = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"})
 
 
 _sheltered: set[CodeType] = set()
@@ -43,7 +43,7 @@ def shelter(code: CodeType) -> None:
 def importing(frame: FrameType | None) -> bool:
     """Whether code that stands in this frame is part of an import: of its beginning, its end or a module's body."""
     while frame is not None:
-        if frame.f_code.co_filename in _IMPORT_SYSTEM or frame.f_code in _sheltered:
+        if frame.f_code.co_filename in IMPORT_SYSTEM or frame.f_code in _sheltered:
             return True
         frame = frame.f_back
     return False

@@ -7,10 +7,9 @@ eight-byte stores are single instructions, so neither side ever reads half a num
 from __future__ import annotations
 
 import mmap
-import os
 import sys
 
-from poolifier.wire.sealing import sealed_file
+from poolifier.wire.sealing import shared_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,18 +99,7 @@ def create_ledger() -> int:
     Raises:
         OSError: The system has no room for it.
     """
-    if hasattr(os, "memfd_create"):
-        return sealed_file("poolifier", SIZE)
-    import tempfile
-
-    fd, path = tempfile.mkstemp(prefix="poolifier-")
-    os.unlink(path)  # noqa: PTH108 - pathlib would be one more import in every worker
-    try:
-        os.ftruncate(fd, SIZE)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
+    return shared_file("poolifier", SIZE)
 
 
 class Ledger:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import os
-import socket
 import sys
 import threading
 from collections import deque
@@ -14,6 +14,7 @@ from time import perf_counter
 from poolifier.wire import messages
 from poolifier.wire.frames import BUFFER_SIZE, FrameDecoder
 from poolifier.wire.patience import Patience
+from poolifier.wire.sockets import NO_SIGNAL, Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Link:
 
     __slots__ = ("_behind", "_buffer", "_decoder", "_lock", "_patience", "_sending", "_sock")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Socket) -> None:
         self._sock = sock
         self._patience = Patience()
         # What a finalizer or a signal handler logs may have to be sent in the middle of `send`, by the same thread.
@@ -61,7 +62,7 @@ class Link:
             end = began + stay
             while received is None and perf_counter() < end:
                 try:
-                    received = self._read(socket.MSG_DONTWAIT)
+                    received = self._read(_socket.MSG_DONTWAIT)
                 except BlockingIOError:
                     continue
         if received is None:
@@ -72,7 +73,7 @@ class Link:
     def wait(self) -> None:
         """Waits until something arrives, and leaves it there."""
         try:
-            self._sock.recv(1, socket.MSG_PEEK)
+            self._sock.recv(1, _socket.MSG_PEEK)
         except OSError:
             self.lose()
 
@@ -88,7 +89,7 @@ class Link:
         received: list[tuple[int, Any]] = []
         while True:
             try:
-                received += self._read(socket.MSG_DONTWAIT)
+                received += self._read(_socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return received
 
@@ -116,7 +117,7 @@ class Link:
     def _write(self, frame: bytes | memoryview) -> None:
         self._sending = True
         try:
-            self._sock.sendall(frame)
+            self._sock.sendall(frame, NO_SIGNAL)
         except OSError as error:
             self.lose(_why(error))
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import threading
+from _thread import allocate_lock, get_ident
 from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
@@ -26,9 +26,38 @@ _DEFAULT_ATTRIBUTE = "worker"
 _MOST_OFFERED = 12
 """Names that an error lists of those in a module."""
 
-# By file. Importing by name has locks of its own, importing by path has none. Reentrant, for a module may
-# load itself; one for each, for a module may wait for another that is loaded in another thread.
-_loading: dict[str, threading.RLock] = {}
+
+class _Turn:
+    """A lock that the thread which holds it may take again, because a module may load itself.
+
+    Not `threading.RLock`: a module that has eventlet patch the standard library is loaded while this is held, and
+    eventlet lets go of every `RLock` that it finds.
+    """
+
+    __slots__ = ("_depth", "_lock", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._owner = 0
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        me = get_ident()
+        if self._owner != me:
+            self._lock.acquire()
+            self._owner = me
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._owner = 0
+            self._lock.release()
+
+
+# By file. Importing by name has locks of its own, importing by path has none. One for each, for a module may wait
+# for another that is loaded in another thread.
+_loading: dict[str, _Turn] = {}
 
 
 class WorkerSource:
@@ -87,7 +116,7 @@ class WorkerSource:
         if self.worker is not None:
             return self.worker
         if self._file:
-            with _loading.setdefault(self._file, threading.RLock()):
+            with _loading.setdefault(self._file, _Turn()):
                 module = _load_file(self._file)
         else:
             module = importlib.import_module(self._module)

@@ -15,6 +15,7 @@ from poolifier.wire.remote_errors import encode_error
 from poolifier.worker import current_task, relay
 from poolifier.worker.ledger import ENDING, Ledger
 from poolifier.worker.link import Link
+from poolifier.worker.loading import loading
 from poolifier.worker.registry import Registry
 from poolifier.worker.runtime import run_blocking
 from poolifier.worker.session import Session
@@ -55,17 +56,19 @@ def run_worker(
         prepare(settings)
         if inherited is not None and not launch:
             launch = inherited
-        source, initializer, initargs = codec.decode(launch) if isinstance(launch, bytes) else launch
-        # It may be large, and what it held is here now: a worker is to have one copy of that, not two.
-        del launch
-        worker = source.load()
+        with loading():
+            source, initializer, initargs = codec.decode(launch) if isinstance(launch, bytes) else launch
+            # It may be large, and what it held is here now: a worker is to have one copy of that, not two.
+            del launch
+            worker = source.load()
         registry = Registry(worker)
         if initializer is not None:
             initializer(*initargs)
         # What the initializer has not kept is of no more use.
         del initializer, initargs
-        for key, function in settings.functions:
-            registry.add(key, codec.decode(function))
+        with loading():
+            for key, function in settings.functions:
+                registry.add(key, codec.decode(function))
         ready = WorkerReady(
             registry.properties(), worker.max_inactive_time, worker.kill_behavior, pid, source.origins(worker)
         )

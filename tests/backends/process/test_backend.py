@@ -563,7 +563,8 @@ def test_the_loss_of_the_fork_server(harness, appears, tmp_path):
             server = psutil.Process(channel.pid).parent()
             server.kill()
             exited = await h.exit_of()
-            assert (exited.started, exited.signal) == (1, "SIGKILL")
+            assert (exited.started, exited.signal, exited.exit_code) == (1, None, None)
+            assert exited.reason == "was ended because the pool's fork server was killed by SIGKILL"
             channel = await h.worker(2)
             channel.send([(1, "echo", 1)])
             assert (await h.recorder.answer(2, 1))[2] == 1

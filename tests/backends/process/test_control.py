@@ -21,9 +21,9 @@ def test_messages_that_come_together_and_in_pieces(ends):
     reader = ControlReader(theirs)
     data = b"".join(control_message(number) for number in range(3))
     ours.sendall(data[:20])
-    first, _ = reader.read()
+    first, _, _ = reader.read()
     ours.sendall(data[20:])
-    second, _ = reader.read()
+    second, _, _ = reader.read()
     assert [*first, *second] == [0, 1, 2]
 
 
@@ -40,12 +40,12 @@ def test_descriptors_come_with_their_message(ends):
     try:
         socket.send_fds(ours, [control_message("a")], [write])
         ours.sendall(control_message("b"))
-        messages, fds = reader.read()
-        assert (messages, len(fds)) == (["a"], 1)
+        messages, fds, lost = reader.read()
+        assert (messages, len(fds), lost) == (["a"], 1, False)
         os.write(fds[0], b"x")
         assert os.read(read, 1) == b"x"
         os.close(fds[0])
-        assert reader.read() == (["b"], [])
+        assert reader.read() == (["b"], [], False)
     finally:
         os.close(read)
         os.close(write)

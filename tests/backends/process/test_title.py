@@ -12,7 +12,10 @@ from poolifier import FixedProcessPool
 
 def environment_as_the_kernel_has_it(_):
     seen = Path("/proc/self/environ").read_bytes().split(b"\0")
-    return dict(line.split(b"=", 1) for line in seen if line) == dict(os.environb)
+    had = dict(line.split(b"=", 1) for line in seen if line)
+    # What marks a process that a pool has started is taken out as soon as it runs.
+    del had[b"POOLIFIER_STARTS"]
+    return had == dict(os.environb)
 
 
 def shown(pid):

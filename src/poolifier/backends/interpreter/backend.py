@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -20,7 +19,9 @@ from poolifier.backends.portions import Portions
 from poolifier.backends.request_server import RequestServer
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
+from poolifier.wire.sockets import socket_pair
 from poolifier.worker.ledger import Ledger, create_ledger
+from poolifier.worker.loading import check_loaded
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["InterpreterBackend"]
@@ -80,7 +81,9 @@ class InterpreterBackend:
         Raises:
             SerializationError: The worker or the initializer cannot be pickled.
             UnsupportedError: There are no sub-interpreters here.
+            RuntimeError: This is a worker, which is still importing what it runs.
         """
+        check_loaded()
         self._interpreters = interpreters_module()
         try:
             self._launch = pickle_launch(self._source, self._initializer, self._initargs, self._inheritance.dumps)
@@ -102,7 +105,7 @@ class InterpreterBackend:
         """
         if not self._started:
             raise RuntimeError("the backend has not been started, or has been closed")
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket_pair()
         fds = [theirs.detach()]
         try:
             fds.append(create_ledger())

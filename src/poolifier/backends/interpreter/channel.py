@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -19,6 +18,7 @@ from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.wire_channel import WireChannel, WireOwner
 from poolifier.exchange import ABORTED, DONE, EXHAUSTED, FAILED, RETURNED, WorkerExit
 from poolifier.wire.messages import WireReply
+from poolifier.wire.sockets import Socket
 from poolifier.worker.ledger import LEAVE, Ledger
 
 __all__ = ["InterpreterChannel"]
@@ -51,7 +51,7 @@ class InterpreterChannel(WireChannel):
         self,
         owner: _Owner,
         worker_id: int,
-        sock: socket.socket,
+        sock: Socket,
         ledger: Ledger,
         start: Callable[[Callable[[BaseException | None], object]], InterpreterHost],
     ) -> None:

@@ -8,17 +8,18 @@ ends the control thread. The pool's end is in the same process, so the worker po
 
 from __future__ import annotations
 
+import _socket
 import atexit
 import contextlib
 import io
 import os
-import socket
 import sys
 import threading
 
 from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.exchange import WorkerSettings
+from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket
 from poolifier.worker import inherited, program_requests
 from poolifier.worker.imports import FIRST_PAUSE, SHORT_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
@@ -58,8 +59,8 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
     # First of all that is registered, so last of all that is done: threads that tasks have left may use it until then.
     atexit.register(program_requests.stop)
     inherited.receive(waiting.pop)
-    sock = socket.socket(fileno=channel)
-    control_sock = socket.socket(fileno=control_fd)
+    sock = open_socket(channel)
+    control_sock = open_socket(control_fd)
     ledger = Ledger(ledger_fd)
     os.close(ledger_fd)
     for stream in (sys.stdout, sys.stderr):
@@ -86,7 +87,7 @@ def _prepare(settings: WorkerSettings) -> None:
 
 
 class _Control:
-    def __init__(self, sock: socket.socket, poking_fd: int, link: InterpreterLink, ledger: Ledger) -> None:
+    def __init__(self, sock: Socket, poking_fd: int, link: InterpreterLink, ledger: Ledger) -> None:
         self._sock = sock
         self._poking_fd = poking_fd
         self._link = link
@@ -111,8 +112,14 @@ class _Control:
         report = sys.unraisablehook
 
         def poke_soon() -> None:
-            with contextlib.suppress(OSError):
-                os.write(self._poking_fd, POKE)
+            # Not by `os.write`, because that may raise SIGPIPE. The descriptor is the pool's, and stays open.
+            poking = _socket.socket(fileno=self._poking_fd)
+            try:
+                with contextlib.suppress(OSError):
+                    poking.setblocking(False)
+                    poking.send(POKE, NO_SIGNAL)
+            finally:
+                poking.detach()
 
         def listen(unraisable: sys.UnraisableHookArgs) -> None:
             if session.unheard(unraisable.exc_type):
@@ -141,12 +148,12 @@ class _Control:
         self._session = None
         self._ending = True
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RD)
+            self._sock.shutdown(_socket.SHUT_RD)
         self._thread.join()
         # The worker's own thread is a foreign one here, as is the main one of the process.
         if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
             with contextlib.suppress(OSError):
-                self._sock.send(THREADS_LEFT)
+                self._sock.send(THREADS_LEFT, NO_SIGNAL)
         self._sock.close()
 
     def _hear(self) -> bytes:
@@ -170,7 +177,7 @@ class _Control:
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
-            self._sock.sendall(threading.get_native_id().to_bytes(IDENT_SIZE, "little"))
+            self._sock.sendall(threading.get_native_id().to_bytes(IDENT_SIZE, "little"), NO_SIGNAL)
             while said := self._hear():
                 if LEAVING in said:
                     self._ledger.slots[LEAVE] = 1
@@ -182,4 +189,4 @@ class _Control:
             session.calm()
         # Says that there is nothing but the end of this thread to wait for.
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            self._sock.shutdown(_socket.SHUT_RDWR)

@@ -10,12 +10,11 @@ left is waited for, as are threads of the main interpreter.
 
 from __future__ import annotations
 
+import _socket
 import atexit
 import contextlib
 import logging
 import os
-import socket
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,8 @@ from typing import Any, Final
 from poolifier.backends import stacks
 from poolifier.backends.end_of_process import begin_end
 from poolifier.backends.interpreter.far_side import IDENT_SIZE, LEAVING, POKE, THREADS_LEFT
-from poolifier.backends.launch import search_path
+from poolifier.backends.launch import program_arguments, search_path
+from poolifier.wire.sockets import NO_SIGNAL, socket_pair
 
 __all__ = ["InterpreterHost"]
 
@@ -71,7 +71,7 @@ class InterpreterHost:
         self._interpreters = interpreters
         self._ended = ended
         self._lock = threading.Lock()
-        self._control, theirs = socket.socketpair()
+        self._control, theirs = socket_pair()
         self._control.setblocking(False)
         self._fds = (*fds, theirs.detach(), *given)
         # A daemon, for one that is stuck must not keep the process from ending.
@@ -104,7 +104,7 @@ class InterpreterHost:
         """
         said = b""
         with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_WR)
+            self._control.shutdown(_socket.SHUT_WR)
         with contextlib.suppress(OSError):
             self._control.setblocking(True)
             while got := self._control.recv(IDENT_SIZE):
@@ -121,7 +121,7 @@ class InterpreterHost:
     def _tell(self, what: bytes) -> None:
         with self._lock, contextlib.suppress(OSError):
             # Where there is no room, there are more pokes to come than needed.
-            self._control.send(what)
+            self._control.send(what, NO_SIGNAL)
 
     def _run(self) -> None:
         fds: tuple[int, ...] = self._fds
@@ -130,7 +130,7 @@ class InterpreterHost:
         try:
             interpreter = self._interpreters.create()
             interpreter.exec(
-                f"import sys; sys.path[:] = {search_path()!r}; sys.argv[:] = {sys.argv!r}\n"
+                f"import sys; sys.path[:] = {search_path()!r}; sys.argv = {program_arguments()!r}\n"
                 # Before anything that may be compiled.
                 "from poolifier.backends.interpreter.sources import SourceFinder\n"
                 "sys.meta_path.insert(0, SourceFinder())\n"

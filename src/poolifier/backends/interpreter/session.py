@@ -31,8 +31,8 @@ the control thread poked, which sets the exception anew.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -43,6 +43,7 @@ from poolifier.backends import interrupt, stacks
 from poolifier.errors import TaskAborted
 from poolifier.exchange import DONE, FAILED, WorkerSettings
 from poolifier.wire import codec, messages
+from poolifier.wire.sockets import Socket
 from poolifier.worker.imports import importing
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
@@ -81,7 +82,7 @@ class InterpreterLink(Link):
 
     __slots__ = ("_lost",)
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Socket) -> None:
         super().__init__(sock)
         self._lost = False
 
@@ -102,7 +103,7 @@ class InterpreterLink(Link):
     def hang_up(self) -> None:
         """Takes the channel for lost once all that has arrived is read: wakes a worker that waits for more."""
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RD)
+            self._sock.shutdown(_socket.SHUT_RD)
 
 
 class InterpreterSession(Session):

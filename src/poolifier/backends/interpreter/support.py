@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 from contextlib import suppress
 from importlib import import_module
+from types import BuiltinFunctionType
 from typing import Any, Final
 
 from poolifier.errors import UnsupportedError
@@ -35,6 +37,17 @@ def interpreters_module() -> Any:
             "interpreter workers need Python 3.14, or Python 3.13 with `pip install 'poolifier[interpreters]'`; "
             f"this is {version}: use a process pool"
         )
+    if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
+        raise UnsupportedError(
+            "interpreter workers need threads of the system, in place of which gevent or eventlet has put its own: "
+            "leave threads out, as in monkey.patch_all(thread=False), or use a process pool"
+        )
+    if _is_traced():
+        raise UnsupportedError(
+            "interpreter workers do not go together with tracemalloc: CPython crashes when an interpreter ends of "
+            "which it has traced something (python/cpython#134604); call tracemalloc.stop() before, or use a "
+            "process pool"
+        )
     for name in _FIRST_HERE:
         with suppress(ImportError):
             import_module(name)
@@ -46,3 +59,10 @@ def interpreters_module() -> Any:
         else:
             advice = f"on {version} run `pip install 'poolifier[interpreters]'`, or use a process pool"
         raise UnsupportedError(f"there are no interpreter workers here ({error}): {advice}") from error
+
+
+def _is_traced() -> bool:
+    # Not by what is loaded: with `-X tracemalloc` the module need not be.
+    with suppress(ImportError):
+        return bool(import_module("tracemalloc").is_tracing())
+    return False

@@ -5,33 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from poolifier.backends.inheritance import Inheritance
-from poolifier.backends.launch import pickle_function, pickle_launch, program
+from poolifier.backends.launch import pickle_function, pickle_launch, program, program_arguments
 from poolifier.backends.portions import Portions
+from poolifier.backends.process.boot import Interpreter, astray
 from poolifier.backends.process.channel import ProcessChannel
-from poolifier.backends.process.child import WorkerRequest
+from poolifier.backends.process.child import WorkerRequest, current_directory
 from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
-from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
+from poolifier.backends.process.process_handle import ProcessHandle
+from poolifier.backends.process.python import interpreter
+from poolifier.backends.process.server_client import ServerClient, ServerReports
 from poolifier.backends.request_server import RequestServer
 from poolifier.errors import UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
+from poolifier.wire.sockets import pipe_pair, socket_pair
 from poolifier.worker.ledger import Ledger, create_ledger
+from poolifier.worker.loading import check_loaded
 from poolifier.worker.source import WorkerSource
 
 __all__ = ["ProcessBackend"]
 
 _PATIENCE: Final = 1.0
 _OUTPUT_BUFFER: Final = 32 * 1024
+_SERVER_BUFFER: Final = 4 * 1024
 
 
 class ProcessBackend:
@@ -81,9 +85,16 @@ class ProcessBackend:
 
         Raises:
             SerializationError: The worker or the initializer cannot be pickled.
-            UnsupportedError: The platform has no such processes.
+            UnsupportedError: The platform has no such processes, or there is no Python to run them.
+            RuntimeError: This is a worker, which is still importing what it runs.
             OSError: The system has no room for it.
         """
+        check_loaded()
+        if astray():
+            raise UnsupportedError(
+                "this program was started for a worker of its own and runs as itself, so it starts no workers: "
+                "call multiprocessing.freeze_support() first thing in its main script"
+            )
         if sys.platform == "win32":
             raise UnsupportedError("process workers need a Unix: Windows has no fork and passes no descriptors")
         if self._options.cpu_affinity is not None and not hasattr(os, "sched_setaffinity"):
@@ -117,7 +128,7 @@ class ProcessBackend:
         if not self._started:
             raise RuntimeError("the backend has not been started, or has been closed")
         cpus = self._options.cpus_of(slot)
-        request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus, self._pool)
+        request = WorkerRequest(worker_id, current_directory(), self._options.nice, cpus, self._pool)
         if self._server is None:
             self._server = self._new_server()
             self._server.prepare(self._setup())
@@ -151,7 +162,7 @@ class ProcessBackend:
         if server is not None:
             await server.close()
         for channel in list(self._channels.values()):
-            channel.process_lost()
+            channel.process_lost("was ended")
         if self._empty is not None and self._channels:
             self._empty.clear()
             await self._empty.wait()
@@ -174,14 +185,14 @@ class ProcessBackend:
         ledger = None
         sock = beside = None
         try:
-            sock, other = socket.socketpair()
+            sock, other = socket_pair()
             theirs.append(other.detach())
-            beside, other = socket.socketpair()
+            beside, other = socket_pair()
             theirs.append(other.detach())
             theirs.append(create_ledger())
             ledger = Ledger(theirs[2])
             for _ in range(2):
-                read, write = os.pipe()
+                read, write = pipe_pair()
                 ours.append(read)
                 theirs.append(write)
             sock.setblocking(False)
@@ -204,8 +215,8 @@ class ProcessBackend:
         options = self._options
         return Setup(
             parent=os.getpid(),
-            argv=list(sys.argv),
-            spawn=interpreter() if options.start_method == "spawn" else None,
+            argv=program_arguments(),
+            spawn=self._interpreter() if options.start_method == "spawn" else None,
             launch=self._for_server() if self._preloaded else None,
             by_value=b"cloudpickle" in self._launch,
             pool=self._pool,
@@ -224,7 +235,13 @@ class ProcessBackend:
     def _new_server(self) -> ServerClient:
         assert self._requests is not None
         reports = ServerReports(self._worker_started, self._worker_exited, self._worker_refused, self._server_lost)
-        return ServerClient(self._options.env or {}, reports, self._requests.fileno())
+        requests = self._requests.fileno()
+        buffer = bytearray(_SERVER_BUFFER)
+        return ServerClient(self._interpreter(), self._options.env or {}, reports, requests, buffer)
+
+    def _interpreter(self) -> Interpreter:
+        executable = self._options.executable
+        return interpreter(None if executable is None else os.fspath(executable))
 
     def _worker_started(self, worker_id: int, pid: int, pidfd: int) -> None:
         channel = self._channels.get(worker_id)
@@ -232,9 +249,10 @@ class ProcessBackend:
             channel.process_started(pid, pidfd)
         elif pidfd >= 0:
             # It was given up before it existed.
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.close(pidfd)
+            given_up = ProcessHandle()
+            given_up.started(pid, pidfd)
+            given_up.kill()
+            given_up.close(asyncio.get_running_loop())
 
     def _worker_exited(self, worker_id: int, status: int, groups: str) -> None:
         channel = self._channels.get(worker_id)
@@ -246,14 +264,10 @@ class ProcessBackend:
         if channel is not None:
             channel.process_refused(error)
 
-    def _server_lost(self) -> None:
+    def _server_lost(self, how: str, stderr: str, error: Exception | None) -> None:
         self._server = None
         for channel in list(self._channels.values()):
-            channel.process_lost()
-
-
-def _cwd() -> str | None:
-    try:
-        return os.getcwd()  # noqa: PTH109
-    except OSError:
-        return None
+            if error is not None:
+                channel.process_refused(error)
+            else:
+                channel.process_lost(how, stderr)

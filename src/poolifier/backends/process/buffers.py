@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +21,7 @@ from poolifier.wire import messages
 from poolifier.wire.owned import unfilled
 from poolifier.wire.parcels import Packer, Parcel, Payload, Unpacker
 from poolifier.wire.passing import Passing
+from poolifier.wire.sockets import Socket
 
 __all__ = ["IDLE", "Buffers", "Delivery"]
 
@@ -69,7 +69,7 @@ class Buffers:
         self,
         loop: asyncio.AbstractEventLoop,
         copier: Copier,
-        beside: socket.socket,
+        beside: Socket,
         tell: Callable[[int], object],
         deliver: Callable[[Delivery], object],
     ) -> None:

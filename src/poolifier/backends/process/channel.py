@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -26,6 +25,7 @@ from poolifier.exchange import WorkerExit
 from poolifier.wire import codec, messages
 from poolifier.wire.frame_lists import Frames, frames_in_dump
 from poolifier.wire.messages import WireReply
+from poolifier.wire.sockets import Socket
 from poolifier.worker.ledger import DUMP_END, DUMP_START, DUMPS, ENDING, Ledger
 from poolifier.worker.memory import resident_memory
 from poolifier.worker.session import POKE
@@ -60,6 +60,7 @@ class ProcessChannel(WireChannel):
         "_killed",
         "_kills",
         "_leaving",
+        "_lost",
         "_out_of_memory",
         "_patience",
         "_process",
@@ -73,10 +74,10 @@ class ProcessChannel(WireChannel):
         self,
         owner: _Owner,
         worker_id: int,
-        sock: socket.socket,
+        sock: Socket,
         ledger: Ledger,
         outputs: tuple[OutputPipe, OutputPipe],
-        beside: socket.socket,
+        beside: Socket,
     ) -> None:
         super().__init__(owner, worker_id, sock, ledger)
         self._backend = owner
@@ -93,6 +94,7 @@ class ProcessChannel(WireChannel):
         # By its pool: where its end of the channel is gone it is killed, too, but as a rule it is dead by then.
         self._killed = False
         self._leaving: asyncio.TimerHandle | None = None
+        self._lost = ("", "")
 
     @property
     def pid(self) -> int | None:
@@ -184,10 +186,18 @@ class ProcessChannel(WireChannel):
             self._error = error
         self._finish(None, None)
 
-    def process_lost(self) -> None:
-        """The fork server is gone, so this worker goes too, and its end is seen by its pidfd."""
+    def process_lost(self, how: str, stderr: str = "") -> None:
+        """The fork server is gone, so this worker goes too, and its end is seen by its pidfd.
+
+        How the server ended is told in place of how this worker did, of which nobody knows any more.
+        """
+        self._lost = (f"was ended because the pool's fork server {how}", stderr)
         self._process.kill()
-        self._process.when_ended(self._loop, lambda: self._finish(None, "SIGKILL"))
+        self._process.when_ended(self._loop, lambda: self._finish(None, None))
+
+    @property
+    def _reason(self) -> str:
+        return super()._reason or self._lost[0]
 
     def _became_ready(self) -> None:
         # Looked at when it is made, and again once its initializer may have moved it to another control group.
@@ -249,7 +259,7 @@ class ProcessChannel(WireChannel):
             WorkerExit(
                 exit_code,
                 signal_name,
-                self._stderr.tail,
+                self._stderr.tail or self._lost[1],
                 started,
                 self._error,
                 loading,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
-import socket
 import sys
 from functools import partial
 from io import TextIOWrapper
 
+from poolifier.backends.process.boot import ready
 from poolifier.backends.process.death import die_with_parent
 from poolifier.backends.process.title import set_title
 from poolifier.error_attributes import traceback_of
 from poolifier.exchange import WorkerSettings
 from poolifier.records import Record
 from poolifier.wire.passing import Passing
+from poolifier.wire.sockets import open_socket
 from poolifier.worker import inherited, program_requests
 from poolifier.worker.ledger import Ledger
 from poolifier.worker.link import Link
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from poolifier.worker.start import Launch
 
-__all__ = ["INHERITED", "WorkerFds", "WorkerRequest", "become_worker", "main"]
+__all__ = ["INHERITED", "WorkerFds", "WorkerRequest", "become_worker", "current_directory", "main"]
 
 INHERITED: Final = 1 << 63
 """Number of the first descriptor that the worker inherits, among those that are passed; no other has one so high."""
@@ -58,8 +60,12 @@ class WorkerRequest(Record):
         Raises:
             OSError: The system refuses it.
         """
-        if self.cwd is not None:
-            os.chdir(self.cwd)
+        if self.cwd is not None and self.cwd != current_directory():
+            try:
+                os.chdir(self.cwd)
+            except OSError as error:
+                what = f"the program's current directory cannot be entered by a worker: {error.strerror}"
+                raise OSError(error.errno, what, self.cwd) from None
         if self.cpus is not None:
             try:
                 os.sched_setaffinity(0, self.cpus)
@@ -67,7 +73,10 @@ class WorkerRequest(Record):
                 what = f"cpu_affinity {self.cpus} has no CPU that this process may use: {error.strerror}"
                 raise OSError(error.errno, what) from None
         if self.nice is not None:
-            os.setpriority(os.PRIO_PROCESS, 0, self.nice)
+            try:
+                os.setpriority(os.PRIO_PROCESS, 0, self.nice)
+            except OSError as error:
+                raise OSError(error.errno, f"nice {self.nice} is refused: {error.strerror}") from None
 
 
 class WorkerFds(Record):
@@ -80,15 +89,24 @@ class WorkerFds(Record):
     stderr: int
 
 
+def current_directory() -> str | None:
+    """The current directory, or None where it is gone."""
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return None
+
+
 def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: Launch | None = None) -> NoReturn:
     """Runs a worker in this process and ends it. It starts from `launch`, where it inherits that and is not sent it."""
     code = 1
     try:
         set_title(request.pool, f"worker {request.worker_id}", str(request.worker_id))
-        # A task that signals its own process group must not reach its neighbours.
-        os.setpgid(0, 0)
+        # A task that signals its own process group must not reach its neighbours; a sandbox may not want that.
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)
         # Kept open for as long as the process lives.
-        sentinel = die_with_parent(death, group=True)
+        sentinel = die_with_parent(death, group=os.getpgrp() == os.getpid())
         for number, action in (
             (signal.SIGINT, signal.SIG_IGN),
             (signal.SIGTERM, signal.SIG_DFL),
@@ -97,10 +115,10 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: La
             signal.signal(number, action)
         _take_output(fds.stdout, fds.stderr)
         # Never closed: the pool takes the end of the channel for a worker gone astray, and kills it.
-        sock = socket.socket(fileno=fds.channel)
+        sock = open_socket(fds.channel)
         ledger = Ledger(fds.ledger)
         ledger.dumps_fd = fds.ledger
-        passing = Passing(socket.socket(fileno=fds.passing), waits=True)
+        passing = Passing(open_socket(fds.passing), waits=True)
         inherited.receive(lambda index: passing.take(INHERITED + index))
         prepare = partial(_prepare, request, sentinel)
         new_session = partial(Session, passing=passing)
@@ -112,16 +130,16 @@ def become_worker(fds: WorkerFds, death: int, request: WorkerRequest, launch: La
         os._exit(code)
 
 
-def main() -> NoReturn:
-    """Entry of a spawned worker: `argv` holds five descriptors and, pickled, the request and the parent's argv."""
-    channel, passing, ledger, death, requests = (int(argument) for argument in sys.argv[1:6])
-    request, argv = pickle.loads(bytes.fromhex(sys.argv[6]))
+def main(fds: list[int], request: bytes, argv: list[str]) -> NoReturn:
+    """Entry of a spawned worker: five descriptors, the pickled request and the program's `sys.argv`."""
+    ready()
+    channel, passing, ledger, death, requests = fds
     sys.argv = argv
     for fd in (channel, passing, ledger, death, requests):
         os.set_inheritable(fd, False)
     program_requests.use(requests)
     share_resource_tracker()
-    become_worker(WorkerFds(channel, passing, ledger, 1, 2), death, request)
+    become_worker(WorkerFds(channel, passing, ledger, 1, 2), death, pickle.loads(request))
 
 
 def _prepare(request: WorkerRequest, sentinel: int, settings: WorkerSettings) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-import socket
 import struct
+
+from poolifier.wire.sockets import Socket, recv_fds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,17 +35,19 @@ class ControlReader:
 
     __slots__ = ("_received", "_sock")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Socket) -> None:
         self._sock = sock
         self._received = bytearray()
 
-    def read(self) -> tuple[list[Any], list[int]] | None:
-        """Receives once; returns the messages that are complete now and the new descriptors, or None at the end.
+    def read(self) -> tuple[list[Any], list[int], bool] | None:
+        """Receives once; returns the messages that are complete now, the new descriptors, and whether some were lost.
+
+        At the end it returns None. Descriptors are lost where this process has no room for them.
 
         Raises:
             OSError: The other side is gone, or nothing is there yet and the socket does not block.
         """
-        data, fds, _, _ = socket.recv_fds(self._sock, _READ_SIZE, _MOST_FDS)
+        data, fds, lost = recv_fds(self._sock, _READ_SIZE, _MOST_FDS)
         if not data:
             return None
         received = self._received
@@ -59,4 +62,4 @@ class ControlReader:
             with memoryview(received) as view, view[_LENGTH.size : end] as payload:
                 messages.append(pickle.loads(payload))
             del received[:end]
-        return messages, fds
+        return messages, fds, lost

@@ -19,6 +19,9 @@ __all__ = ["die_with_parent"]
 
 _F_SETSIG: Final = 10
 
+# By now: eventlet takes it away, in a program before this is imported, and in a worker whose module is preloaded after.
+_poll = getattr(select, "poll", None)
+
 
 def die_with_parent(fd: int, *, group: bool = False) -> int:
     """Ties this process to the death pipe whose read end is `fd`; returns the descriptor to keep open.
@@ -29,7 +32,7 @@ def die_with_parent(fd: int, *, group: bool = False) -> int:
     `fd` itself is closed. Where the kernel cannot do this (it is Linux's way) nothing happens: there
     the fork server, which watches its control socket, kills the workers.
     """
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or _poll is None:
         return fd
     import fcntl
 
@@ -38,11 +41,16 @@ def die_with_parent(fd: int, *, group: bool = False) -> int:
         own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return fd
+    try:
+        fcntl.fcntl(own, fcntl.F_SETOWN, -os.getpid() if group else os.getpid())
+        fcntl.fcntl(own, _F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+    except OSError:
+        # A sandbox that knows no F_SETSIG.
+        os.close(own)
+        return fd
     os.close(fd)
-    fcntl.fcntl(own, fcntl.F_SETOWN, -os.getpid() if group else os.getpid())
-    fcntl.fcntl(own, _F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
-    poll = select.poll()
+    poll = _poll()
     poll.register(own, 0)
     # The parent may have gone before the kernel was asked.
     if poll.poll(0):

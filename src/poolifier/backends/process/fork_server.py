@@ -7,28 +7,34 @@ the truth: a worker's channel may be held open by processes that its tasks left 
 Control messages (see `control`) to the server are first a `Setup`, then a `WorkerRequest` with the
 worker's five descriptors for each worker. To the pool:
 `(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status, the control groups that
-it was in)` and `(REFUSED, worker id, OSError)`.
+it was in)`, `(REFUSED, worker id, OSError)` and, first of all, `(SERVING, 0, None)`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import pickle
 import select
 import signal
-import socket
 import sys
+
+# Under these names, because what a preloaded module patches (gevent, eventlet) is not for the server.
+from os import fork, read, waitpid
 from time import monotonic, sleep
 
+from poolifier.backends.process.boot import Interpreter, marked, ready
 from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_worker
 from poolifier.backends.process.control import ControlReader, control_message
 from poolifier.backends.process.death import die_with_parent
 from poolifier.backends.process.title import set_title
 from poolifier.records import Record
 from poolifier.wire import codec
+from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket, send_fds
 from poolifier.worker import program_requests, relay
+from poolifier.worker.loading import loading
 from poolifier.worker.multiprocessing_child import share_resource_tracker
 
 TYPE_CHECKING = False
@@ -37,14 +43,14 @@ if TYPE_CHECKING:
 
     from poolifier.worker.start import Launch
 
-__all__ = ["EXITED", "REFUSED", "STARTED", "Setup", "main"]
+__all__ = ["EXITED", "REFUSED", "SERVING", "STARTED", "Setup", "main"]
 
 STARTED: Final = 0
 EXITED: Final = 1
 REFUSED: Final = 2
+SERVING: Final = 3
 
 _FDS_EACH: Final = 5
-_CODE: Final = "import sys; sys.path[:] = sys.argv[7:]; from poolifier.backends.process.child import main; main()"
 
 
 class Setup(Record):
@@ -53,7 +59,7 @@ class Setup(Record):
     Attributes:
         parent: The pool's process.
         argv: Its `sys.argv`.
-        spawn: The command line for a fresh interpreter per worker; None to fork.
+        spawn: What starts a fresh interpreter per worker; None to fork.
         launch: What workers start from, to be read and imported here once for all of them; None to leave that to
             each of them.
         by_value: Import cloudpickle, which the workers will need.
@@ -62,7 +68,7 @@ class Setup(Record):
 
     parent: int
     argv: list[str]
-    spawn: list[str] | None
+    spawn: Interpreter | None
     launch: bytes | None
     by_value: bool
     pool: str
@@ -70,16 +76,18 @@ class Setup(Record):
 
 def main(control_fd: int, death: int, requests: int) -> NoReturn:
     """Serves until the pool closes the control socket or goes away."""
+    ready()
+    _open_standard_streams()
     os.set_inheritable(requests, False)
     program_requests.use(requests)
     share_resource_tracker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not under the name of a class that is gone: pickles of it refer to this module.
-    _Server(socket.socket(fileno=control_fd), die_with_parent(death), requests).serve()
+    _Server(open_socket(control_fd), die_with_parent(death), requests).serve()
 
 
 class _Server:
-    def __init__(self, control: socket.socket, death: int, requests: int) -> None:
+    def __init__(self, control: Socket, death: int, requests: int) -> None:
         self._control = control
         self._death = death
         self._requests = requests
@@ -92,40 +100,58 @@ class _Server:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
         self._parent_fd = -1
+        # The pool's process, or a launcher that stands between: a script that runs Python, one that unpacks.
+        self._parent = os.getppid()
+        self._watches = False
+        self._listen()
 
     def serve(self) -> NoReturn:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
+        code = 0
         try:
+            self._send((SERVING, 0, None))
             while True:
                 # Whoever else holds the pool's end of the control socket, the pool's process is what counts.
                 ready = dict(poll.poll(1000))
                 self._check_parent(poll)
                 if self._parent_fd in ready:
                     break
-                if self._wake_read in ready:
+                if self._wake_read in ready or not ready:
+                    # Also once in a while: a module that was preloaded may have taken the signal for itself.
                     self._drain_wakeups()
                     self._reap()
                 if self._control.fileno() in ready and not self._receive():
                     break
-        except OSError:
+        except (BrokenPipeError, ConnectionResetError):
             pass  # the pool is gone
+        except BaseException as error:  # noqa: BLE001 - the pool is told by what stands on standard error
+            code = 1
+            sys.__excepthook__(type(error), error, error.__traceback__)
         finally:
             self._kill_all()
-            os._exit(0)
+            os._exit(code)
+
+    def _listen(self) -> None:
+        """Hears of children that end."""
+        # Blocked signals are inherited: a program whose threads wait for them with `sigwait` has all of them blocked.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _receive(self) -> bool:
         received = self._reader.read()
         if received is None:
             return False
-        requests, fds = received
+        # One read brings the descriptors of one request at most.
+        requests, fds, lost = received
+        if lost:
+            for fd in fds:
+                os.close(fd)
+            fds = [-1] * _FDS_EACH
         self._fds += fds
-        for fd in fds:
-            os.set_inheritable(fd, False)
         # Taken out one by one: a worker that is forked here would keep the large `Setup` before its request for ever.
         while requests:
             self._act_on(requests.pop(0))
@@ -151,10 +177,11 @@ class _Server:
         if setup.launch is not None:
             self._launch = setup.launch
             # Each worker meets what this raises again, and reports it.
-            with contextlib.suppress(BaseException):
+            with contextlib.suppress(BaseException), loading():
                 launch = codec.decode(setup.launch)
                 launch[0].load()
                 self._launch = launch
+            self._listen()
         gc.collect()
         # Keeps collections in the workers from touching, and so copying, what they share.
         gc.freeze()
@@ -162,11 +189,15 @@ class _Server:
     def _start(self, request: WorkerRequest) -> None:
         fds = WorkerFds(*self._fds[:_FDS_EACH])
         del self._fds[:_FDS_EACH]
+        if fds.channel < 0:
+            self._send((REFUSED, request.worker_id, OSError(errno.EMFILE, "Too many open files in the fork server")))
+            return
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
+            # A module that was preloaded may have put anything there.
+            with contextlib.suppress(Exception):
                 stream.flush()
         try:
-            pid = os.fork()
+            pid = fork()
         except OSError as error:
             self._send((REFUSED, request.worker_id, error))
         else:
@@ -195,14 +226,18 @@ class _Server:
         finally:
             os._exit(127)
 
-    def _exec(self, setup: Setup, request: WorkerRequest, fds: WorkerFds, command: list[str]) -> NoReturn:
+    def _exec(self, setup: Setup, request: WorkerRequest, fds: WorkerFds, interpreter: Interpreter) -> NoReturn:
         os.dup2(fds.stdout, 1)
         os.dup2(fds.stderr, 2)
         given = (fds.channel, fds.passing, fds.ledger, self._death, self._requests)
         for fd in given:
             os.set_inheritable(fd, True)
-        packed = pickle.dumps((request, setup.argv)).hex()
-        os.execv(command[0], [*command, "-c", _CODE, *map(str, given), packed, *sys.path])
+        told = interpreter.prepare(
+            "poolifier.backends.process.child", (list(given), pickle.dumps(request, 5), setup.argv), sys.path
+        )
+        os.set_inheritable(told, True)
+        environment = {**os.environ, **marked(fds.channel)}
+        os.execve(interpreter.command[0], interpreter.arguments(told), environment)
 
     def _report_started(self, worker_id: int, pid: int) -> None:
         if hasattr(os, "pidfd_open"):
@@ -210,7 +245,7 @@ class _Server:
             try:
                 fd = os.pidfd_open(pid)
             except OSError:
-                pass
+                pass  # refused by an old kernel or a sandbox: then workers are known by their number
             else:
                 try:
                     self._send((STARTED, worker_id, pid, True), fd)
@@ -221,8 +256,8 @@ class _Server:
 
     def _send(self, message: tuple[Any, ...], *fds: int) -> None:
         data = control_message(message)
-        sent = socket.send_fds(self._control, [data], fds) if fds else 0
-        self._control.sendall(data[sent:])
+        sent = send_fds(self._control, data, fds) if fds else 0
+        self._control.sendall(data[sent:], NO_SIGNAL)
 
     def _reap(self) -> None:
         while True:
@@ -244,18 +279,18 @@ class _Server:
         Those of a worker that has ended in good order have been waited for, or are meant to go on.
         """
         if not hasattr(os, "waitid"):  # macOS before Python 3.13
-            return os.waitpid(-1, os.WNOHANG)
+            return waitpid(-1, os.WNOHANG)
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return 0, 0
         if ended.si_status and ended.si_pid in self._workers:
             # While it is not reaped nothing else has its number.
             _kill_group(ended.si_pid)
-        return os.waitpid(ended.si_pid, 0)
+        return waitpid(ended.si_pid, 0)
 
     def _drain_wakeups(self) -> None:
         try:
-            while os.read(self._wake_read, 512):
+            while read(self._wake_read, 512):
                 pass
         except BlockingIOError:
             pass
@@ -264,13 +299,18 @@ class _Server:
         setup = self._setup
         if setup is None:
             return
-        if os.getppid() != setup.parent:
+        if os.getppid() != self._parent:
             raise BrokenPipeError
-        if self._parent_fd < 0 and hasattr(os, "pidfd_open"):
+        if self._watches or self._parent != setup.parent or not hasattr(os, "pidfd_open"):
+            return
+        self._watches = True
+        try:
             self._parent_fd = os.pidfd_open(setup.parent)
-            poll.register(self._parent_fd, select.POLLIN)
-            if os.getppid() != setup.parent:
-                raise BrokenPipeError
+        except OSError:
+            return  # refused by an old kernel or a sandbox: then it is looked once a second
+        poll.register(self._parent_fd, select.POLLIN)
+        if os.getppid() != self._parent:
+            raise BrokenPipeError
 
     def _kill_all(self) -> None:
         for pid in self._workers:
@@ -279,7 +319,7 @@ class _Server:
         give_up = monotonic() + 1.0
         while self._workers and monotonic() < give_up:
             try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
+                pid, _ = waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             self._workers.pop(pid, None)
@@ -308,3 +348,13 @@ def _kill_group(leader: int) -> None:
     # It may have ended before it had one.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def _open_standard_streams() -> None:
+    """Gives descriptors 0 to 2 a file where the program had closed them, or others would get these numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -19,8 +20,8 @@ class ProcessHandle:
     Attributes:
         pid: Its number, once known. It stays readable after the end, when the number may be another's.
 
-    Without a pidfd the number is safe until the fork server reports the end, up to the time that
-    report is under way.
+    Without a pidfd, or where signals through it are refused, the number is used. That is safe until the fork server
+    reports the end, up to the time that report is under way.
     """
 
     __slots__ = ("_fd", "_gone", "_kill_wanted", "_timer", "pid")
@@ -53,20 +54,28 @@ class ProcessHandle:
         """Sends a signal, if there is a process."""
         if self.pid is None or self._gone:
             return
-        try:
-            if self._fd >= 0:
+        if self._fd >= 0:
+            try:
                 signal.pidfd_send_signal(self._fd, number)
+            except ProcessLookupError:
+                return
+            except OSError:
+                pass  # refused by an old kernel or a sandbox, which may still allow `kill`
             else:
-                os.kill(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
+                return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, number)
 
     def when_ended(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         """Calls `ended` once the process is gone, or is taken to be."""
         if self._fd < 0:
             loop.call_soon(ended)
             return
-        loop.add_reader(self._fd, ended)
+        try:
+            loop.add_reader(self._fd, ended)
+        except OSError:
+            loop.call_soon(ended)  # a sandbox whose pidfds cannot be waited for
+            return
         self._timer = loop.call_later(_PATIENCE, ended)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -41,6 +41,7 @@ from poolifier.exchange import (
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
 from poolifier.worker import relay
+from poolifier.worker.loading import loading
 from poolifier.worker.memory import resident_memory
 from poolifier.worker.multiprocessing_child import trust
 
@@ -220,7 +221,10 @@ class PoolActor:
 
     def _run(self, launch: bytes) -> None:
         try:
-            source, initializer, initargs = codec.decode(launch)
+            with loading():
+                source, initializer, initargs = codec.decode(launch)
+                # Also done by what follows, which then finds it.
+                source.load()
         except BaseException as error:  # noqa: BLE001 - the pool is told why there is no worker
             self._ended(error)
             return

@@ -16,6 +16,7 @@ from poolifier.errors import SerializationError, UnsupportedError, WorkerStartEr
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec
+from poolifier.worker.loading import check_loaded
 from poolifier.worker.source import WorkerSource
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class RayBackend:
             ConnectionError: There is no such cluster.
             TypeError: Ray refuses an option.
             ValueError: Likewise.
+            RuntimeError: This is a worker, which is still importing what it runs.
         """
+        check_loaded()
         check_installed()
         try:
             self._launch = codec.encode((self._source, self._initializer, self._initargs))

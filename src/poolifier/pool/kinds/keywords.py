@@ -6,6 +6,7 @@ What the options mean and which values are right is `poolifier.options`'s busine
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any, TypedDict
 
 from poolifier.options import (
@@ -53,6 +54,7 @@ class ProcessPoolKeywords(PoolKeywords, total=False):
     cpu_affinity: Iterable[int] | Iterable[Iterable[int]] | None
     start_method: StartMethod
     preload: bool
+    executable: str | PathLike[str] | None
 
 
 class RayPoolKeywords(PoolKeywords, total=False):
