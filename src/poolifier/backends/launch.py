@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
+from weakref import finalize
 
 from poolifier.errors import SerializationError
 from poolifier.exchange import WorkerSettings
@@ -14,6 +16,8 @@ from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.definitions import Definitions
 from poolifier.wire.scripts.encoding import dumps_lasting
 from poolifier.worker.source import WorkerSource
+
+_number = count(1).__next__
 
 __all__ = ["Carried", "Launch", "search_path"]
 
@@ -27,6 +31,9 @@ class Carried:
         self._function = function
         self._payload = b""
         self._renewed = -1
+        self._number = _number()
+        # With it goes what its closure refers to.
+        finalize(self, definitions.release, self._number).atexit = False
 
     def payload(self) -> bytes:
         """The pickle. Another one once a name of its script means something else: the function stays what it was.
@@ -34,9 +41,14 @@ class Carried:
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        if self._renewed != self._definitions.renewed:
-            self._payload = _pickled(self._definitions, self._function, self._what)
-            self._renewed = self._definitions.renewed
+        definitions = self._definitions
+        if self._renewed != definitions.renewed:
+            definitions.owner = self._number
+            try:
+                self._payload = _pickled(definitions, self._function, self._what)
+            finally:
+                definitions.owner = 0
+            self._renewed = definitions.renewed
         return self._payload
 
 

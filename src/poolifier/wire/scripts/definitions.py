@@ -34,6 +34,9 @@ _ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, ty
 _MOST_CLASSES: Final = 1000
 """Classes without a name that leads to them which are kept: programs that make them as they go are rare."""
 
+_MOST_FORGOTTEN: Final = 1000
+"""Closures that workers are told to forget: those that lag behind hear of the last ones."""
+
 _NOT_SENT: Final = frozenset(
     {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__file__"}
 )
@@ -53,12 +56,14 @@ class Definitions:
     Attributes:
         last: The number of the newest definition.
         renewed: How often a name has got another object than before.
+        owner: Who the closures belong to that are pickled now: a number, or 0 for the pool.
         shapes: Beginnings of pickles that need nothing which is not here.
     """
 
     def __init__(self, *, everywhere: bool = False) -> None:
         self.last: int = 0
         self.renewed: int = 0
+        self.owner: int = 0
         self.shapes: set[bytes] = set()
         self._everywhere = everywhere
         self._log: dict[int, Operation] = {}
@@ -67,6 +72,10 @@ class Definitions:
         self._names: dict[_Key, tuple[dict[str, Any], Any]] = {}
         self._cells: dict[int, tuple[CellType, str]] = {}
         self._contents: dict[str, tuple[CellType, Any]] = {}
+        self._owners: dict[str, set[int]] = {}
+        self._forgotten: list[_Key] = []
+        self._anew: set[_Key] = set()
+        self._made = 0
         self._classes: dict[str, type] = {}
         self._spaces: dict[str, dict[str, Any]] = {}
         self._sources: set[str] = set()
@@ -82,7 +91,7 @@ class Definitions:
     def since(self, number: int) -> list[Operation]:
         """What a worker has not got that has got all up to that number."""
         if not number:
-            return list(self._log.values())
+            return [operation for operation in self._log.values() if operation[2] != namespaces.FORGET]
         return [operation for at, operation in self._log.items() if at > number]
 
     def look(self) -> bool:
@@ -160,19 +169,36 @@ class Definitions:
 
     def require_cell(self, cell: CellType) -> str:
         """A pickle has a cell of a closure, which gets a number."""
+        # What something else needs in turn stays: it may be shared.
+        owner = self.owner if self._current is None else 0
         known = self._cells.get(id(cell))
         if known is not None:
+            self._owners[known[1]].add(owner)
             return known[1]
-        number = f"{os.getpid()}-{id(self)}-{len(self._cells)}"
+        self._made += 1
+        number = f"{os.getpid()}-{id(self)}-{self._made}"
         self._cells[id(cell)] = (cell, number)
         try:
             contents = cell.cell_contents
         except ValueError:
             contents = _MISSING
         self._contents[number] = (cell, contents)
+        self._owners[number] = {owner}
         if contents is not _MISSING:
             self._begin((namespaces.CELL, number), contents)
         return number
+
+    def release(self, owner: int) -> None:
+        """Nothing more is needed that was for that owner alone."""
+        for number, owners in list(self._owners.items()):
+            owners.discard(owner)
+            if not owners:
+                key = (namespaces.CELL, number)
+                self._drop(key)
+                self._put(key, namespaces.FORGET, None)
+                self._forgotten.append(key)
+        while len(self._forgotten) > _MOST_FORGOTTEN:
+            self._drop(self._forgotten.pop(0))
 
     def require_module(self, module: ModuleType) -> str:
         """A pickle has a script's module; returns the name of its namespace."""
@@ -269,6 +295,9 @@ class Definitions:
                 self._because[key] = (by, requester)
                 if key[0] not in (namespaces.CELL, namespaces.KEYED):
                     self._names[key] = (self._spaces[key[0]], value)
+                    self._anew.add(key)
+                elif requester in self._anew:
+                    self._anew.add(key)
                 self._current = key
                 self._add(key, self._pickled(key, value))
         except BaseException:
@@ -316,6 +345,7 @@ class Definitions:
         pickler.home = key
         pickler.lasting = True
         pickler.target = pickler.whole = value
+        pickler.anew = key in self._anew
         pickler.extra = more
         pickler.dump(value)
         return file.getvalue()
@@ -381,5 +411,6 @@ class Definitions:
             self._classes.pop(key[1], None)
         elif key[0] == namespaces.CELL:
             known = self._contents.pop(key[1], None)
+            self._owners.pop(key[1], None)
             if known is not None:
                 self._cells.pop(id(known[0]), None)

@@ -69,7 +69,10 @@ def _is_unknown(name: str, module: ModuleType) -> bool:
     spec: Any = module.__dict__.get("__spec__")
     if spec is None:
         # Made by hand, of a script's text say; or of an extension module, which has a file.
-        return not hasattr(module, "__file__") and not hasattr(module, "__path__") and _has_code(name, module)
+        if hasattr(module, "__file__") or hasattr(module, "__path__") or not _has_code(name, module):
+            return False
+        parent = name.rpartition(".")[0]
+        return _find(name, parent) is None
     origin = getattr(spec, "origin", None)
     if not isinstance(origin, str) or not origin.endswith(".py") or not getattr(spec, "has_location", False):
         return False

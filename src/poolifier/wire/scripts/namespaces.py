@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELL",
+    "FORGET",
     "KEYED",
     "SOURCE",
     "Namespace",
@@ -51,6 +52,9 @@ CELL: Final = ":cell"
 
 SOURCE: Final = ":source"
 """In the place of a namespace: the name is a file's, and the value its text, for tracebacks and `inspect`."""
+
+FORGET: Final = -1
+"""In the place of a version: nobody needs it any more."""
 
 on_change: list[Callable[[], object]] = []
 """Called when a name of a script means another object than before."""
@@ -104,6 +108,11 @@ def define(operations: list[Operation]) -> None:
                 _make(space, value)
                 continue
             key = (space, name)
+            if version == FORGET:
+                for table in (_pending, _versions):
+                    table.pop(key, None)
+                _cells.pop(name, None)
+                continue
             before = _versions.get(key, 0)
             if before >= version:
                 continue  # a fork server has it already

@@ -46,6 +46,7 @@ class Pickler(pickle.Pickler):
         extra: Further reducers, by type.
         making: Enums that the pickle makes.
         lasting: The worker is to have it for as long as it lives.
+        anew: It belongs to a script: what a worker that imported that would make anew need not travel.
         whole: The value that is being defined, also once it has begun.
     """
 
@@ -56,6 +57,7 @@ class Pickler(pickle.Pickler):
     making: frozenset[type] = frozenset()
     whole: Any = None
     lasting: bool = False
+    anew: bool = False
     _stand_ins: dict[int, tuple[Any, Reduced]] | None = None
 
     def reducer_override(self, obj: Any) -> Any:

@@ -93,23 +93,23 @@ def _cached_property(_: Pickler, obj: Any) -> Any:
 
 
 def _lock(pickler: Pickler, obj: Any) -> Any:
-    if pickler.home is None or obj.locked():
+    if not pickler.anew or obj.locked():
         return NotImplemented
     return _thread.allocate_lock, ()
 
 
 def _rlock(pickler: Pickler, obj: Any) -> Any:
-    if pickler.home is None or obj._is_owned():
+    if not pickler.anew or obj._is_owned():
         return NotImplemented
     return rebuild.new_rlock, ()
 
 
 def _local(pickler: Pickler, _obj: Any) -> Any:
-    return (rebuild.new_local, ()) if pickler.home is not None else NotImplemented
+    return (rebuild.new_local, ()) if pickler.anew else NotImplemented
 
 
 def _context_variable(pickler: Pickler, obj: ContextVar[Any]) -> Any:
-    if pickler.home is None:
+    if not pickler.anew:
         return NotImplemented
     try:
         default = (Context().run(obj.get),)
