@@ -24,7 +24,7 @@ def in_a_default_{name}(x, value=make_{name}(2)):
 
 
 def in_an_error_{name}(x):
-    raise Carrier(make_{name}(x))
+    raise RoleError(make_{name}(x))
 
 
 def in_a_closure_{name}(value):
@@ -35,11 +35,11 @@ def in_a_closure_{name}(value):
 
 
 def of_an_initializer_{name}(x):
-    return use_{name}(HELD["{name}"])
+    return use_{name}(ROLE_HELD["{name}"])
 
 
 def of_initargs_{name}(x):
-    return use_{name}(GIVEN["{name}"])
+    return use_{name}(ROLE_GIVEN["{name}"])
 
 
 def made_and_used_{name}(x):
@@ -48,11 +48,11 @@ def made_and_used_{name}(x):
 
 FRAME = """
 
-class Carrier(Exception):
+class RoleError(Exception):
     pass
 
 
-class Holder:
+class RoleHolder:
     def __init__(self, use, value):
         self.use, self.value = use, value
 
@@ -63,15 +63,15 @@ class Holder:
         return self.use(self.value)
 
 
-MAKERS = {{{makers}}}
-HELD = {{}}
-GIVEN = None
+ROLE_MAKERS = {{{makers}}}
+ROLE_HELD = {{}}
+ROLE_GIVEN = None
 
 
 def hold(names, given):
-    global GIVEN
-    GIVEN = given
-    HELD.update({{name: MAKERS[name](3) for name in names}})
+    global ROLE_GIVEN
+    ROLE_GIVEN = given
+    ROLE_HELD.update({{name: ROLE_MAKERS[name](3) for name in names}})
 
 
 def itself(value):
@@ -85,7 +85,7 @@ def main():
     from tests.scripts.comparison import Case
 
     names = {names}
-    given = comparison.can_be_pickled({{name: MAKERS[name](3) for name in names}})
+    given = comparison.can_be_pickled({{name: ROLE_MAKERS[name](3) for name in names}})
     cases = []
 {cases}
     comparison.main(cases, hold, (names, given), {kinds})
@@ -125,8 +125,8 @@ def program(source, kinds):
             ("in a closure", f"in_a_closure_{name}(make_{name}(3))", "(3,)"),
             ("of an initializer", f"of_an_initializer_{name}", "(3,)"),
             ("in a partial", f"partial(use_{name}, make_{name}(3))", "()"),
-            ("in a callable", f"Holder(use_{name}, make_{name}(3))", "(3,)"),
-            ("in a bound method", f"Holder(use_{name}, make_{name}(3)).method", "(3,)"),
+            ("in a callable", f"RoleHolder(use_{name}, make_{name}(3))", "(3,)"),
+            ("in a bound method", f"RoleHolder(use_{name}, make_{name}(3)).method", "(3,)"),
         ):
             cases.append(f"    cases.append(Case({f'{name} {role}'!r}, {function}, {args}))")
         cases.append(f"    if {name!r} in given:")
