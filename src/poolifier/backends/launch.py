@@ -8,34 +8,109 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from poolifier.errors import SerializationError
+from poolifier.exchange import WorkerSettings
 from poolifier.wire import codec
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.definitions import Definitions
+from poolifier.wire.scripts.encoding import dumps_lasting
 from poolifier.worker.source import WorkerSource
 
-__all__ = ["pickle_function", "pickle_launch", "search_path"]
+__all__ = ["Carried", "Launch", "search_path"]
 
 
-def pickle_launch(source: WorkerSource, initializer: Callable[..., object] | None, initargs: Sequence[Any]) -> bytes:
-    """Pickles what a worker starts from.
+class Carried:
+    """A task function that is added at run time, as it travels."""
 
-    Raises:
-        SerializationError: It cannot be pickled; says why.
+    def __init__(self, definitions: Definitions, name: str, function: Callable[..., Any]) -> None:
+        self._definitions = definitions
+        self._what = f"task function {name!r}"
+        self._function = function
+        self._payload = b""
+        self._renewed = -1
+
+    def payload(self) -> bytes:
+        """The pickle. Another one once a name of its script means something else: the function stays what it was.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        if self._renewed != self._definitions.renewed:
+            self._payload = _pickled(self._definitions, self._function, self._what)
+            self._renewed = self._definitions.renewed
+        return self._payload
+
+
+class Launch:
+    """What the workers of a pool start from.
+
+    Args:
+        source: Where the task functions come from.
+        initializer: Called in each worker before it is ready.
+        initargs: What it is called with.
+        everywhere: Workers may run where the program's files are not.
+
+    Attributes:
+        definitions: What the program's scripts define, as far as workers need it.
     """
+
+    def __init__(
+        self,
+        source: WorkerSource,
+        initializer: Callable[..., object] | None,
+        initargs: Sequence[Any],
+        *,
+        everywhere: bool = False,
+    ) -> None:
+        self.definitions: Definitions = Definitions(everywhere=everywhere)
+        self._given = (source, initializer, tuple(initargs))
+        self._payload = b""
+        self._renewed = -1
+
+    def payload(self) -> bytes:
+        """The pickle. Another one once a name of its script means something else: the functions stay what they were.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        if self._renewed != self.definitions.renewed:
+            self._payload = _pickled(self.definitions, self._given, "the worker or its initializer")
+            self._renewed = self.definitions.renewed
+        return self._payload
+
+    @property
+    def has_scripts(self) -> bool:
+        """Whether workers need anything of the program's scripts."""
+        return self.definitions.last > 1
+
+    def carry(self, name: str, function: Callable[..., Any]) -> Carried:
+        """A task function that is added at run time, ready to travel.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        self.definitions.look()
+        carried = Carried(self.definitions, name, function)
+        carried.payload()
+        return carried
+
+    def begin(self, settings: WorkerSettings) -> tuple[bytes, WorkerSettings]:
+        """What a worker is told first, in which the names of scripts mean what they mean now."""
+        self.definitions.look()
+        functions = tuple((key, carried.payload()) for key, carried in settings.functions)
+        settings = WorkerSettings(settings.concurrency, functions, settings.log_levels, settings.log_disabled)
+        return self.payload(), settings
+
+
+def _pickled(definitions: Definitions, value: Any, what: str) -> bytes:
+    before, active.definitions = active.definitions, definitions
     try:
-        return codec.encode((source, initializer, tuple(initargs)))
+        return dumps_lasting(value)
+    except SerializationError as error:
+        raise SerializationError(f"{what} cannot be pickled: {error}") from error
     except Exception as error:
-        raise SerializationError(f"the worker or its initializer cannot be pickled: {codec.describe(error)}") from error
-
-
-def pickle_function(name: str, function: Callable[..., Any]) -> bytes:
-    """Pickles a task function that is added at run time.
-
-    Raises:
-        SerializationError: It cannot be pickled; says why.
-    """
-    try:
-        return codec.encode(function)
-    except Exception as error:
-        raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+        raise SerializationError(f"{what} cannot be pickled: {codec.describe(error)}") from error
+    finally:
+        active.definitions = before
 
 
 def search_path() -> list[str]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.last_words import replies_left
+from poolifier.backends.launch import Carried
 from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
 from poolifier.errors import SerializationError
@@ -29,6 +30,9 @@ from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.wire.reply_form import checked_replies
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.definitions import Definitions
+from poolifier.wire.scripts.namespaces import Operation
 from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 
 __all__ = ["Awaited", "WireChannel", "WireOwner"]
@@ -45,10 +49,12 @@ class WireOwner(Protocol):
     Attributes:
         listener: Who is told what the workers say.
         portions: What is taken in a turn of the event loop of all that they say.
+        definitions: What the program's scripts define, as far as workers need it.
     """
 
     listener: WorkerListener
     portions: Portions
+    definitions: Definitions
 
 
 class Awaited(Protocol):
@@ -67,6 +73,8 @@ class WireChannel:
     __slots__ = (
         "_closed",
         "_decoder",
+        "_defined",
+        "_definitions",
         "_error",
         "_generation",
         "_ledger",
@@ -88,6 +96,9 @@ class WireChannel:
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder()
+        self._definitions = owner.definitions
+        # The last definition that the worker was sent.
+        self._defined = 0
         self._outgoing: deque[memoryview | Awaited] = deque()
         # What makes data ready to travel, for subclasses to replace.
         self._pack: Callable[[Any], Any] = codec.encode
@@ -100,13 +111,23 @@ class WireChannel:
 
     def begin(self, launch: bytes, settings: WorkerSettings) -> None:
         """Sends what the worker is to be."""
-        self._say(messages.START, (launch, settings))
+        self._say(messages.START, (launch, settings, self._due()))
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
         """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
+        definitions = self._definitions
+        definitions.look()
         if all_travel(tasks, self._large):
             self._say_tasks(list(tasks))
             return []
+        before, active.definitions = active.definitions, definitions
+        try:
+            return self._send(tasks)
+        finally:
+            active.definitions = before
+
+    def _send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
+        """Sends tasks of which some have data that has to be pickled."""
         atoms, sized, large = codec.ATOMS, codec.SIZED, self._large
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
@@ -167,9 +188,11 @@ class WireChannel:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
 
-    def add_function(self, key: str, carried: bytes) -> None:
+    def add_function(self, key: str, carried: Carried) -> None:
         """Gives the worker a task function. `function_added` is the answer."""
-        self._say(messages.ADD_FUNCTION, (key, carried))
+        # In this order, for making the pickle may need more definitions.
+        payload = carried.payload()
+        self._say(messages.ADD_FUNCTION, (key, payload, self._due()))
         # One that is in the middle of a task loads it before all that waits behind that task.
         self._poke()
 
@@ -197,7 +220,19 @@ class WireChannel:
 
     def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
         """Sends tasks whose data `_pack` has made ready."""
-        self._say(messages.TASKS, batch)
+        self._say(messages.TASKS, self._with_definitions(batch))
+
+    def _with_definitions(self, batch: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Puts ahead of tasks what they need of the program's scripts, if the worker has not got it."""
+        if self._defined != self._definitions.last:
+            # In the place of a task, so that those before it find things as they were.
+            batch.insert(0, (0, "", (None, None, self._due())))
+        return batch
+
+    def _due(self) -> list[Operation]:
+        due = self._definitions.since(self._defined)
+        self._defined = self._definitions.last
+        return due
 
     def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
         """Hands replies on, some of which have something to be unpacked if `pickles`."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 
 from poolifier.errors import SerializationError
 from poolifier.wire import codec
+from poolifier.wire.scripts import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ MANAGED: Final = b"multiprocessing.managers"
 """Found in the pickle of a proxy, which connects to its manager as it is read."""
 
 _known: dict[bytes, Callable[..., Any]] = {}
+
+# A name of a script that a function went by may mean another one.
+namespaces.on_change.append(_known.clear)
 
 # What proves to managers of the parent's that this process is one of its own; empty once that is known.
 _keys: list[bytes] = []

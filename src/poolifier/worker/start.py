@@ -10,6 +10,7 @@ from functools import partial
 from poolifier.exchange import WorkerReady, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
+from poolifier.wire.scripts import namespaces
 from poolifier.worker import current_task, relay
 from poolifier.worker.ledger import Ledger
 from poolifier.worker.link import Link
@@ -35,15 +36,20 @@ def run_worker(
     received = link.receive()
     while not received:
         received = link.receive()
-    _, (launch, settings) = received[0]
+    _, (launch, settings, operations) = received[0]
     relay.connect(partial(_tell, link), settings.log_levels, settings.log_disabled)
     try:
         prepare()
+        namespaces.define(operations)
+        # What the pickles were read from is not kept beside what came of them.
+        received[0] = operations = ()  # type: ignore[call-overload,assignment]
         source, initializer, initargs = codec.decode(launch)
+        del launch
         worker = source.load()
         registry = Registry(worker)
         if initializer is not None:
             initializer(*initargs)
+        del initializer, initargs
         for key, function in settings.functions:
             registry.add(key, codec.decode(function))
         ready = WorkerReady(

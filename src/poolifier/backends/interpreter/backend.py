@@ -14,10 +14,11 @@ from typing import Any, Final
 from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
-from poolifier.backends.launch import pickle_function, pickle_launch
+from poolifier.backends.launch import Carried, Launch
 from poolifier.backends.portions import Portions
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
+from poolifier.wire.scripts.definitions import Definitions
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.source import WorkerSource
 
@@ -45,6 +46,7 @@ class InterpreterBackend:
     Attributes:
         listener: Who is told what happens.
         portions: What is taken in a turn of the event loop of all that the workers say.
+        definitions: What the program's scripts define, as far as workers need it.
         grace: As given.
     """
 
@@ -58,12 +60,13 @@ class InterpreterBackend:
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
+        self.definitions: Definitions
         self.grace = grace
         self._source = source
         self._initializer = initializer
         self._initargs = tuple(initargs)
         self._thread_name = thread_name
-        self._launch = b""
+        self._launch: Launch
         self._interpreters: Any = None
         self._channels: dict[int, InterpreterChannel] = {}
         self._closing: list[threading.Thread] = []
@@ -78,7 +81,9 @@ class InterpreterBackend:
             UnsupportedError: There are no sub-interpreters here.
         """
         self._interpreters = interpreters_module()
-        self._launch = pickle_launch(self._source, self._initializer, self._initargs)
+        self._launch = Launch(self._source, self._initializer, self._initargs)
+        self.definitions = self._launch.definitions
+        self._launch.payload()
         self.listener = listener
         self.portions = Portions(asyncio.get_running_loop())
         self._started = True
@@ -109,16 +114,16 @@ class InterpreterBackend:
                 os.close(fd)
             raise
         self._channels[worker_id] = channel
-        channel.begin(self._launch, settings)
+        channel.begin(*self._launch.begin(settings))
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> Carried:
         """Pickles a task function.
 
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        return pickle_function(name, function)
+        return self._launch.carry(name, function)
 
     async def close(self) -> None:
         """Lets go of all workers, and waits a moment for them to be gone. Says which are not."""

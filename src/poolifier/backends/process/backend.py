@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from poolifier.backends.launch import pickle_function, pickle_launch
+from poolifier.backends.launch import Carried, Launch
 from poolifier.backends.portions import Portions
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest
@@ -23,6 +23,7 @@ from poolifier.errors import SerializationError, UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
+from poolifier.wire.scripts.definitions import Definitions
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.source import WorkerSource
 
@@ -51,12 +52,13 @@ class ProcessBackend:
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
+        self.definitions: Definitions
         self.copier: Copier
         self._source = source
         self._options = options
         self._initializer = initializer
         self._initargs = tuple(initargs)
-        self._launch = b""
+        self._launch: Launch
         self._output_buffer = bytearray()
         self._channels: dict[int, ProcessChannel] = {}
         self._server: ServerClient | None = None
@@ -78,7 +80,9 @@ class ProcessBackend:
         # First of all, for it takes longest; what follows here happens while it loads.
         server = self._server = self._new_server()
         try:
-            self._launch = pickle_launch(self._source, self._initializer, self._initargs)
+            self._launch = Launch(self._source, self._initializer, self._initargs)
+            self.definitions = self._launch.definitions
+            self._launch.payload()
         except SerializationError:
             await self.close()
             raise
@@ -107,16 +111,16 @@ class ProcessBackend:
         channel, theirs = self._open_channel(worker_id)
         self._channels[worker_id] = channel
         self._server.request(request, theirs)
-        channel.begin(self._launch, settings)
+        channel.begin(*self._launch.begin(settings))
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> Carried:
         """Pickles a task function.
 
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        return pickle_function(name, function)
+        return self._launch.carry(name, function)
 
     async def close(self) -> None:
         """Kills what is left of the workers, ends the fork server and leaves nothing behind."""
@@ -182,8 +186,9 @@ class ProcessBackend:
             parent=os.getpid(),
             argv=list(sys.argv),
             spawn=interpreter() if options.start_method == "spawn" else None,
-            launch=self._launch if options.preload else None,
-            by_value=b"cloudpickle" in self._launch,
+            launch=self._launch.payload() if options.preload else None,
+            operations=self.definitions.since(0) if options.preload else [],
+            scripts=self._launch.has_scripts,
         )
 
     def _new_server(self) -> ServerClient:

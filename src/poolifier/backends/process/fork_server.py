@@ -27,6 +27,7 @@ from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_wo
 from poolifier.backends.process.death import die_with_parent
 from poolifier.records import Record
 from poolifier.wire import codec
+from poolifier.wire.scripts import namespaces
 from poolifier.worker import relay
 
 TYPE_CHECKING = False
@@ -53,14 +54,16 @@ class Setup(Record):
         argv: Its `sys.argv`.
         spawn: The command line for a fresh interpreter per worker; None to fork.
         launch: What workers will unpickle, to be imported here first; None to leave that to them.
-        by_value: Import cloudpickle, which the workers will need.
+        operations: What it needs of the program's scripts.
+        scripts: Import what reads functions and classes of scripts, which the workers will need.
     """
 
     parent: int
     argv: list[str]
     spawn: list[str] | None
     launch: bytes | None
-    by_value: bool
+    operations: list[Any]
+    scripts: bool
 
 
 def main(control_fd: int, death: int) -> NoReturn:
@@ -135,11 +138,12 @@ class _Server:
             return
         # Before anything else: what imports `logging` here is not to configure it for the workers.
         relay.look_out()
-        if setup.by_value:
-            import cloudpickle  # type: ignore[import-untyped]  # noqa: F401
+        if setup.scripts:
+            import poolifier.wire.scripts.rebuild  # noqa: F401
         if setup.launch is not None:
             # Each worker meets what this raises again, and reports it.
             with contextlib.suppress(BaseException):
+                namespaces.define(setup.operations)
                 codec.decode(setup.launch)[0].load()
         gc.collect()
         # Keeps collections in the workers from touching, and so copying, what they share.

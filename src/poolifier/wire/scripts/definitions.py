@@ -1,0 +1,385 @@
+"""The pool's side: what of the program's scripts its workers need, in the order in which it is sent to them.
+
+Each name that a pickle needs is pickled once, with all the names that this needs in turn. A worker is sent what has been
+added since it was sent something last. Whether a name means another object than the one that was sent is looked at once
+for each frame, by identity. One per pool, for the thread of its event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import sys
+from io import BytesIO
+from types import CellType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from poolifier.errors import SerializationError
+from poolifier.wire.codec import NeedsPoolError, describe
+from poolifier.wire.scripts import importable, namespaces, rebuild, values
+from poolifier.wire.scripts.pickler import Pickler
+from poolifier.wire.scripts.reduced import Reduced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolifier.wire.scripts.namespaces import Operation
+
+__all__ = ["Definitions"]
+
+_MISSING: Final = object()
+_ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)})
+
+_MOST_CLASSES: Final = 1000
+"""Classes without a name that leads to them which are kept: programs that make them as they go are rare."""
+
+_NOT_SENT: Final = frozenset(
+    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__file__"}
+)
+"""Names of a module that the worker's has of its own."""
+
+_logger = logging.getLogger("poolifier")
+
+_Key = tuple[str, str]
+
+
+class Definitions:
+    """What has been sent to the workers of a pool, or is about to be.
+
+    Args:
+        everywhere: Workers may run where the program's files are not, so that sources go along.
+
+    Attributes:
+        last: The number of the newest definition.
+        renewed: How often a name has got another object than before.
+        shapes: Beginnings of pickles that need nothing which is not here.
+    """
+
+    def __init__(self, *, everywhere: bool = False) -> None:
+        self.last: int = 0
+        self.renewed: int = 0
+        self.shapes: set[bytes] = set()
+        self._everywhere = everywhere
+        self._log: dict[int, Operation] = {}
+        self._numbers: dict[_Key, int] = {}
+        self._versions: dict[_Key, int] = {}
+        self._names: dict[_Key, tuple[dict[str, Any], Any]] = {}
+        self._cells: dict[int, tuple[CellType, str]] = {}
+        self._contents: dict[str, tuple[CellType, Any]] = {}
+        self._classes: dict[str, type] = {}
+        self._spaces: dict[str, dict[str, Any]] = {}
+        self._sources: set[str] = set()
+        self._todo: list[tuple[_Key, Any, str, _Key | None]] = []
+        self._because: dict[_Key, tuple[str, _Key | None]] = {}
+        self._current: _Key | None = None
+        self._working = False
+        self._globals: dict[int, _Key] | None = None
+        self._describe("__main__", sys.modules["__main__"])
+
+    # ---- what is sent -----------------------------------------------------------------------------
+
+    def since(self, number: int) -> list[Operation]:
+        """What a worker has not got that has got all up to that number."""
+        if not number:
+            return list(self._log.values())
+        return [operation for at, operation in self._log.items() if at > number]
+
+    def look(self) -> bool:
+        """Finds names and cells that mean other objects than what was sent, and sends these. True if there are any."""
+        changed: list[tuple[_Key, Any]] | None = None
+        for key, (there, value) in self._names.items():
+            now = there.get(key[1], value)
+            if now is not value:
+                changed = changed or []
+                changed.append((key, now))
+        for number, (cell, value) in self._contents.items():
+            try:
+                now = cell.cell_contents
+            except ValueError:
+                continue
+            if now is not value:
+                changed = changed or []
+                changed.append(((namespaces.CELL, number), now))
+        if changed is None:
+            return False
+        for key, now in changed:
+            self._renew(key, now)
+        self.renewed += 1
+        return True
+
+    def _renew(self, key: _Key, now: Any) -> None:
+        if key[0] == namespaces.CELL:
+            self._contents[key[1]] = (self._contents[key[1]][0], now)
+        else:
+            there, before = self._names[key]
+            self._names[key] = (there, now)
+            if type(before) is values.LAZY_IMPORT and isinstance(now, ModuleType):
+                return  # it has been used here, and is what it was
+        self._globals = None
+        self.shapes.clear()
+        try:
+            self._work([(key, now, "", None)])
+        except Exception as error:  # noqa: BLE001 - tasks that do not use it are not to fail for it
+            message = f"{key[1]!r} of {key[0]!r} was replaced by what cannot be sent to workers: {describe(error)}"
+            _logger.warning("%s", message)
+            self._add(key, pickle.dumps(Reduced((rebuild.refuse, (message,)))))
+
+    # ---- what pickles need ------------------------------------------------------------------------
+
+    def require(self, module: str, top: str) -> bool:
+        """A pickle names a function or class of a script. True, for it will be there.
+
+        Raises:
+            SerializationError: It cannot be sent; says why.
+        """
+        there = sys.modules[module].__dict__
+        self.require_at("__main__" if module == "__mp_main__" else module, top, there)
+        return True
+
+    def require_at(self, space: str, name: str, there: dict[str, Any] | None = None, by: str = "") -> None:
+        """A pickle needs a global of a script; `by` is the function that uses it.
+
+        Raises:
+            SerializationError: It cannot be sent; says why.
+        """
+        key = (space, name)
+        if key in self._names or name in _NOT_SENT:
+            return
+        if there is None:
+            there = self._spaces[space]
+        if space not in self._spaces:
+            self._describe(space, sys.modules[there["__name__"]])
+        self._begin(key, there[name], by)
+
+    def require_class(self, cls: type, number: str) -> None:
+        """A pickle has a class by its number."""
+        if number not in self._classes:
+            self._classes[number] = cls
+            self._begin((namespaces.KEYED, number), cls)
+
+    def require_cell(self, cell: CellType) -> str:
+        """A pickle has a cell of a closure, which gets a number."""
+        known = self._cells.get(id(cell))
+        if known is not None:
+            return known[1]
+        number = f"{os.getpid()}-{id(self)}-{len(self._cells)}"
+        self._cells[id(cell)] = (cell, number)
+        try:
+            contents = cell.cell_contents
+        except ValueError:
+            contents = _MISSING
+        self._contents[number] = (cell, contents)
+        if contents is not _MISSING:
+            self._begin((namespaces.CELL, number), contents)
+        return number
+
+    def require_module(self, module: ModuleType) -> str:
+        """A pickle has a script's module; returns the name of its namespace."""
+        name = module.__name__
+        if module is sys.modules.get("__main__"):
+            return "__main__"
+        if name not in self._spaces:
+            self._describe(name, module)
+        return name
+
+    def offers(self, space: str, there: dict[str, Any], name: str, by: str = "") -> bool:
+        """Whether a global could be sent, of which nobody knows whether it will be needed."""
+        key = (space, name)
+        if key in self._names:
+            return True
+        value = there[name]
+        if isinstance(value, type | ModuleType) or type(value) in _ATOMS:
+            self.require_at(space, name, there, by)
+            return True
+        return False
+
+    def is_home(self, home: _Key, module: str, top: str) -> bool:
+        """Whether a name is the one that is being defined, so that what it leads to is a part of that."""
+        return home[1] == top and home[0] == ("__main__" if module == "__mp_main__" else module)
+
+    def global_with(self, value: Any) -> _Key | None:
+        """The global of a script that has that very object, which can be told from others like it."""
+        found = self._globals
+        if found is None:
+            found = self._globals = {}
+            for space, there in self._spaces.items():
+                for name, each in list(there.items()):
+                    if type(each) not in _ATOMS and name not in _NOT_SENT:
+                        found.setdefault(id(each), (space, name))
+        where = found.get(id(value))
+        if where is None or self._spaces[where[0]].get(where[1]) is not value:
+            return None
+        return where
+
+    def add_source(self, filename: str) -> None:
+        """A function of that file is sent. The text goes along if workers cannot have the file."""
+        if filename in self._sources:
+            return
+        self._sources.add(filename)
+        if not self._everywhere and os.path.exists(filename):  # noqa: PTH110
+            return
+        import linecache
+
+        lines = linecache.getlines(filename)
+        if lines:
+            self._put((namespaces.SOURCE, filename), 1, "".join(lines))
+
+    # ---- inside -----------------------------------------------------------------------------------
+
+    def _describe(self, space: str, module: ModuleType) -> None:
+        there = module.__dict__
+        self._spaces[space] = there
+        self._globals = None
+        attributes = {
+            name: there[name] for name in ("__name__", "__file__", "__package__") if isinstance(there.get(name), str)
+        }
+        attributes["__name__"] = space
+        name = there.get("__name__")
+        aliases: tuple[str, ...] = ()
+        if space == "__main__":
+            aliases = ("__main__", "__mp_main__")
+        elif sys.modules.get(space) is module:
+            aliases = (space,)
+        spec = there.get("__spec__")
+        known = getattr(spec, "name", None)
+        attributes["aliases"] = aliases
+        attributes["spec"] = (known, None) if isinstance(known, str) else None
+        if isinstance(name, str) and isinstance(there.get("__path__"), list):
+            attributes["__path__"] = list(there["__path__"])
+        self._put((space, ""), 0, attributes)
+
+    def _begin(self, key: _Key, value: Any, by: str = "") -> None:
+        self._todo.append((key, value, by, self._current))
+        if not self._working:
+            todo, self._todo = self._todo, []
+            self._work(todo)
+
+    def _work(self, todo: list[tuple[_Key, Any, str, _Key | None]]) -> None:
+        """Pickles these, and what they need. All, or nothing."""
+        self._working = True
+        self._todo = todo
+        done: list[_Key] = []
+        try:
+            while self._todo:
+                key, value, by, requester = self._todo.pop()
+                if key in done:
+                    continue
+                done.append(key)
+                self._because[key] = (by, requester)
+                if key[0] not in (namespaces.CELL, namespaces.KEYED):
+                    self._names[key] = (self._spaces[key[0]], value)
+                self._current = key
+                self._add(key, self._pickled(key, value))
+        except BaseException:
+            for key in done:
+                self._drop(key)
+            for key, *_ in self._todo:
+                self._drop(key)
+            raise
+        finally:
+            self._todo = []
+            self._because.clear()
+            self._current = None
+            self._working = False
+        if len(self._classes) > _MOST_CLASSES:
+            self._drop((namespaces.KEYED, next(iter(self._classes))))
+
+    def _pickled(self, key: _Key, value: Any) -> bytes:
+        other = self.global_with(value) if type(value) not in _ATOMS else None
+        if other is not None and other != key and not isinstance(value, type | ModuleType) and not callable(value):
+            # Two names of one object.
+            self.require_at(*other)
+            value = Reduced((rebuild.global_of, other))
+        elif type(value) is values.LAZY_IMPORT:
+            value = Reduced(values.lazy_import(value))
+        try:
+            try:
+                return self._dump(key, value)
+            except NeedsPoolError:
+                raise
+            except Exception:
+                self._forget_todo(key)
+                home = self._module_with(key[1], value)
+                if home is not None:
+                    return pickle.dumps(Reduced((rebuild.named_in, (home, key[1]))), 5)
+                return self._dump(key, value, values.more_reducers())
+        except SerializationError:
+            raise
+        except Exception as error:
+            raise self._refusal(key, value, error) from error
+
+    def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
+        file = BytesIO()
+        pickler = Pickler(file, 5)
+        pickler.definitions = self
+        pickler.home = key
+        pickler.lasting = True
+        pickler.target = pickler.whole = value
+        pickler.extra = more
+        pickler.dump(value)
+        return file.getvalue()
+
+    def _forget_todo(self, key: _Key) -> None:
+        """What was needed by a pickle that could not be made is not needed for it."""
+        left = [each for each in self._todo if each[3] != key]
+        for other, *_ in self._todo:
+            if all(other != each[0] for each in left):
+                self._drop(other)
+        self._todo = left
+
+    def _module_with(self, name: str, value: Any) -> str | None:
+        """A module that workers can import and that has this very object under this name, if it is imported from there."""
+        if type(value) in _ATOMS:
+            return None
+        for module_name, module in list(sys.modules.items()):
+            there = getattr(module, "__dict__", None)
+            if isinstance(there, dict) and there.get(name) is value and not importable.is_script(module_name):
+                return module_name
+        return None
+
+    def _refusal(self, key: _Key, value: Any, error: Exception) -> SerializationError:
+        path: list[str] = []
+        at: _Key | None = key
+        users: list[str] = []
+        while at is not None:
+            by, requester = self._because.get(at, ("", None))
+            if at[0] == namespaces.KEYED:
+                path.append(getattr(self._classes.get(at[1]), "__qualname__", "a class"))
+            elif at[0] == namespaces.CELL:
+                path.append("a variable of its closure")
+            else:
+                path.append(at[1])
+            if by:
+                users.append(by)
+                if requester is None or requester[1] != by:
+                    path.append(by)
+            at = requester
+        way = " -> ".join(dict.fromkeys(reversed(path)))
+        user = users[0] if users else key[1]
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        return SerializationError(
+            f"{way}: {key[1]!r} ({type(value).__module__}.{type(value).__qualname__}), which {user!r} uses, cannot be "
+            f"sent to workers: {describe(error)}{notes}. Create it in the pool's initializer or in the function, or "
+            f"import it from a module"
+        )
+
+    def _add(self, key: _Key, blob: bytes) -> None:
+        version = self._versions[key] = self._versions.get(key, 0) + 1
+        self._put(key, version, blob)
+
+    def _put(self, key: _Key, version: int, value: Any) -> None:
+        self._log.pop(self._numbers.get(key, 0), None)
+        self.last += 1
+        self._numbers[key] = self.last
+        self._log[self.last] = (*key, version, value)
+
+    def _drop(self, key: _Key) -> None:
+        self._log.pop(self._numbers.pop(key, 0), None)
+        self._names.pop(key, None)
+        if key[0] == namespaces.KEYED:
+            self._classes.pop(key[1], None)
+        elif key[0] == namespaces.CELL:
+            known = self._contents.pop(key[1], None)
+            if known is not None:
+                self._cells.pop(id(known[0]), None)
