@@ -187,7 +187,9 @@ def differences(found, kind):
         # What spawn cannot carry is right if it comes as it is here; so is what only fails where the script is imported.
         if seen in (expected, here) and (seen == expected or imported.startswith(("cannot travel", "raised"))):
             continue
-        if imported.startswith("cannot travel") and seen.startswith("cannot travel") and not shared:
+        # An error that cannot travel is told as a RemoteError.
+        refused = seen.startswith(("cannot travel", "raised: RemoteError"))
+        if refused and imported.startswith("cannot travel") and not shared:
             continue
         different.append(f"{kind}: {name}\n  expected {expected}\n  seen     {seen}")
     return different

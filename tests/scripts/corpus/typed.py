@@ -142,17 +142,24 @@ def use_typed_dict(value):
 
 @runtime_checkable
 class Quacks(Protocol):
-    volume: ClassVar[int] = 3
+    def quack(self) -> str: ...
+
+
+@runtime_checkable
+class Loud(Protocol):
+    volume: int
 
     def quack(self) -> str: ...
 
 
 class Duck:
     def quack(self):
-        return "quack" * Quacks.volume
+        return "quack"
 
 
-class Explicit(Quacks):
+class Explicit(Quacks, Loud):
+    volume: ClassVar[int] = 3
+
     def quack(self):
         return "explicit"
 
@@ -162,7 +169,8 @@ def make_protocol(x):
 
 
 def use_protocol(value):
-    return [isinstance(one, Quacks) for one in [*value, 3]], issubclass(Duck, Quacks), value[0].quack(), value[1].volume
+    checked = [isinstance(one, protocol) for one in [*value, 3] for protocol in (Quacks, Loud)]
+    return checked, issubclass(Duck, Quacks), value[0].quack(), value[1].volume
 
 
 class Box(Generic[T]):
