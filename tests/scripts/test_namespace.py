@@ -220,6 +220,33 @@ async def classes_are_redefined(kind):
     Point = old
 
 
+def of_the_class(x):
+    return type(INSTANCE) is Point, isinstance(INSTANCE, Point), INSTANCES[0] is INSTANCE, POINT is Point
+
+
+INSTANCE = Point(1)
+INSTANCES = [INSTANCE]
+POINT = Point
+
+
+async def what_belongs_together_is_redefined_together(kind):
+    global Point, INSTANCE, INSTANCES, POINT
+    old = Point, INSTANCE, INSTANCES, POINT
+    async with runner(kind, [of_the_class]) as run:
+        for number in range(3):
+            assert await run(of_the_class, 1) == (True, True, True, True), number
+
+            class Point:
+                def __init__(self, x):
+                    self.x = x
+
+            Point.__qualname__ = "Point"
+            POINT = Point
+            INSTANCE = Point(number)
+            INSTANCES = [INSTANCE]
+    Point, INSTANCE, INSTANCES, POINT = old
+
+
 def task(x):
     return "first", x
 

@@ -73,7 +73,7 @@ def kernel(tmp_path_factory):
 
 def run_in(client, code):
     """What a cell printed; where it ends with an error, the test does, with the traceback."""
-    cell = client.execute(code)
+    cell = client.execute(code.strip("\n"))
     printed, deadline = "", time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -140,12 +140,12 @@ def test_lines(pool):
     shown = run_in(pool, show)
     remote = shown[: shown.index("direct cause")]
     name = json.loads(run_in(pool, "print(json.dumps(work.__code__.co_filename))"))
-    line = FUNCTIONS.splitlines().index("    return 1 / x  # the line that fails") + 1
+    line = FUNCTIONS.strip("\n").splitlines().index("    return 1 / x  # the line that fails") + 1
     assert f'File "{name}", line {line}, in fails\n    return 1 / x  # the line that fails' in remote
     source, method, file, number = json.loads(run_in(pool, "print(json.dumps(await pool.execute(1, 'sources')))"))
     assert source == "def helper(x):\n    return min(x, limit)\n"
     assert method == "    def moved(self):\n        return Point(self.x + 1)\n"
-    assert (file, number) == (name, FUNCTIONS.splitlines().index('        warnings.warn("here")') + 1)
+    assert (file, number) == (name, FUNCTIONS.strip("\n").splitlines().index('        warnings.warn("here")') + 1)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("futures")])

@@ -136,8 +136,8 @@ CASES = [
     (uses_frame, "uses_frame", "frame"),
     (uses_a_helper, "uses_opened", "opened"),
     (uses_a_method, "run", "database"),
-    (uses_a_cell, "uses_a_cell", "handle"),
-    (uses_a_default, "uses_a_default", "opened.name"),
+    (uses_a_cell, "uses_a_cell", "opened"),
+    (uses_a_default, "uses_a_default", "opened"),
 ]
 
 
@@ -159,7 +159,7 @@ async def main(kinds):
                         result = await pool.execute(1)
             except Exception as error:
                 text = str(error)
-                missing = names(text, culprit, name.partition(".")[0] if name != "opened.name" else "log", "initializer")
+                missing = names(text, culprit, name, "initializer")
                 if missing or "pickle" not in text:
                     print(f"{kind}: {function.__name__}: does not name {missing}: {type(error).__name__}: {text}")
             else:
