@@ -31,6 +31,7 @@ __all__ = [
     "is_from_pool",
     "is_namespace",
     "keyed",
+    "load_stale",
     "module_of",
     "number_of",
     "on_change",
@@ -89,6 +90,9 @@ _versions: dict[_Key, int] = {}
 # Of the load that is under way: how deep it is, which other names it needs, and what it has put where.
 _depth = 0
 _wanted: list[_Key] = []
+
+# Names that are about to get another object, until they have it.
+_stale: set[_Key] = set()
 _put: list[tuple[_Key, bytes]] = []
 
 # Classes that travel by value, by a number of their own, so that what comes back is of the class it left from.
@@ -98,7 +102,7 @@ _numbers: Any = None
 
 def define(operations: list[Operation]) -> None:
     """Takes definitions. Loads those alone that take the place of what is in use."""
-    changed = False
+    renewed: list[_Key] = []
     with _lock:
         for space, name, version, value in operations:
             if space == SOURCE:
@@ -119,9 +123,16 @@ def define(operations: list[Operation]) -> None:
             _versions[key] = version
             _pending[key] = value
             if before and _is_there(key):
-                changed = True
-                _renew(key)
-    if changed:
+                renewed.append(key)
+        # Once all are here: what takes the place of one may use names that come after it, or that take another's, too.
+        _stale.update(renewed)
+        try:
+            for key in renewed:
+                if key in _pending:
+                    _renew(key)
+        finally:
+            _stale.clear()
+    if renewed:
         for callback in on_change:
             callback()
 
@@ -272,7 +283,7 @@ def _load(key: _Key) -> None:
     _put.append((key, blob))
     _depth += 1
     try:
-        value = pickle.loads(blob)
+        value = _read_renewed(blob) if _stale else pickle.loads(blob)
         put(*key, value)
         if outermost:
             _load_wanted()
@@ -289,10 +300,33 @@ def _load(key: _Key) -> None:
             _put.clear()
 
 
+def _read_renewed(blob: bytes) -> Any:
+    """Reads a pickle while names get other objects: what it names is the new one."""
+    from io import BytesIO
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            load_stale("__main__" if module == "__mp_main__" else module, name.partition(".")[0])
+            return super().find_class(module, name)
+
+    return Reader(BytesIO(blob)).load()
+
+
+def load_stale(space: str, name: str) -> None:
+    """Loads what a name is about to stand for, if it is about to stand for something else."""
+    key = (space, name)
+    if key in _stale and key in _pending:
+        _stale.discard(key)
+        _renew(key)
+
+
 def _load_wanted() -> None:
     while _wanted:
         key = _wanted.pop()
         if key not in _pending:
+            continue
+        if key in _stale:
+            load_stale(*key)
             continue
         if key[0] != CELL and _is_there(key):
             # The worker has assigned it, and that stays.

@@ -114,6 +114,7 @@ def class_annotate(
 
 def global_of(space: str, name: str) -> Any:
     """What a global of a script is."""
+    namespaces.load_stale(space, name)
     found = namespaces.globals_of(space)
     if name in found:
         return found[name]
