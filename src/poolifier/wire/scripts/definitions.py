@@ -12,13 +12,13 @@ import os
 import pickle
 import sys
 from io import BytesIO
-from types import CellType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
 from poolifier.wire.scripts import importable, namespaces, rebuild, values
-from poolifier.wire.scripts.pickler import Pickler
+from poolifier.wire.scripts.pickler import Pickler, named
 from poolifier.wire.scripts.reduced import Reduced
 
 if TYPE_CHECKING:
@@ -315,8 +315,8 @@ class Definitions:
             self._drop((namespaces.KEYED, next(iter(self._classes))))
 
     def _pickled(self, key: _Key, value: Any) -> bytes:
-        other = self.global_with(value) if type(value) not in _ATOMS else None
-        if other is not None and other != key and not isinstance(value, type | ModuleType) and not callable(value):
+        other = self._other_name(key, value)
+        if other is not None:
             # Two names of one object.
             self.require_at(*other)
             value = Reduced((rebuild.global_of, other))
@@ -337,6 +337,21 @@ class Definitions:
             raise
         except Exception as error:
             raise self._refusal(key, value, error) from error
+
+    def _other_name(self, key: _Key, value: Any) -> _Key | None:
+        """The global that an object is at the other side, if that is another name than the one that is being defined."""
+        kind = type(value)
+        if kind in _ATOMS or kind is ModuleType or key[0] not in self._spaces:
+            return None
+        if kind is FunctionType or isinstance(value, type):
+            found = named(value)
+            if found is not None:
+                # The one that it has itself comes first; what is in a class is found in that.
+                module = "__main__" if found[0] == "__mp_main__" else found[0]
+                at_home = value.__qualname__ == found[1] and module in self._spaces
+                return (module, found[1]) if at_home and (module, found[1]) != key else None
+        other = self.global_with(value)
+        return None if other == key else other
 
     def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
         file = BytesIO()
