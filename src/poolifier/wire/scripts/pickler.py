@@ -12,7 +12,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 
 from poolifier.wire.scripts import importable, namespaces, rebuild
 from poolifier.wire.scripts.reduced import Reduced
@@ -33,6 +33,9 @@ _CONTAINERS: Final = frozenset({list, dict, set, bytearray})
 _SPECIAL: Final = frozenset({"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses"})
 """Modules of the types that have a reducer in `values`, which takes workers long to import."""
 
+_COMPILED: Final = "Function compiled with mypyc"
+"""The type of its coroutine functions, which do not say themselves how they are pickled (mypyc 2.4)."""
+
 _PLAIN: Final = (object.__reduce_ex__, object.__reduce__)
 
 
@@ -48,6 +51,7 @@ class Pickler(pickle.Pickler):
         lasting: The worker is to have it for as long as it lives.
         anew: It belongs to a script: what a worker that imported that would make anew need not travel.
         whole: The value that is being defined, also once it has begun.
+        parts: What is a part of something that the pickle makes, by identity, and how it is found in that.
     """
 
     definitions: Definitions | None = None
@@ -58,6 +62,7 @@ class Pickler(pickle.Pickler):
     whole: Any = None
     lasting: bool = False
     anew: bool = False
+    parts: Mapping[int, tuple[Any, tuple[Any, ...]]] = MappingProxyType({})
     _stand_ins: dict[int, tuple[Any, Reduced]] | None = None
 
     def reducer_override(self, obj: Any) -> Any:
@@ -163,6 +168,8 @@ class Pickler(pickle.Pickler):
         """Whatever else there is: by its own way, of which is looked at whether it gives a name."""
         reduce_ex = kind.__reduce_ex__
         if reduce_ex is _PLAIN[0] and kind.__reduce__ is _PLAIN[1]:
+            if kind.__name__ == _COMPILED and _found(obj.__module__, obj.__name__) is obj:
+                return rebuild.named_in, (obj.__module__, obj.__name__)
             return NotImplemented
         if kind is MethodType or kind is BuiltinFunctionType:
             return NotImplemented

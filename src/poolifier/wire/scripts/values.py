@@ -53,6 +53,15 @@ def nameless(pickler: Pickler, obj: Any, kind: type) -> Any:
         limits = obj.cache_parameters()
         attributes = {name: value for name, value in vars(obj).items() if name != "cache_parameters"}
         return rebuild.make_cached, (obj.__wrapped__, limits["maxsize"], limits["typed"]), (None, attributes)
+    part = pickler.parts.get(id(obj))
+    if part is not None and part[0] is obj:
+        return part[1]
+    if kind is _ALIAS:
+        from poolifier.wire.scripts import aliases
+
+        reduced = aliases.reduce(pickler, obj)
+        if reduced is not None:
+            return reduced
     reducer = _TYPING.get(kind)
     if reducer is not None:
         return reducer(obj)
@@ -146,11 +155,16 @@ def _type_variable(obj: Any) -> Any:
     if isinstance(obj, typing.TypeVar) and obj.__bound__ is not None:
         keywords["bound"] = obj.__bound__
     constraints = getattr(obj, "__constraints__", ())
-    return rebuild.make_typing, (type(obj), (obj.__name__, *constraints), keywords, obj.__module__)
+    return rebuild.make_typing, (type(obj), (obj.__name__, *constraints), keywords | _default(obj), obj.__module__)
 
 
 def _type_variables(obj: Any) -> Any:
-    return rebuild.make_typing, (type(obj), (obj.__name__,), {}, obj.__module__)
+    return rebuild.make_typing, (type(obj), (obj.__name__,), _default(obj), obj.__module__)
+
+
+def _default(obj: Any) -> dict[str, Any]:
+    """What a type variable stands for where nothing is given for it, from 3.13 on."""
+    return {"default": obj.__default__} if hasattr(obj, "has_default") and obj.has_default() else {}
 
 
 def _new_type(obj: Any) -> Any:
@@ -189,5 +203,6 @@ _TYPING: Final[dict[Any, Callable[[Any], Any]]] = {
     typing.TypeVarTuple: _type_variables,
     typing.NewType: _new_type,
 }
-if hasattr(typing, "TypeAliasType"):
-    _TYPING[typing.TypeAliasType] = _type_alias
+_ALIAS: Final[Any] = getattr(typing, "TypeAliasType", object)
+if _ALIAS is not object:
+    _TYPING[_ALIAS] = _type_alias
