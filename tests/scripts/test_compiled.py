@@ -48,6 +48,10 @@ class Native:
     def __call__(self, y: int) -> int:
         return self.x - y
 
+    def some(self, y: int) -> Iterator[int]:
+        yield self.x
+        yield y
+
     def __reduce__(self) -> Any:
         return Native, (self.x,)
 
@@ -76,7 +80,7 @@ async def main(kinds):
     native = Native(10)
     functions = {
         "plain": plain, "later": later, "numbers": numbers, "method": native.method, "amethod": native.amethod,
-        "callable": native, "uses": uses_compiled, "fails": fails, "with_default": with_default,
+        "callable": native, "some": native.some, "uses": uses_compiled, "fails": fails, "with_default": with_default,
     }
     for kind in kinds:
         if kind in EXECUTORS:
@@ -96,13 +100,14 @@ async def main(kinds):
                 seen["numbers"] = [number async for number in pool.stream(3, "numbers")]
             except Exception as error:
                 seen["numbers"] = repr(error)
+            seen["some"] = [number async for number in pool.stream(3, "some")]
             try:
                 await pool.execute(3, "fails")
             except ValueError as error:
                 assert "compiled_tasks.py" in str(error.__cause__) or kind == "thread", (kind, error.__cause__)
             wanted = {
                 "plain": 6, "later": 9, "method": 13, "amethod": 30, "callable": 7, "uses": (6, 4, [0, 1, 2], 4),
-                "with_default": 3, "none": 4, "numbers": [0, 1, 2],
+                "with_default": 3, "none": 4, "numbers": [0, 1, 2], "some": [10, 3],
             }
             assert seen == wanted, (kind, {name: seen[name] for name in seen if seen[name] != wanted[name]})
     print("done")

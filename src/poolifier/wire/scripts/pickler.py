@@ -168,10 +168,12 @@ class Pickler(pickle.Pickler):
         """Whatever else there is: by its own way, of which is looked at whether it gives a name."""
         reduce_ex = kind.__reduce_ex__
         if reduce_ex is _PLAIN[0] and kind.__reduce__ is _PLAIN[1]:
-            if kind.__name__ == _COMPILED and _found(obj.__module__, obj.__name__) is obj:
-                return rebuild.named_in, (obj.__module__, obj.__name__)
+            return _compiled(obj) if kind.__name__ == _COMPILED else NotImplemented
+        if kind is MethodType:
+            if type(obj.__func__).__name__ == _COMPILED:
+                return getattr, (obj.__self__, obj.__func__.__name__.rpartition(".")[2])
             return NotImplemented
-        if kind is MethodType or kind is BuiltinFunctionType:
+        if kind is BuiltinFunctionType:
             return NotImplemented
         reduced = obj.__reduce_ex__(5)
         if not isinstance(reduced, str):
@@ -205,6 +207,15 @@ class Pickler(pickle.Pickler):
             return None
         definitions.require_at(*where)
         return rebuild.global_of, where
+
+
+def _compiled(function: Any) -> Any:
+    """A coroutine function that mypyc has compiled: it knows its name, and not its module."""
+    name = function.__name__
+    module = pickle.whichmodule(function, name)  # type: ignore[attr-defined]
+    if importable.is_script(module) or _found(module, name) is not function:
+        return NotImplemented
+    return rebuild.named_in, (module, name)
 
 
 def is_known(module: str, top: str) -> bool:
