@@ -86,6 +86,8 @@ class Launch:
         """
         if self._renewed != self.definitions.renewed:
             self._payload = _pickled(self.definitions, self._given, "the worker or its initializer")
+            if self.has_scripts:
+                self.definitions.offer_all()
             self._renewed = self.definitions.renewed
         return self._payload
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _abc
 import abc
-import enum
+import copyreg
 import os
 from itertools import count
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
@@ -34,13 +34,16 @@ _MADE_ANEW: Final = frozenset(
 )
 """What making a class gives it, or what is set apart."""
 
+_HEAP_TYPE: Final = 1 << 9
+"""Set in `__flags__` of classes that Python code made."""
+
 _number = count(1).__next__
 
 
 def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     """A class by value; `target` if it is what is being defined."""
     number = ""
-    if not target:
+    if not target and not pickler.is_part(cls):
         definitions = pickler.definitions
         number = number_of(cls)
         if definitions is not None:
@@ -48,10 +51,9 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
             return namespaces.keyed, (number,)
         if namespaces.is_from_pool(namespaces.KEYED, number):
             return namespaces.keyed, (number,)
-    elif pickler.home is not None and pickler.home[0] == namespaces.KEYED:
+    elif target and pickler.home is not None and pickler.home[0] == namespaces.KEYED:
         number = pickler.home[1]
-    if issubclass(cls, enum.Enum):
-        pickler.making |= {cls}
+    pickler.making |= {cls}
     home = pickler.home if target else None
     here = dict(cls.__dict__)
     slots: tuple[str, ...] | None = None
@@ -72,19 +74,32 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
         attributes,
         _annotate(pickler, cls, annotate) if isinstance(annotate, FunctionType) else None,
         _registered(cls),
+        copyreg.dispatch_table.get(cls),
     )
     return rebuild.make_class, arguments, state, None, None, rebuild.fill_class
 
 
-def member(obj: Any, cls: Any) -> tuple[Any, ...]:
-    """A member of an enum that is being made."""
-    base = cls._member_type_
-    reduced: Any = object.__reduce_ex__(obj, 2)
-    arguments = reduced[1][1:]
-    if base is not object and not arguments:
-        # A mixed-in class of Python's own has its value there.
-        arguments = () if base.__flags__ & (1 << 9) else (base(obj),)
-    return rebuild.enum_member, (cls, base, arguments), reduced[2], None, None, rebuild.member_state
+def member(obj: Any, kind: type) -> Any:
+    """An instance of a class that is being made, whose own ways are not there yet: as it is, piece by piece."""
+    base: Any = next(one for one in kind.__mro__ if not one.__flags__ & _HEAP_TYPE)
+    items = pairs = None
+    if base is object:
+        arguments: tuple[Any, ...] = ()
+    elif issubclass(base, BaseException):
+        arguments = obj.args
+    elif hasattr(base, "__getnewargs__"):
+        arguments = base.__getnewargs__(obj)
+    elif base in (list, set, dict):
+        arguments = ()
+        items = None if base is dict else iter(list(base.__iter__(obj)))
+        pairs = iter(list(dict.items(obj))) if base is dict else None
+    elif base is frozenset:
+        arguments = (list(base.__iter__(obj)),)
+    else:
+        arguments = base.__reduce__(obj)[1]
+    slots = {name: getattr(obj, name) for name in copyreg._slotnames(kind) if hasattr(obj, name)}  # type: ignore[attr-defined]
+    state = (dict(getattr(obj, "__dict__", ())), slots)
+    return rebuild.raw_instance, (kind, base, arguments), state, items, pairs, rebuild.fill_instance
 
 
 def number_of(cls: type) -> str:

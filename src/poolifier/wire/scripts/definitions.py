@@ -37,14 +37,30 @@ _MOST_CLASSES: Final = 1000
 _MOST_FORGOTTEN: Final = 1000
 """Closures that workers are told to forget: those that lag behind hear of the last ones."""
 
+_LARGE: Final = 64 << 10
+"""Bytes of a pickle that are not sent where nothing refers to it."""
+
 _NOT_SENT: Final = frozenset(
-    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__file__"}
+    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__file__", "__doc__"}
 )
 """Names of a module that the worker's has of its own."""
 
 _logger = logging.getLogger("poolifier")
 
 _Key = tuple[str, str]
+
+
+class _Limited(BytesIO):
+    """What is written is to be small."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self._limit:
+            raise OverflowError("it is large, and nothing that was sent refers to it")
+        return super().write(data)
 
 
 class Definitions:
@@ -76,6 +92,9 @@ class Definitions:
         self._forgotten: list[_Key] = []
         self._anew: set[_Key] = set()
         self._made = 0
+        self._limit = 0
+        self._refused: set[_Key] = set()
+        self._offered: dict[str, int] = {}
         self._classes: dict[str, type] = {}
         self._spaces: dict[str, dict[str, Any]] = {}
         self._sources: set[str] = set()
@@ -110,12 +129,38 @@ class Definitions:
             if now is not value:
                 changed = changed or []
                 changed.append(((namespaces.CELL, number), now))
+        for space, count in self._offered.items():
+            if len(self._spaces[space]) != count:
+                self._offer(space)
         if changed is None:
             return False
         for key, now in changed:
             self._renew(key, now)
         self.renewed += 1
         return True
+
+    def offer_all(self) -> None:
+        """Sends along what scripts define that nothing refers to: it may be named by a text, or in a pickle."""
+        for space in list(self._spaces):
+            if space not in self._offered:
+                self._offer(space)
+
+    def _offer(self, space: str) -> None:
+        there = self._spaces[space]
+        self._offered[space] = len(there)
+        for name, value in list(there.items()):
+            key = (space, name)
+            if key in self._names or key in self._refused or name in _NOT_SENT or not _is_offered(value):
+                continue
+            self._limit = _LARGE
+            try:
+                self._work([(key, value, "", None)])
+            except Exception as error:  # noqa: BLE001 - whoever asks for it is told
+                self._refused.add(key)
+                message = str(error) if isinstance(error, SerializationError) else describe(error)
+                self._add(key, pickle.dumps(Reduced((rebuild.refuse, (message,)))))
+            finally:
+                self._limit = 0
 
     def _renew(self, key: _Key, now: Any) -> None:
         if key[0] == namespaces.CELL:
@@ -155,6 +200,7 @@ class Definitions:
         key = (space, name)
         if key in self._names or name in _NOT_SENT:
             return
+        self._refused.discard(key)
         if there is None:
             there = self._spaces[space]
         if space not in self._spaces:
@@ -258,7 +304,7 @@ class Definitions:
         self._spaces[space] = there
         self._globals = None
         attributes = {
-            name: there[name] for name in ("__name__", "__file__", "__package__") if isinstance(there.get(name), str)
+            name: there[name] for name in ("__name__", "__file__", "__package__", "__doc__") if isinstance(there.get(name), str)
         }
         attributes["__name__"] = space
         name = there.get("__name__")
@@ -354,7 +400,7 @@ class Definitions:
         return None if other == key else other
 
     def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
-        file = BytesIO()
+        file = BytesIO() if not self._limit else _Limited(self._limit)
         pickler = Pickler(file, 5)
         pickler.definitions = self
         pickler.home = key
@@ -429,3 +475,8 @@ class Definitions:
             self._owners.pop(key[1], None)
             if known is not None:
                 self._cells.pop(id(known[0]), None)
+
+
+def _is_offered(value: Any) -> bool:
+    """Whether an object may be meant where a text names it: what a script defines, not what it works with."""
+    return type(value) in _ATOMS or isinstance(value, type | FunctionType | ModuleType) or callable(value)

@@ -22,8 +22,11 @@ __all__ = ["cell", "code", "globals_for", "packed_code", "reduce"]
 _LAZY: Final = sys.version_info >= (3, 14)
 """Annotations are evaluated when they are asked for."""
 
+_ALL: Final = frozenset({"globals", "vars", "eval", "exec", "dir"})
+"""A function that uses one of these may want any global, by a name that stands in a text."""
+
 _OF_THE_MODULE: Final = frozenset(
-    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__debug__", "__file__"}
+    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__debug__", "__file__", "__doc__"}
 )
 _CODE: Final = (
     "co_argcount",
@@ -70,7 +73,7 @@ def reduce(pickler: Pickler, function: FunctionType, *, optional: bool = False) 
 
 def cell(pickler: Pickler, each: CellType) -> tuple[Any, ...]:
     """A cell of a closure: by a number if what it holds may be sent again, else with what it holds."""
-    if pickler.definitions is not None and pickler.lasting:
+    if pickler.definitions is not None and pickler.lasting and not pickler.is_named_class:
         number = pickler.definitions.require_cell(each)
         return namespaces.cell, (number,)
     return _with_contents(pickler, each)
@@ -125,6 +128,7 @@ def globals_for(
         made = pickler.stand_in(there, lambda: (rebuild.new_globals, (str(there.get("__name__")),)))
         return made, {name: there[name] for name in names}, ()
     definitions = pickler.definitions
+    everything = ("*",) if not _ALL.isdisjoint(named) else ()
     if definitions is None:
         if namespaces.is_namespace(space):
             # The pool's own: it has them.
@@ -135,7 +139,7 @@ def globals_for(
     else:
         for name in names:
             definitions.require_at(space, name, there, by=function.__qualname__)
-    return space, _EMPTY, tuple(names)
+    return space, _EMPTY, (*names, *everything)
 
 
 def _imports(function: FunctionType, uses: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import sys
 import threading
+from contextlib import suppress
 from types import CellType, ModuleType
 
 TYPE_CHECKING = False
@@ -71,7 +72,11 @@ class Namespace(ModuleType):
         key = (_names.get(id(self), ""), name)
         with _lock:
             if key in _pending:
-                _load(key)
+                try:
+                    _load(key)
+                except AttributeError as error:
+                    # Whoever asks would take it for the answer that there is no such name.
+                    raise LookupError(f"{name!r} of {self.__name__!r} cannot be loaded: {error}") from error
                 return vars(self)[name]
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
@@ -87,8 +92,16 @@ _keyed: dict[str, Any] = {}
 _pending: dict[_Key, bytes] = {}
 _versions: dict[_Key, int] = {}
 
-# Of the load that is under way: how deep it is, which other names it needs, and what it has put where.
+_DEEPEST: Final = 50
+"""Loads within each other; what they need beyond is loaded by one further out."""
+
+# Namespaces of which everything is to be there.
+_whole: set[str] = set()
+
+# Of the load that is under way: how deep it is, how many classes have no attributes yet, which other names it needs,
+# and what it has put where.
 _depth = 0
+_open = 0
 _wanted: list[_Key] = []
 
 # Names that are about to get another object, until they have it.
@@ -132,6 +145,8 @@ def define(operations: list[Operation]) -> None:
                     _renew(key)
         finally:
             _stale.clear()
+        for space in _whole:
+            _load_all(space)
     if renewed:
         for callback in on_change:
             callback()
@@ -187,11 +202,26 @@ def cell(number: str) -> CellType:
 
 
 def want(space: str, names: tuple[str, ...]) -> None:
-    """A function has been made that uses these globals: they are loaded before anything else is done."""
+    """A function has been made that uses these globals: they are loaded before what it is a part of is used.
+
+    `"*"` is all that there is, as far as it can be loaded.
+    """
     with _lock:
-        _wanted.extend((space, name) for name in names if (space, name) in _pending)
+        _wanted.extend((space, name) for name in names if name == "*" or (space, name) in _pending)
         if not _depth:
-            _load_wanted()
+            _load_wanted(0)
+
+
+def begin_class() -> None:
+    """A class has been made, and has no attributes yet: what could use it waits."""
+    global _open
+    _open += 1
+
+
+def end_class() -> None:
+    """It has got its attributes."""
+    global _open
+    _open -= 1
 
 
 def is_namespace(space: str) -> bool:
@@ -276,28 +306,30 @@ def _is_there(key: _Key) -> bool:
 
 
 def _load(key: _Key) -> None:
-    """Loads a definition, and where no other load is under way all that it needs; or else nothing."""
-    global _depth
-    outermost = not _depth
+    """Loads a definition and all that it needs; or else nothing."""
+    global _depth, _open
     blob = _pending.pop(key)
+    first, wanted, classes = len(_put), len(_wanted), _open
     _put.append((key, blob))
     _depth += 1
     try:
         value = _read_renewed(blob) if _stale else pickle.loads(blob)
         put(*key, value)
-        if outermost:
-            _load_wanted()
+        if _depth == 1 or (not _open and _depth < _DEEPEST):
+            _load_wanted(wanted)
     except BaseException as error:
-        if _put and not hasattr(error, "__notes__"):
+        _undo(first)
+        del _wanted[wanted:]
+        _open = classes
+        if _depth == 1 and isinstance(error, Exception):
             error.add_note(f"while {key[1]!r} of {key[0]!r} was loaded")
-        if outermost:
-            _undo()
         raise
     finally:
         _depth -= 1
-        if outermost:
-            _wanted.clear()
+        if not _depth:
             _put.clear()
+            _wanted.clear()
+            _open = 0
 
 
 def _read_renewed(blob: bytes) -> Any:
@@ -320,9 +352,12 @@ def load_stale(space: str, name: str) -> None:
         _renew(key)
 
 
-def _load_wanted() -> None:
-    while _wanted:
+def _load_wanted(first: int) -> None:
+    while len(_wanted) > first:
         key = _wanted.pop()
+        if key[1] == "*":
+            _load_all(key[0])
+            continue
         if key not in _pending:
             continue
         if key in _stale:
@@ -335,9 +370,18 @@ def _load_wanted() -> None:
         _load(key)
 
 
-def _undo() -> None:
+def _load_all(space: str) -> None:
+    _whole.add(space)
+    for key in [key for key in _pending if key[0] == space]:
+        if key in _pending and not _is_there(key):
+            # What fails is not there, and says why when it is asked for.
+            with suppress(Exception):
+                _load(key)
+
+
+def _undo(first: int) -> None:
     """Takes back what a load that failed has put, so that the next one fails likewise and nothing is half there."""
-    for key, blob in _put:
+    for key, blob in _put[first:]:
         _pending.setdefault(key, blob)
         space, name = key
         if space == KEYED:
@@ -348,6 +392,7 @@ def _undo() -> None:
             _cells.pop(name, None)
         elif space in _namespaces:
             _namespaces[space].__dict__.pop(name, None)
+    del _put[first:]
 
 
 def _renew(key: _Key) -> None:

@@ -30,7 +30,7 @@ _HEAP_TYPE: Final = 1 << 9
 
 _CONTAINERS: Final = frozenset({list, dict, set, bytearray})
 
-_SPECIAL: Final = frozenset({"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses"})
+_SPECIAL: Final = frozenset({"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses", "contextlib"})
 """Modules of the types that have a reducer in `values`, which takes workers long to import."""
 
 _COMPILED: Final = "Function compiled with mypyc"
@@ -81,6 +81,11 @@ class Pickler(pickle.Pickler):
             known = self._known(obj)
             if known is not None:
                 return known
+        if self.lasting:
+            members = getattr(kind, "_member_map_", None)
+            if type(members) is dict and members.get(name := getattr(obj, "_name_", None)) is obj:
+                # Not by its value, which may be one that nothing else equals.
+                return rebuild.member_named, (kind, name)
         extra = self.extra
         if extra is not None and kind in extra:
             return extra[kind](obj)
@@ -119,6 +124,21 @@ class Pickler(pickle.Pickler):
             return self.definitions.require(module, top)
         return is_known(module, top)
 
+    @property
+    def is_named_class(self) -> bool:
+        """Whether a class is being defined that its name leads to: its methods' cells are its own."""
+        return isinstance(self.whole, type) and self.home is not None and self.home[0] != namespaces.KEYED
+
+    def is_part(self, obj: Any) -> bool:
+        """Whether a class belongs to what is being defined, because its name leads through that."""
+        found = named(obj)
+        return (
+            found is not None
+            and self.home is not None
+            and self.definitions is not None
+            and self.definitions.is_home(self.home, *found)
+        )
+
     def stand_in(self, obj: Any, how: Callable[[], tuple[Any, ...]]) -> Reduced:
         """What is pickled in the place of an object, always the same, that this may be one at the other side, too."""
         if self._stand_ins is None:
@@ -139,8 +159,12 @@ class Pickler(pickle.Pickler):
     # ---- inside -----------------------------------------------------------------------------------
 
     def _function(self, function: FunctionType) -> Any:
-        if not self.is_target(function) and self.by_name(function):
+        # A class that has been replaced by one with slots shares its methods, which then lead to the new one.
+        of_another = self.home is not None and self.home[0] == namespaces.KEYED and "." in function.__qualname__
+        if not of_another and self.by_name(function):
             return NotImplemented
+        if self.home is not None and not self.is_part(function) and (known := self._known(function)) is not None:
+            return known
         from poolifier.wire.scripts import functions
 
         return functions.reduce(self, function)
@@ -148,12 +172,13 @@ class Pickler(pickle.Pickler):
     def _class(self, cls: type) -> Any:
         if not cls.__flags__ & _HEAP_TYPE:
             return self._built_in(cls)
-        target = self.is_target(cls)
-        if not target and self.by_name(cls):
+        if self.by_name(cls):
             return NotImplemented
         from poolifier.wire.scripts import classes
 
-        return classes.reduce(self, cls, target=target)
+        # Where something else leads to a class than its own name, that only refers to it.
+        own = self.home is not None and (self.home[0] == namespaces.KEYED or self.is_part(cls))
+        return classes.reduce(self, cls, target=own and self.is_target(cls))
 
     def _built_in(self, cls: type) -> Any:
         name = cls.__name__
@@ -178,7 +203,7 @@ class Pickler(pickle.Pickler):
         reduced = obj.__reduce_ex__(5)
         if not isinstance(reduced, str):
             return reduced
-        if not self.is_target(obj) and self._goes_by(obj, reduced):
+        if self._goes_by(obj, reduced):
             return reduced
         from poolifier.wire.scripts import values
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _abc
 import abc
 import builtins
+import copyreg
 import marshal
 import sys
 import threading
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "class_annotate",
-    "enum_member",
     "fill_cell",
     "fill_class",
     "fill_function",
+    "fill_instance",
     "global_of",
     "lazy_import",
     "local_cell",
     "make_class",
     "make_code",
     "make_function",
-    "member_state",
+    "raw_instance",
     "module_of",
     "named_in",
     "new_globals",
@@ -184,6 +185,11 @@ def refuse(message: str) -> None:
     raise TypeError(message)
 
 
+def context_manager(kind: Any, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """What a function under `contextlib.contextmanager` returns, when nothing has been done with it yet."""
+    return kind(function, arguments, keywords)
+
+
 def new_rlock() -> Any:
     """A lock that nobody holds."""
     return threading.RLock()
@@ -242,39 +248,48 @@ def make_class(
         _unfilled.add(number)
     if home is not None:
         namespaces.put(*home, made)
+    namespaces.begin_class()
     return made
 
 
 _unfilled: set[str] = set()
 
 
-def fill_class(cls: type, state: tuple[str, dict[str, Any], Any, tuple[type, ...]]) -> None:
+def fill_class(cls: type, state: tuple[str, dict[str, Any], Any, tuple[type, ...], Any]) -> None:
     """Sets a class's attributes, if it is new."""
-    number, attributes, annotate, registered = state
+    number, attributes, annotate, registered, reducer = state
     if number:
         if number not in _unfilled:
             return
         _unfilled.discard(number)
+    namespaces.end_class()
     for name, value in attributes.items():
         type.__setattr__(cls, name, value)
     if annotate is not None:
         type.__setattr__(cls, "__annotate__", annotate)
     for other in registered:
         cls.register(other)  # type: ignore[attr-defined]
+    if reducer is not None:
+        copyreg.pickle(cls, reducer)  # type: ignore[arg-type]
 
 
-def enum_member(cls: Any, base: type, arguments: tuple[Any, ...]) -> Any:
-    """A member of an enum that is being made."""
+def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...]) -> Any:
+    """An instance of a class that is being made, without asking that."""
     return base.__new__(cls, *arguments)
 
 
-def member_state(member: Any, state: Any) -> None:
-    """Sets the state of a member, whose class may refuse that."""
-    fields, slots = state if isinstance(state, tuple) else (state, None)
+def member_named(cls: Any, name: str) -> Any:
+    """The member of an enum of that name."""
+    return cls._member_map_[name]
+
+
+def fill_instance(instance: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Sets the state of an instance, whose class may refuse that."""
+    fields, slots = state
     if fields:
-        member.__dict__.update(fields)
-    for name, value in (slots or {}).items():
-        object.__setattr__(member, name, value)
+        instance.__dict__.update(fields)
+    for name, value in slots.items():
+        object.__setattr__(instance, name, value)
 
 
 def _quiet(cls: type, **_: Any) -> None:

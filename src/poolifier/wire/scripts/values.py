@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import copyreg
 import functools
 import sys
@@ -127,6 +128,11 @@ def _context_variable(pickler: Pickler, obj: ContextVar[Any]) -> Any:
     return rebuild.make_context_variable, (obj.name, *default)
 
 
+def _generator_context(pickler: Pickler, obj: Any) -> Any:
+    # Used as a decorator it makes another of its kind for each call.
+    return (rebuild.context_manager, (type(obj), obj.func, obj.args, obj.kwds)) if pickler.anew else NotImplemented
+
+
 def _weak_keys(_: Pickler, obj: Any) -> Any:
     return WeakKeyDictionary, (dict(obj.items()),)
 
@@ -188,6 +194,8 @@ REDUCERS: Final[dict[type, Callable[[Pickler, Any], Any]]] = {
     _thread.RLock: _rlock,
     _thread._local: _local,
     ContextVar: _context_variable,
+    contextlib._GeneratorContextManager: _generator_context,
+    contextlib._AsyncGeneratorContextManager: _generator_context,
     WeakKeyDictionary: _weak_keys,
     WeakValueDictionary: _weak_values,
 }
