@@ -29,11 +29,14 @@ class Case:
         name: The construct's, then the way in which it is used.
         function: The task function.
         args: What it is called with.
+        of_a_copy: What comes, if a global, default or cell is a copy that pickle made: spawn runs the script again
+            and pickles none of these, here they travel by value.
     """
 
     name: str
     function: object
     args: tuple
+    of_a_copy: object = None
 
 
 def describe(value):
@@ -52,6 +55,8 @@ class _Describer:
 
     def text(self, value):
         kind = type(value)
+        if kind is bytes and value.startswith((b"\x80\x04", b"\x80\x05")):
+            return "a pickle"
         if kind in ATOMS:
             return _plain(repr(value))
         if id(value) in self.seen:
@@ -164,6 +169,11 @@ def can_be_pickled(values):
     return carried
 
 
+def of_a_copy(use, value):
+    """What comes of a value after pickle has made it anew."""
+    return use(pickle.loads(pickle.dumps(value)))
+
+
 def main(cases, initializer, initargs, kinds):
     """Prints a line of JSON per kind: what came of each case, by its name."""
     print(json.dumps({"program": sys.argv}), flush=True)
@@ -181,7 +191,8 @@ def main(cases, initializer, initargs, kinds):
 def outcomes(kind, cases, initializer, initargs):
     if kind == "here":
         initializer(*initargs)
-        return {case.name: outcome(case.function, *case.args) for case in cases}
+        found = {case.name: outcome(case.function, *case.args) for case in cases}
+        return found | {f"{case.name}, of a copy": outcome(case.of_a_copy) for case in cases if case.of_a_copy}
     if kind in EXECUTORS:
         return in_executor(kind, cases, initializer, initargs)
     return asyncio.run(in_pools(kind, cases, initializer, initargs))

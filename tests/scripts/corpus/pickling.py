@@ -300,7 +300,7 @@ class Dropping:
 
     def __getstate__(self):
         state = self.__dict__.copy()
-        del state["callback"]
+        state.pop("callback", None)
         return state
 
 
