@@ -88,6 +88,7 @@ class Definitions:
         self._names: dict[_Key, tuple[dict[str, Any], Any]] = {}
         self._cells: dict[int, tuple[CellType, str]] = {}
         self._contents: dict[str, tuple[CellType, Any]] = {}
+        self._held: dict[int, str] = {}
         self._owners: dict[str, set[int]] = {}
         self._forgotten: list[_Key] = []
         self._anew: set[_Key] = set()
@@ -164,7 +165,7 @@ class Definitions:
 
     def _renew(self, key: _Key, now: Any) -> None:
         if key[0] == namespaces.CELL:
-            self._contents[key[1]] = (self._contents[key[1]][0], now)
+            self._hold(key[1], self._contents[key[1]][0], now)
         else:
             there, before = self._names[key]
             self._names[key] = (there, now)
@@ -228,8 +229,8 @@ class Definitions:
             contents = cell.cell_contents
         except ValueError:
             contents = _MISSING
-        self._contents[number] = (cell, contents)
         self._owners[number] = {owner}
+        self._hold(number, cell, contents)
         if contents is not _MISSING:
             self._begin((namespaces.CELL, number), contents)
         return number
@@ -283,6 +284,20 @@ class Definitions:
         if where is None or self._spaces[where[0]].get(where[1]) is not value:
             return None
         return where
+
+    def cell_with(self, value: Any) -> str | None:
+        """The number of a cell that holds that very object, for a definition that has it, too."""
+        number = self._held.get(id(value))
+        if number is None or self._contents[number][1] is not value:
+            return None
+        # The cell stays as long as the definition.
+        self._owners[number].add(0)
+        return number
+
+    def _hold(self, number: str, cell: CellType, contents: Any) -> None:
+        self._contents[number] = (cell, contents)
+        if type(contents) not in _ATOMS and not isinstance(contents, type | ModuleType):
+            self._held.setdefault(id(contents), number)
 
     def add_source(self, filename: str) -> None:
         """A function of that file is sent. The text goes along if workers cannot have the file."""
@@ -362,7 +377,10 @@ class Definitions:
 
     def _pickled(self, key: _Key, value: Any) -> bytes:
         other = self._other_name(key, value)
-        if other is not None:
+        number = self.cell_with(value) if other is None else None
+        if number is not None and key != (namespaces.CELL, number):
+            value = Reduced((rebuild.contents_of, (number,)))
+        elif other is not None:
             # Two names of one object.
             self.require_at(*other)
             value = Reduced((rebuild.global_of, other))
@@ -472,6 +490,8 @@ class Definitions:
             self._classes.pop(key[1], None)
         elif key[0] == namespaces.CELL:
             known = self._contents.pop(key[1], None)
+            if known is not None and self._held.get(id(known[1])) == key[1]:
+                del self._held[id(known[1])]
             self._owners.pop(key[1], None)
             if known is not None:
                 self._cells.pop(id(known[0]), None)

@@ -33,6 +33,7 @@ __all__ = [
     "is_namespace",
     "keyed",
     "load_stale",
+    "loaded_cell",
     "module_of",
     "number_of",
     "on_change",
@@ -198,6 +199,18 @@ def cell(number: str) -> CellType:
     if found is None:
         found = _cells[number] = CellType()
         want(CELL, (number,))
+    return found
+
+
+def loaded_cell(number: str) -> CellType:
+    """The cell of that number, with what it holds."""
+    found = _cells.get(number)
+    if found is None:
+        found = _cells[number] = CellType()
+    with _lock:
+        key = (CELL, number)
+        if key in _pending:
+            _load(key)
     return found
 
 

@@ -223,12 +223,15 @@ class Pickler(pickle.Pickler):
         return is_known(module, top)
 
     def _known(self, obj: Any) -> Any:
-        """An object that is the value of a global goes by that, for it is to be the same wherever it stands."""
+        """An object that is the value of a global or cell goes by that, for it is to be the same wherever it stands."""
         definitions = self.definitions
         if definitions is None or (self.target is obj):
             return None
         where = definitions.global_with(obj)
-        if where is None or where == self.home:
+        if where is None:
+            number = definitions.cell_with(obj)
+            return None if number is None or self.home == (namespaces.CELL, number) else (rebuild.contents_of, (number,))
+        if where == self.home:
             return None
         definitions.require_at(*where)
         return rebuild.global_of, where

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "class_annotate",
+    "contents_of",
     "fill_cell",
     "fill_class",
     "fill_function",
@@ -120,6 +121,11 @@ def global_of(space: str, name: str) -> Any:
     if name in found:
         return found[name]
     return namespaces.resolve(space, name)
+
+
+def contents_of(number: str) -> Any:
+    """What a cell holds."""
+    return namespaces.loaded_cell(number).cell_contents
 
 
 def module_of(space: str) -> Any:
