@@ -460,6 +460,43 @@ async def workers_that_come_later(kind):
         assert await run(read) == ("c",)
 
 
+def one_of_two(x):
+    return [one.x for one in several], single.x, also is several, len(several)
+
+
+single = Point(1)
+several = [single]
+also = several
+
+
+async def workers_that_come_later_have_what_is_meant(kind):
+    """Names that meant one object once, of which one has been rebound."""
+    global single, several
+    if kind not in ("fork_server", "process-spawn"):
+        return
+    several[:] = [single]
+    before = single, several
+    async with runner(kind, [one_of_two, die]) as run:
+        assert await run(one_of_two, 1) == ([1], 1, True, 1)
+        single = Point(2)
+        assert await run(one_of_two, 1) == ([1], 2, True, 1)
+        several = [single, single]
+        assert await run(one_of_two, 1) == ([2, 2], 2, False, 2)
+        for _ in range(2):
+            try:
+                await run(die, 1)
+            except Exception as error:
+                assert type(error).__name__ == "WorkerCrashedError", error
+            assert await run(one_of_two, 1) == ([2, 2], 2, False, 2)
+        single = Point(3)
+        try:
+            await run(die, 1)
+        except Exception as error:
+            assert type(error).__name__ == "WorkerCrashedError", error
+        assert await run(one_of_two, 1) == ([2, 2], 3, False, 2)
+    single, several = before
+
+
 def locked(x):
     with lock:
         return lock.locked()

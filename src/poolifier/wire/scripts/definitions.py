@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import sys
+from contextlib import suppress
 from io import BytesIO
 from types import CellType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -89,6 +90,8 @@ class Definitions:
         self._cells: dict[int, tuple[CellType, str]] = {}
         self._contents: dict[str, tuple[CellType, Any]] = {}
         self._held: dict[int, str] = {}
+        self._users: dict[_Key, set[_Key]] = {}
+        self._again: set[_Key] = set()
         self._owners: dict[str, set[int]] = {}
         self._forgotten: list[_Key] = []
         self._anew: set[_Key] = set()
@@ -179,6 +182,22 @@ class Definitions:
             message = f"{key[1]!r} of {key[0]!r} was replaced by what cannot be sent to workers: {describe(error)}"
             _logger.warning("%s", message)
             self._add(key, pickle.dumps(Reduced((rebuild.refuse, (message,)))))
+        # Workers that have these keep what they have; those to come are not to take the new object for the old one.
+        self._again = self._users.pop(key, set())
+        try:
+            for user in self._again:
+                if user != key and (value := self._value_of(user)) is not _MISSING:
+                    with suppress(Exception):
+                        self._work([(user, value, "", None)])
+        finally:
+            self._again = set()
+
+    def _value_of(self, key: _Key) -> Any:
+        if key[0] == namespaces.CELL:
+            return self._contents.get(key[1], (None, _MISSING))[1]
+        if key[0] == namespaces.KEYED:
+            return self._classes.get(key[1], _MISSING)
+        return self._names.get(key, (None, _MISSING))[1]
 
     # ---- what pickles need ------------------------------------------------------------------------
 
@@ -266,6 +285,10 @@ class Definitions:
             self.require_at(space, name, there, by)
             return True
         return False
+
+    def uses(self, home: _Key, other: _Key) -> None:
+        """The definition of `home` says that an object is the one of `other`, which it is as long as that is not rebound."""
+        self._users.setdefault(other, set()).add(home)
 
     def is_home(self, home: _Key, module: str, top: str) -> bool:
         """Whether a name is the one that is being defined, so that what it leads to is a part of that."""
@@ -379,10 +402,12 @@ class Definitions:
         other = self._other_name(key, value)
         number = self.cell_with(value) if other is None else None
         if number is not None and key != (namespaces.CELL, number):
+            self.uses(key, (namespaces.CELL, number))
             value = Reduced((rebuild.contents_of, (number,)))
         elif other is not None:
             # Two names of one object.
             self.require_at(*other)
+            self.uses(key, other)
             value = Reduced((rebuild.global_of, other))
         elif type(value) is values.LAZY_IMPORT:
             value = Reduced(values.lazy_import(value))
@@ -474,7 +499,7 @@ class Definitions:
         )
 
     def _add(self, key: _Key, blob: bytes) -> None:
-        version = self._versions[key] = self._versions.get(key, 0) + 1
+        version = self._versions[key] = self._versions.get(key, 0) + (key not in self._again)
         self._put(key, version, blob)
 
     def _put(self, key: _Key, version: int, value: Any) -> None:

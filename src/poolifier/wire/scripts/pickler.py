@@ -230,10 +230,16 @@ class Pickler(pickle.Pickler):
         where = definitions.global_with(obj)
         if where is None:
             number = definitions.cell_with(obj)
-            return None if number is None or self.home == (namespaces.CELL, number) else (rebuild.contents_of, (number,))
+            if number is None or self.home == (namespaces.CELL, number):
+                return None
+            if self.home is not None:
+                definitions.uses(self.home, (namespaces.CELL, number))
+            return rebuild.contents_of, (number,)
         if where == self.home:
             return None
         definitions.require_at(*where)
+        if self.home is not None:
+            definitions.uses(self.home, where)
         return rebuild.global_of, where
 
 
