@@ -86,8 +86,6 @@ class Launch:
         """
         if self._renewed != self.definitions.renewed:
             self._payload = _pickled(self.definitions, self._given, "the worker or its initializer")
-            if self.has_scripts:
-                self.definitions.offer_all()
             self._renewed = self.definitions.renewed
         return self._payload
 
@@ -112,7 +110,9 @@ class Launch:
         self.definitions.look()
         functions = tuple((key, carried.payload()) for key, carried in settings.functions)
         settings = WorkerSettings(settings.concurrency, functions, settings.log_levels, settings.log_disabled)
-        return self.payload(), settings
+        payload = self.payload()
+        self.definitions.offer_all()
+        return payload, settings
 
 
 def _pickled(definitions: Definitions, value: Any, what: str) -> bytes:

@@ -230,6 +230,7 @@ class WireChannel:
         return batch
 
     def _due(self) -> list[Operation]:
+        self._definitions.offer_all()
         due = self._definitions.since(self._defined)
         self._defined = self._definitions.last
         return due

@@ -169,6 +169,7 @@ class RayChannel:
     def _define(self) -> None:
         """Sends what is behind this in the same call needs of the program's scripts."""
         if self._defined != self._definitions.last:
+            self._definitions.offer_all()
             self._say(messages.DEFINE, self._definitions.since(self._defined))
             self._defined = self._definitions.last
 

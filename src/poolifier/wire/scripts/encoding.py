@@ -8,7 +8,7 @@ from io import BytesIO
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import Kept, needs_scripts
 from poolifier.wire.scripts.active import active
-from poolifier.wire.scripts.pickler import Pickler
+from poolifier.wire.scripts.pickler import Pickler, blame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,5 +90,12 @@ def _dump(
     pickler.definitions = active.definitions
     pickler.extra = reducers
     pickler.lasting = lasting
-    pickler.dump(value)
+    pickler.functions = []
+    try:
+        pickler.dump(value)
+    except SerializationError:
+        raise
+    except Exception as error:
+        blame(error, pickler.functions)
+        raise
     return file.getvalue()

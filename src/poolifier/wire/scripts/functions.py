@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import marshal
 import sys
+from contextlib import suppress
 from types import CellType, CodeType, FunctionType, ModuleType
 
 from poolifier.wire.scripts import importable, namespaces, rebuild
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from poolifier.wire.scripts.pickler import Pickler
 
-__all__ = ["cell", "code", "globals_for", "packed_code", "reduce"]
+__all__ = ["cell", "code", "globals_for", "packed_code", "parts", "reduce"]
 
 _LAZY: Final = sys.version_info >= (3, 14)
 """Annotations are evaluated when they are asked for."""
@@ -60,6 +61,11 @@ def reduce(pickler: Pickler, function: FunctionType, *, optional: bool = False) 
     if pickler.definitions is not None:
         pickler.definitions.add_source(code.co_filename)
     closure = function.__closure__
+    if closure is not None and pickler.definitions is not None and pickler.lasting and not pickler.is_named_class:
+        for name, each in zip(code.co_freevars, closure, strict=True):
+            if name != "__class__":
+                # Before the pickle gets to it, for here it is known what to call it.
+                pickler.definitions.require_cell(each, name, function.__qualname__)
     if closure is not None:
         closure = tuple(
             # Of `super()` and `__class__`, which belongs to one class and to nothing else.
@@ -77,6 +83,25 @@ def cell(pickler: Pickler, each: CellType) -> tuple[Any, ...]:
         number = pickler.definitions.require_cell(each)
         return namespaces.cell, (number,)
     return _with_contents(pickler, each)
+
+
+def parts(function: FunctionType) -> list[tuple[str, Any]]:
+    """What belongs to a function besides its globals, with the name that each has there."""
+    found: list[tuple[str, Any]] = []
+    for name, each in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            found.append((name, each.cell_contents))
+    found += zip(_names_of_defaults(function), function.__defaults__ or (), strict=True)
+    found += (function.__kwdefaults__ or {}).items()
+    found += function.__dict__.items()
+    return found
+
+
+def _names_of_defaults(function: FunctionType) -> tuple[str, ...]:
+    code, count = function.__code__, len(function.__defaults__ or ())
+    # One may have been given other defaults than its code has parameters.
+    names = code.co_varnames[: code.co_argcount][code.co_argcount - count :] if count <= code.co_argcount else ()
+    return names if len(names) == count else ("a default",) * count
 
 
 def code(pickler: Pickler, each: CodeType) -> Any:  # noqa: ARG001
@@ -98,7 +123,10 @@ def _space_of(function: FunctionType) -> str | None:
     space = function.__globals__
     name = space.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if not isinstance(name, str) or module is None or module.__dict__ is not space:
+    if not isinstance(name, str) or module is None:
+        return None
+    # A child of multiprocessing has a copy of the dictionary that its main module's functions have.
+    if module.__dict__ is not space and name != "__mp_main__":
         return None
     if importable.is_script(name):
         return "__main__" if name == "__mp_main__" else name
@@ -158,9 +186,15 @@ def _slots(pickler: Pickler, function: FunctionType) -> dict[str, Any]:
         if getattr(function, name) != value:
             slots[name] = getattr(function, name)
     if function.__defaults__:
-        slots["__defaults__"] = tuple(pickler.shared(value) for value in function.__defaults__)
+        slots["__defaults__"] = tuple(
+            pickler.shared(value, f"{function.__qualname__}({name}=...)")
+            for name, value in zip(_names_of_defaults(function), function.__defaults__, strict=True)
+        )
     if function.__kwdefaults__:
-        slots["__kwdefaults__"] = {name: pickler.shared(value) for name, value in function.__kwdefaults__.items()}
+        slots["__kwdefaults__"] = {
+            name: pickler.shared(value, f"{function.__qualname__}({name}=...)")
+            for name, value in function.__kwdefaults__.items()
+        }
     consts = code.co_consts
     if function.__doc__ is not None and not (consts and consts[0] == function.__doc__):
         slots["__doc__"] = function.__doc__

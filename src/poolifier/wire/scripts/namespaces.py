@@ -111,7 +111,7 @@ _numbers: Any = None
 
 def define(operations: list[Operation]) -> None:
     """Takes definitions. Loads those alone that take the place of what is in use."""
-    changed = False
+    renewed: list[_Key] = []
     with _lock:
         for space, name, version, value in operations:
             if space == SOURCE:
@@ -132,11 +132,14 @@ def define(operations: list[Operation]) -> None:
             _versions[key] = version
             _pending[key] = value
             if before and _is_there(key):
-                changed = True
+                renewed.append(key)
+        # When all of them are here, for they may need each other.
+        for key in renewed:
+            if key in _pending:
                 _renew(key)
         for space in _whole:
             _load_all(space)
-    if changed:
+    if renewed:
         for callback in on_change:
             callback()
 
