@@ -26,7 +26,7 @@ class Right(Diamond):
 
 class Bottom(Left, Right):
     def who(self):
-        return ["bottom", *super(Bottom, self).who()]
+        return ["bottom", *super().who()]
 
 
 def make_diamond(x):
@@ -790,7 +790,11 @@ def work_docs_and_names(x):
 
 
 def work_class_is_the_same_everywhere(x):
-    return type(Outer().make(x)) is Outer.Middle.Inner, Everything(1).__class__ is Everything, Left.__mro__[1] is Diamond
+    return (
+        type(Outer().make(x)) is Outer.Middle.Inner,
+        Everything(1).__class__ is Everything,
+        Left.__mro__[1] is Diamond,
+    )
 
 
 class Finalised:

@@ -17,7 +17,13 @@ def make_plain(x):
 
 
 def use_plain(value):
-    return value[0] is Colour.RED is value[1], value[2][Colour.GREEN], Colour(2), Colour["ROT"], list(Colour.__members__)
+    return (
+        value[0] is Colour.RED is value[1],
+        value[2][Colour.GREEN],
+        Colour(2),
+        Colour["ROT"],
+        list(Colour.__members__),
+    )
 
 
 class Sensor(Enum):

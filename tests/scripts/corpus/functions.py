@@ -384,11 +384,14 @@ def work_globals_and_locals(x):
 
 def work_exec_defines(x):
     namespace = dict(globals())
-    exec(textwrap.dedent("""
+    exec(
+        textwrap.dedent("""
         class Inside:
             def go(self):
                 return OFFSET
-    """), namespace)
+    """),
+        namespace,
+    )
     return namespace["Inside"]().go()
 
 
@@ -402,7 +405,7 @@ def work_star(x):
     def inner(*args, **kwargs):
         return args, kwargs
 
-    return inner(*[x, 1], **{"a": x})
+    return inner(*[x, 1], a=x)
 
 
 def work_closures_in_a_loop(x):
@@ -511,7 +514,7 @@ def replaced(x):
 kept = replaced
 
 
-def replaced(x):  # noqa: F811
+def replaced(x):
     return "new"
 
 

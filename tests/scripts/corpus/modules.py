@@ -13,7 +13,8 @@ import threading
 import types
 import urllib.parse
 import xml.etree.ElementTree
-from os import path, sep as separator
+from os import path
+from os import sep as separator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def __getattr__(name):
 
 
 def work_names(x):
-    return Path(__file__).name, __doc__, __version__, __all__, HERE == Path(__file__).parent, separator
+    return Path(__file__).name, __doc__, __version__, __all__, Path(__file__).parent == HERE, separator
 
 
 def work_reads_its_own_file(x):
@@ -93,7 +94,8 @@ def work_import_main(x):
 
 
 def work_from_main_import(x):
-    from __main__ import __version__ as version, logger as found
+    from __main__ import __version__ as version
+    from __main__ import logger as found
 
     return version, found is logger
 
@@ -124,7 +126,6 @@ def work_annotations_of_the_script(x):
 
 def work_import_inside(x):
     import decimal
-
     from fractions import Fraction as Part
 
     return decimal.Decimal(x), Part(1, 2)

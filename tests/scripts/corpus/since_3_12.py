@@ -143,7 +143,7 @@ def use_generic_named_tuple(value):
 
 
 def work_f_string(x):
-    return f"{x!r:>{x + 4}} {"nested " + f"{x}"}"
+    return f"{x!r:>{x + 4}} {'nested ' + f'{x}'}"
 
 
 def work_batched(x):

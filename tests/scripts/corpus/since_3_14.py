@@ -1,6 +1,5 @@
 """What came with 3.14: annotations that are not evaluated until somebody asks."""
 
-import annotationlib
 import concurrent.interpreters
 import dataclasses
 import functools
@@ -8,6 +7,8 @@ import pathlib
 import string.templatelib
 import typing
 from typing import TYPE_CHECKING
+
+import annotationlib
 
 if TYPE_CHECKING:
     from decimal import Decimal

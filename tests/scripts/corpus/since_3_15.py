@@ -1,12 +1,12 @@
 """What came with 3.15: lazy imports, sentinels, frozendict."""
 
-lazy import json
-lazy import xml.etree.ElementTree
-lazy import os.path as p
-lazy from decimal import Decimal
-lazy from collections import OrderedDict as Ordered, deque
-
 import sys
+lazy import json
+lazy import os.path as p
+lazy import xml.etree.ElementTree
+lazy from collections import OrderedDict as Ordered
+lazy from collections import deque
+lazy from decimal import Decimal
 
 MISSING = sentinel("MISSING")
 SETTINGS = frozendict(a=1, b=(2, 3))

@@ -67,7 +67,13 @@ def make_dataclass(x):
 def use_dataclass(value):
     value.y += 1
     value.y -= 1
-    return value, value.moved(), hasattr(value, "__dict__"), dataclasses.astuple(value), value == Point(value.x, value.y)
+    return (
+        value,
+        value.moved(),
+        hasattr(value, "__dict__"),
+        dataclasses.astuple(value),
+        value == Point(value.x, value.y),
+    )
 
 
 @dataclasses.dataclass(slots=True, frozen=True, order=True)
@@ -256,7 +262,7 @@ class Keywords:
 
 
 class Tree:
-    __slots__ = ("children", "parent", "__weakref__")
+    __slots__ = ("__weakref__", "children", "parent")
 
     def __init__(self, x, parent=None):
         self.parent = parent
@@ -321,7 +327,7 @@ def use_copies(value):
 
 
 class Generic:
-    __slots__ = ("x", "__orig_class__")
+    __slots__ = ("__orig_class__", "x")
 
     def __init__(self, x):
         self.x = x

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 import ray
 
-from poolifier.backends.launch import Carried
+from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
 from poolifier.backends.ray.arrivals import Arrivals, tell
 from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, is_light
@@ -207,7 +207,7 @@ class RayChannel:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
 
-    def add_function(self, key: str, carried: Carried) -> None:
+    def add_function(self, key: str, carried: CarriedFunction) -> None:
         """Gives the worker a task function. `function_added` is the answer."""
         self._adding.add(key)
         payload = carried.payload()

@@ -22,7 +22,6 @@ from poolifier.wire.scripts.pickler import Pickler, blame
 from poolifier.wire.scripts.reduced import Reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from poolifier.wire.scripts.namespaces import Operation
 
@@ -307,7 +306,9 @@ class Definitions:
         self._spaces[space] = there
         self._globals = None
         attributes = {
-            name: there[name] for name in ("__name__", "__file__", "__package__", "__doc__") if isinstance(there.get(name), str)
+            name: there[name]
+            for name in ("__name__", "__file__", "__package__", "__doc__")
+            if isinstance(there.get(name), str)
         }
         attributes["__name__"] = space
         name = there.get("__name__")
@@ -370,7 +371,7 @@ class Definitions:
             self.require_at(*other)
             value = Reduced((rebuild.global_of, other))
         elif type(value) is values.LAZY_IMPORT:
-            value = Reduced(values.lazy_import(value))
+            value = Reduced(values.lazy_import(value, key[1]))
         try:
             try:
                 return self._dump(key, value)

@@ -76,7 +76,9 @@ def dumps_lasting(value: Any) -> bytes:
         payload = pickle.dumps(value, 5)
     except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
         return dumps_with(value, lasting=True)
-    return dumps_with(value, lasting=True) if needs_scripts(payload) else payload
+    # Of a method, whose name may not be what it is found by.
+    needed = needs_scripts(payload) or b"getattr" in payload
+    return dumps_with(value, lasting=True) if needed else payload
 
 
 def _dump(

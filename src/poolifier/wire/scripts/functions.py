@@ -6,6 +6,7 @@ import builtins
 import marshal
 import sys
 from contextlib import suppress
+from functools import partial
 from types import CellType, CodeType, FunctionType, ModuleType
 
 from poolifier.wire.scripts import importable, namespaces, rebuild
@@ -27,7 +28,17 @@ _ALL: Final = frozenset({"globals", "vars", "eval", "exec", "dir"})
 """A function that uses one of these may want any global, by a name that stands in a text."""
 
 _OF_THE_MODULE: Final = frozenset(
-    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__debug__", "__file__", "__doc__"}
+    {
+        "__name__",
+        "__builtins__",
+        "__spec__",
+        "__loader__",
+        "__package__",
+        "__cached__",
+        "__debug__",
+        "__file__",
+        "__doc__",
+    }
 )
 _CODE: Final = (
     "co_argcount",
@@ -60,19 +71,7 @@ def reduce(pickler: Pickler, function: FunctionType, *, optional: bool = False) 
     code = function.__code__
     if pickler.definitions is not None:
         pickler.definitions.add_source(code.co_filename)
-    closure = function.__closure__
-    if closure is not None and pickler.definitions is not None and pickler.lasting and not pickler.is_named_class:
-        for name, each in zip(code.co_freevars, closure, strict=True):
-            if name != "__class__":
-                # Before the pickle gets to it, for here it is known what to call it.
-                pickler.definitions.require_cell(each, name, function.__qualname__)
-    if closure is not None:
-        closure = tuple(
-            # Of `super()` and `__class__`, which belongs to one class and to nothing else.
-            pickler.stand_in(each, lambda each=each: _with_contents(pickler, each)) if name == "__class__" else each
-            for name, each in zip(code.co_freevars, closure, strict=True)
-        )  # type: ignore[assignment]
-    arguments = (packed_code(code), space, home, closure, uses, _imports(function, uses))
+    arguments = (packed_code(code), space, home, _closure(pickler, function), uses, _imports(function, uses))
     state = (_slots(pickler, function), {k: pickler.shared(v) for k, v in function.__dict__.items()}, values)
     return rebuild.make_function, arguments, state, None, None, rebuild.fill_function
 
@@ -95,6 +94,23 @@ def parts(function: FunctionType) -> list[tuple[str, Any]]:
     found += (function.__kwdefaults__ or {}).items()
     found += function.__dict__.items()
     return found
+
+
+def _closure(pickler: Pickler, function: FunctionType) -> tuple[Any, ...] | None:
+    if function.__closure__ is None:
+        return None
+    definitions = pickler.definitions if pickler.lasting and not pickler.is_named_class else None
+    found: list[Any] = []
+    for name, each in zip(function.__code__.co_freevars, function.__closure__, strict=True):
+        if name == "__class__":
+            # That of `super()`, which belongs to one class and to nothing else.
+            found.append(pickler.stand_in(each, partial(_with_contents, pickler, each)))
+            continue
+        if definitions is not None:
+            # Before the pickle gets to it, for here it is known what to call it.
+            definitions.require_cell(each, name, function.__qualname__)
+        found.append(each)
+    return tuple(found)
 
 
 def _names_of_defaults(function: FunctionType) -> tuple[str, ...]:

@@ -31,12 +31,14 @@ _HEAP_TYPE: Final = 1 << 9
 
 _CONTAINERS: Final = frozenset({list, dict, set, bytearray})
 
-_SPECIAL: Final = frozenset({"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses", "contextlib"})
+_SPECIAL: Final = frozenset(
+    {"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses", "contextlib"}
+)
 """Modules of the types that have a reducer in `values`, which takes workers long to import."""
 
 _OF_PICKLE: Final = frozenset({pickle.PicklingError, TypeError, AttributeError})
 
-_PLAIN: Final = (object.__reduce_ex__, object.__reduce__)
+_PLAIN: Final[tuple[Any, Any]] = (object.__reduce_ex__, object.__reduce__)
 
 
 class Pickler(pickle.Pickler):
@@ -200,10 +202,14 @@ class Pickler(pickle.Pickler):
         if reduce_ex is _PLAIN[0] and kind.__reduce__ is _PLAIN[1]:
             # Compiled functions of some tools have a name, and no way to be pickled.
             name = getattr(obj, "__name__", None)
-            if isinstance(name, str) and callable(obj) and _found(obj.__module__, name) is obj:
-                return name
+            return name if isinstance(name, str) and callable(obj) and self._goes_by(obj, name) else NotImplemented
+        if kind is MethodType:
+            name = obj.__func__.__name__
+            if "." in name and not hasattr(obj.__self__, name):
+                # A compiled coroutine method has the name of its class in its own.
+                return getattr, (obj.__self__, name.rpartition(".")[2])
             return NotImplemented
-        if kind is MethodType or kind is BuiltinFunctionType:
+        if kind is BuiltinFunctionType:
             return NotImplemented
         reduced = obj.__reduce_ex__(5)
         if not isinstance(reduced, str):
