@@ -64,7 +64,10 @@ class _Describer:
         if kind in (tuple, list, set, frozenset, dict):
             return self.container(value, kind)
         self.seen[id(value)] = len(self.seen), value
-        if isinstance(value, (type, types.FunctionType, types.ModuleType)) or kind.__name__ in ("TypeAliasType", "sentinel"):
+        if isinstance(value, (type, types.FunctionType, types.ModuleType)) or kind.__name__ in (
+            "TypeAliasType",
+            "sentinel",
+        ):
             return f"{kind.__name__} {_name(value)} ({_whose(value)})"
         if isinstance(value, enum.Enum):
             same = kind._value2member_map_.get(value._value_, value) is value if value._value_.__hash__ else True
@@ -100,7 +103,9 @@ class _Describer:
         for cls in reversed(type(value).__mro__):
             slots = cls.__dict__.get("__slots__", ())
             for slot in [slots] if isinstance(slots, str) else slots:
-                name = f"_{cls.__name__.lstrip('_')}{slot}" if slot.startswith("__") and not slot.endswith("__") else slot
+                name = (
+                    f"_{cls.__name__.lstrip('_')}{slot}" if slot.startswith("__") and not slot.endswith("__") else slot
+                )
                 if name not in ("__dict__", "__weakref__") and hasattr(value, name):
                     state[name] = getattr(value, name)
         try:
@@ -124,7 +129,9 @@ class _Describer:
         parts = [self.owner(kind), self.container(error.args, tuple)]
         if isinstance(error, BaseExceptionGroup):
             parts += [self.text(list(error.exceptions))]
-        state = {key: one for key, one in getattr(error, "__dict__", {}).items() if key not in ("__notes__", "_poolifier")}
+        state = {
+            key: one for key, one in getattr(error, "__dict__", {}).items() if key not in ("__notes__", "_poolifier")
+        }
         state |= {name: getattr(error, name) for name in getattr(kind, "__slots__", ()) if hasattr(error, name)}
         notes = [note for note in getattr(error, "__notes__", ())]
         return f"{' '.join(parts)} {self.text(state)} {notes}"

@@ -64,7 +64,11 @@ MEMBERS = {
     "cached": ["@functools.cached_property", "def cached(self):", "    return [self.x]"],
     "classmethod": ["@classmethod", "def of(cls):", "    return cls.__name__"],
     "static": ["@staticmethod", "def static(y=2):", "    return y"],
-    "partial": ["def scaled(self, by, offset=0):", "    return self.x * by + offset", "twice = functools.partialmethod(scaled, 2)"],
+    "partial": [
+        "def scaled(self, by, offset=0):",
+        "    return self.x * by + offset",
+        "twice = functools.partialmethod(scaled, 2)",
+    ],
     "dispatch": [
         "@functools.singledispatchmethod",
         "def shown(self, value):",
@@ -75,14 +79,28 @@ MEMBERS = {
         "    return value + self.x",
     ],
     "descriptor": ["ten = Ten()"],
-    "super": ["def mro(self):", "    return [cls.__name__ for cls in type(self).__mro__], super().__hash__() is not None"],
+    "super": [
+        "def mro(self):",
+        "    return [cls.__name__ for cls in type(self).__mro__], super().__hash__() is not None",
+    ],
     "cell": ["def cell(self):", "    return __class__.__name__"],
     "logged": ["@logged", "def told(self):", "    return self.x"],
     "private": ["__hidden = 'h'", "def hidden(self):", "    return self.__hidden"],
-    "nested": ["class Inner:", "    def __init__(self, y):", "        self.y = y", "", "def inner(self):", "    return self.Inner(self.x).y"],
+    "nested": [
+        "class Inner:",
+        "    def __init__(self, y):",
+        "        self.y = y",
+        "",
+        "def inner(self):",
+        "    return self.Inner(self.x).y",
+    ],
     "mutable": ["table = {'a': [1]}"],
     "call": ["def __call__(self, y):", "    return self.x + y"],
-    "eq": ["def __eq__(self, other):", "    return type(self) is type(other) and self.x == other.x", "__hash__ = object.__hash__"],
+    "eq": [
+        "def __eq__(self, other):",
+        "    return type(self) is type(other) and self.x == other.x",
+        "__hash__ = object.__hash__",
+    ],
     "lru": ["@functools.lru_cache(maxsize=3)", "def slow(self, y):", "    return y * 2"],
     "annotated": ["note: 'int | None' = None"],
 }
@@ -107,7 +125,13 @@ USES = {
 }
 PICKLED = {
     "plain": [],
-    "state": ["def __getstate__(self):", "    return {'x': self.x}", "", "def __setstate__(self, state):", "    self.__init__(state['x'])"],
+    "state": [
+        "def __getstate__(self):",
+        "    return {'x': self.x}",
+        "",
+        "def __setstate__(self, state):",
+        "    self.__init__(state['x'])",
+    ],
     "reduce": ["def __reduce__(self):", "    return type(self), (self.x,)"],
 }
 
@@ -146,7 +170,9 @@ def _source(one):
 
 def _class(chance, name, made):
     kind = chance.choice(["plain", "plain", "dataclass", "dataclass", "enum", "enum", "named", "error"])
-    return {"plain": _plain, "dataclass": _dataclass, "enum": _enum, "named": _named, "error": _error}[kind](chance, name, made)
+    return {"plain": _plain, "dataclass": _dataclass, "enum": _enum, "named": _named, "error": _error}[kind](
+        chance, name, made
+    )
 
 
 def _bases(chance, made, *others):
@@ -166,7 +192,9 @@ def _indented(lines):
 def _values(chance, made):
     """Class attributes that are of classes made before."""
     picked = chance.sample(made, min(len(made), chance.choice([0, 0, 1])))
-    return [f"other = {one.instance.replace('(x', '(1')}" for one in picked if "x" not in one.instance.replace("(x", "(1")]
+    return [
+        f"other = {one.instance.replace('(x', '(1')}" for one in picked if "x" not in one.instance.replace("(x", "(1")
+    ]
 
 
 def _plain(chance, name, made):
@@ -192,10 +220,16 @@ def _plain(chance, name, made):
 
 def _dataclass(chance, name, made):
     cls, members = name.upper(), _members(chance, 2)
-    flags = [f"{flag}=True" for flag in ("frozen", "slots", "order", "kw_only", "unsafe_hash") if chance.random() < 0.35]
+    flags = [
+        f"{flag}=True" for flag in ("frozen", "slots", "order", "kw_only", "unsafe_hash") if chance.random() < 0.35
+    ]
     bases = _bases(chance, made) if chance.random() < 0.3 else []
     lines = [f"@dataclasses.dataclass({', '.join(flags)})", f"class {cls}({', '.join(bases) or 'object'}):"]
-    body = ["x: int = 0", "items: list = dataclasses.field(default_factory=list, hash=False)", "kind: typing.ClassVar[str] = 'k'"]
+    body = [
+        "x: int = 0",
+        "items: list = dataclasses.field(default_factory=list, hash=False)",
+        "kind: typing.ClassVar[str] = 'k'",
+    ]
     for member in members:
         body += MEMBERS[member]
     if chance.random() < 0.3 and "frozen=True" not in flags:
@@ -207,7 +241,9 @@ def _dataclass(chance, name, made):
 
 def _enum(chance, name, made):
     cls = name.upper()
-    base = chance.choice(["enum.Enum", "enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag", "str, enum.Enum"])
+    base = chance.choice(
+        ["enum.Enum", "enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag", "str, enum.Enum"]
+    )
     values = {
         "enum.Enum": ["'first'", "('second', 2)", "[3]", "None"],
         "str, enum.Enum": ["'first'", "'second'", "'third'"],
@@ -224,7 +260,14 @@ def _enum(chance, name, made):
         body += ["def __init__(self, *args):", "    self.args_of = args", "    self.length = len(args)"]
         use += ["value.length", "value.args_of"]
     if chance.random() < 0.5:
-        body += ["@property", "def shown(self):", "    return self.name.lower()", "@classmethod", "def first(cls):", "    return cls.M0"]
+        body += [
+            "@property",
+            "def shown(self):",
+            "    return self.name.lower()",
+            "@classmethod",
+            "def first(cls):",
+            "    return cls.M0",
+        ]
         use += ["value.shown", f"{cls}.first() is {cls}.M0"]
     if chance.random() < 0.3:
         body += ["def __call__(self):", f"    return {cls}.M0"]

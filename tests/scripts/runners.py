@@ -1,7 +1,7 @@
 """One way to run functions on every kind of executor and pool, for the programs of these tests.
 
-    async with runner("fork_server", [work, other], initializer, initargs) as run:
-        assert await run(work, 3) == 6
+async with runner("fork_server", [work, other], initializer, initargs) as run:
+    assert await run(work, 3) == 6
 """
 
 import asyncio
@@ -70,7 +70,9 @@ def main(scenarios, kinds):
             try:
                 asyncio.run(scenario(kind))
             except BaseException as error:
-                frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == scenario.__name__]
+                frames = [
+                    frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == scenario.__name__
+                ]
                 line = frames[-1].line if frames else ""
                 print(f"{kind}: {scenario.__name__}: {line}: {type(error).__name__}: {error}", flush=True)
     print("done")

@@ -132,7 +132,11 @@ def directory(tmp_path_factory):
     (directory / "setup.py").write_text(SETUP)
     (directory / "script.py").write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, "setup.py", "build_ext", "--inplace"], cwd=directory, capture_output=True, text=True, check=False
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert list(directory.glob("compiled_tasks*.so")), done.stdout + done.stderr
     return directory

@@ -89,7 +89,9 @@ def test_a_module_in_a_package(tmp_path):
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "beside.py").write_text("def twice(x):\n    return x * 2\n")
-    (package / "module.py").write_text("from .beside import twice\n" + PROGRAM.replace("min(x, limit)", "min(twice(x), limit)") + GUARD)
+    (package / "module.py").write_text(
+        "from .beside import twice\n" + PROGRAM.replace("min(x, limit)", "min(twice(x), limit)") + GUARD
+    )
     check(scripts.run("-m", "package.module", *KINDS, cwd=tmp_path))
 
 
@@ -98,7 +100,9 @@ def test_a_package_that_is_run(tmp_path):
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "beside.py").write_text("def twice(x):\n    return x * 2\n")
-    (package / "__main__.py").write_text("from .beside import twice\n" + PROGRAM.replace("min(x, limit)", "min(twice(x), limit)") + GUARD)
+    (package / "__main__.py").write_text(
+        "from .beside import twice\n" + PROGRAM.replace("min(x, limit)", "min(twice(x), limit)") + GUARD
+    )
     check(scripts.run("-m", "package", *KINDS, cwd=tmp_path))
 
 
@@ -106,7 +110,10 @@ def test_an_archive(tmp_path):
     """A program in a zip file, with a module of its own beside it."""
     with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
         archive.writestr("beside.py", "def twice(x):\n    return x * 2\n")
-        archive.writestr("__main__.py", "from beside import twice\n" + PROGRAM.replace("min(x, limit)", "min(twice(x), limit)") + GUARD)
+        archive.writestr(
+            "__main__.py",
+            "from beside import twice\n" + PROGRAM.replace("min(x, limit)", "min(twice(x), limit)") + GUARD,
+        )
     check(scripts.run(tmp_path / "app.pyz", *KINDS))
 
 
@@ -247,7 +254,10 @@ def test_options_of_the_interpreter(tmp_path):
 
 def test_the_interactive_interpreter(tmp_path):
     """Its blocks end with an empty line and have none inside."""
-    blocks = (block.strip("\n") for block in PROGRAM.replace("\n\n    def", "\n    def").replace("runner\n\n", "runner\n").split("\n\n"))
+    blocks = (
+        block.strip("\n")
+        for block in PROGRAM.replace("\n\n    def", "\n    def").replace("runner\n\n", "runner\n").split("\n\n")
+    )
     text = "\n\n".join(blocks) + f"\n\nasyncio.run(main({KINDS!r}))\n"
     done = scripts.run("-i", "-q", stdin=text, cwd=tmp_path)
     assert "done" in done.stdout, done.stderr

@@ -203,7 +203,9 @@ def read(printed):
 
 
 def line_of(what):
-    return SCRIPT.splitlines().index(next(line for line in SCRIPT.splitlines() if line.endswith(f"# line of {what}"))) + 1
+    return (
+        SCRIPT.splitlines().index(next(line for line in SCRIPT.splitlines() if line.endswith(f"# line of {what}"))) + 1
+    )
 
 
 @pytest.fixture(scope="module")

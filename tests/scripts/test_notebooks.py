@@ -128,7 +128,10 @@ def test_classes(pool):
     assert run_in(pool, send) == "(True, Point(x=2), 12, True)\n"
     run_in(pool, CLASSES.replace("self.x + 1", "self.x + 100").replace("(12, 0.5)", "(13, 0.5)"))
     assert run_in(pool, send) == "(True, Point(x=101), 13, True)\n"
-    assert run_in(pool, "moved = (await pool.execute((Point(1), Sensor.DOOR), 'move'))[1]\nprint(type(moved) is Point)") == "True\n"
+    assert (
+        run_in(pool, "moved = (await pool.execute((Point(1), Sensor.DOOR), 'move'))[1]\nprint(type(moved) is Point)")
+        == "True\n"
+    )
 
 
 def test_lines(pool):

@@ -19,10 +19,10 @@ from poolifier.worker.source import WorkerSource
 
 _number = count(1).__next__
 
-__all__ = ["Carried", "Launch", "search_path"]
+__all__ = ["CarriedFunction", "Launch", "search_path"]
 
 
-class Carried:
+class CarriedFunction:
     """A task function that is added at run time, as it travels."""
 
     def __init__(self, definitions: Definitions, name: str, function: Callable[..., Any]) -> None:
@@ -86,8 +86,6 @@ class Launch:
         """
         if self._renewed != self.definitions.renewed:
             self._payload = _pickled(self.definitions, self._given, "the worker or its initializer")
-            if self.has_scripts:
-                self.definitions.offer_all()
             self._renewed = self.definitions.renewed
         return self._payload
 
@@ -96,14 +94,14 @@ class Launch:
         """Whether workers need anything of the program's scripts."""
         return self.definitions.last > 1
 
-    def carry(self, name: str, function: Callable[..., Any]) -> Carried:
+    def carry(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """A task function that is added at run time, ready to travel.
 
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
         self.definitions.look()
-        carried = Carried(self.definitions, name, function)
+        carried = CarriedFunction(self.definitions, name, function)
         carried.payload()
         return carried
 
@@ -112,7 +110,9 @@ class Launch:
         self.definitions.look()
         functions = tuple((key, carried.payload()) for key, carried in settings.functions)
         settings = WorkerSettings(settings.concurrency, functions, settings.log_levels, settings.log_disabled)
-        return self.payload(), settings
+        payload = self.payload()
+        self.definitions.offer_all()
+        return payload, settings
 
 
 def _pickled(definitions: Definitions, value: Any, what: str) -> bytes:

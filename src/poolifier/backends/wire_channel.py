@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.last_words import replies_left
-from poolifier.backends.launch import Carried
+from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
 from poolifier.errors import SerializationError
@@ -188,7 +188,7 @@ class WireChannel:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
 
-    def add_function(self, key: str, carried: Carried) -> None:
+    def add_function(self, key: str, carried: CarriedFunction) -> None:
         """Gives the worker a task function. `function_added` is the answer."""
         # In this order, for making the pickle may need more definitions.
         payload = carried.payload()
@@ -230,6 +230,7 @@ class WireChannel:
         return batch
 
     def _due(self) -> list[Operation]:
+        self._definitions.offer_all()
         due = self._definitions.since(self._defined)
         self._defined = self._definitions.last
         return due

@@ -153,7 +153,11 @@ def describe(error: BaseException) -> str:
         message = str(error)
     except BaseException:  # noqa: BLE001 - a __str__ may raise anything
         message = "(its str() failed)"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    notes = getattr(error, "__notes__", None)
+    if isinstance(error, pickle.PicklingError | TypeError | AttributeError) and type(notes) is list:
+        text += "".join(f"; {note}" for note in notes)
+    return text
 
 
 def _encode_for_scripts(value: Any, keep: Kept | None, plain: bytes = b"") -> bytes:

@@ -42,7 +42,7 @@ def run_worker(
         prepare()
         namespaces.define(operations)
         # What the pickles were read from is not kept beside what came of them.
-        received[0] = operations = ()  # type: ignore[call-overload,assignment]
+        received[0] = operations = ()  # type: ignore[assignment]
         source, initializer, initargs = codec.decode(launch)
         del launch
         worker = source.load()

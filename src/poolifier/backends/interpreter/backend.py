@@ -14,7 +14,7 @@ from typing import Any, Final
 from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
-from poolifier.backends.launch import Carried, Launch
+from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.portions import Portions
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
@@ -117,7 +117,7 @@ class InterpreterBackend:
         channel.begin(*self._launch.begin(settings))
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> Carried:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """Pickles a task function.
 
         Raises:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from poolifier.backends.launch import Carried, Launch
+from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.portions import Portions
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest
@@ -114,7 +114,7 @@ class ProcessBackend:
         channel.begin(*self._launch.begin(settings))
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> Carried:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """Pickles a task function.
 
         Raises:

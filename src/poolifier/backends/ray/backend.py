@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from poolifier.backends.launch import Carried, Launch
+from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.ray.options import RayOptions
 from poolifier.errors import UnsupportedError, WorkerStartError
 from poolifier.exchange import WorkerSettings
@@ -112,7 +112,7 @@ class RayBackend:
         self._pending[worker_id] = asyncio.get_running_loop().call_later(_PENDING, self._still_pending, worker_id)
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> Carried:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """Pickles a task function.
 
         Raises:

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 import ray
 
-from poolifier.backends.launch import Carried
+from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
 from poolifier.backends.ray.arrivals import Arrivals, tell
 from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, is_light
@@ -169,6 +169,7 @@ class RayChannel:
     def _define(self) -> None:
         """Sends what is behind this in the same call needs of the program's scripts."""
         if self._defined != self._definitions.last:
+            self._definitions.offer_all()
             self._say(messages.DEFINE, self._definitions.since(self._defined))
             self._defined = self._definitions.last
 
@@ -206,7 +207,7 @@ class RayChannel:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
 
-    def add_function(self, key: str, carried: Carried) -> None:
+    def add_function(self, key: str, carried: CarriedFunction) -> None:
         """Gives the worker a task function. `function_added` is the answer."""
         self._adding.add(key)
         payload = carried.payload()

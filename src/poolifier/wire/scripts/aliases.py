@@ -53,7 +53,7 @@ def make_alias(name: str, module: str, parameters: tuple[str, ...]) -> Any:
     """An alias, yet without what it stands for."""
     space: dict[str, Any] = {"__name__": module, "get_value": lambda: _value(space)}
     brackets = f"[{', '.join(parameters)}]" if parameters else ""
-    exec(f"type {name}{brackets} = get_value()", space)  # noqa: S102 - identifiers alone, of a statement of the program
+    exec(f"type {name}{brackets} = get_value()", space)
     alias = space[name]
     _SPACES[id(alias)] = (alias, space)
     return alias

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _abc
+import _abc  # type: ignore[import-not-found]
 import abc
 import copyreg
 import os
@@ -118,7 +118,7 @@ def _is_slot(cls: type, value: Any) -> bool:
 def _registered(cls: Any) -> tuple[type, ...]:
     if not isinstance(cls, abc.ABCMeta):
         return ()
-    found = _abc._get_dump(cls)[0]  # type: ignore[attr-defined]
+    found = _abc._get_dump(cls)[0]
     return tuple(other for other in (reference() for reference in found) if other is not None)
 
 

@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
 from poolifier.wire.scripts import importable, namespaces, rebuild, values
-from poolifier.wire.scripts.pickler import Pickler, named
+from poolifier.wire.scripts.pickler import Pickler, blame, named
 from poolifier.wire.scripts.reduced import Reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from poolifier.wire.scripts.namespaces import Operation
 
 __all__ = ["Definitions"]
@@ -92,6 +90,7 @@ class Definitions:
         self._held: dict[int, str] = {}
         self._users: dict[_Key, set[_Key]] = {}
         self._again: set[_Key] = set()
+        self._cell_names: dict[str, str] = {}
         self._owners: dict[str, set[int]] = {}
         self._forgotten: list[_Key] = []
         self._anew: set[_Key] = set()
@@ -207,8 +206,9 @@ class Definitions:
         Raises:
             SerializationError: It cannot be sent; says why.
         """
-        there = sys.modules[module].__dict__
-        self.require_at("__main__" if module == "__mp_main__" else module, top, there)
+        space = "__main__" if module == "__mp_main__" else module
+        there = self._spaces.get(space)
+        self.require_at(space, top, sys.modules[module].__dict__ if there is None else there)
         return True
 
     def require_at(self, space: str, name: str, there: dict[str, Any] | None = None, by: str = "") -> None:
@@ -233,8 +233,8 @@ class Definitions:
             self._classes[number] = cls
             self._begin((namespaces.KEYED, number), cls)
 
-    def require_cell(self, cell: CellType) -> str:
-        """A pickle has a cell of a closure, which gets a number."""
+    def require_cell(self, cell: CellType, name: str = "a variable", by: str = "") -> str:
+        """A pickle has a cell of a closure, which gets a number; `name` and `by` say of which function."""
         # What something else needs in turn stays: it may be shared.
         owner = self.owner if self._current is None else 0
         known = self._cells.get(id(cell))
@@ -251,7 +251,8 @@ class Definitions:
         self._owners[number] = {owner}
         self._hold(number, cell, contents)
         if contents is not _MISSING:
-            self._begin((namespaces.CELL, number), contents)
+            self._cell_names[number] = name
+            self._begin((namespaces.CELL, number), contents, by)
         return number
 
     def release(self, owner: int) -> None:
@@ -338,11 +339,13 @@ class Definitions:
     # ---- inside -----------------------------------------------------------------------------------
 
     def _describe(self, space: str, module: ModuleType) -> None:
-        there = module.__dict__
+        there = _globals_in(module)
         self._spaces[space] = there
         self._globals = None
         attributes = {
-            name: there[name] for name in ("__name__", "__file__", "__package__", "__doc__") if isinstance(there.get(name), str)
+            name: there[name]
+            for name in ("__name__", "__file__", "__package__", "__doc__")
+            if isinstance(there.get(name), str)
         }
         attributes["__name__"] = space
         name = there.get("__name__")
@@ -410,7 +413,7 @@ class Definitions:
             self.uses(key, other)
             value = Reduced((rebuild.global_of, other))
         elif type(value) is values.LAZY_IMPORT:
-            value = Reduced(values.lazy_import(value))
+            value = Reduced(values.lazy_import(value, key[1]))
         try:
             try:
                 return self._dump(key, value)
@@ -451,7 +454,14 @@ class Definitions:
         pickler.target = pickler.whole = value
         pickler.anew = key in self._anew
         pickler.extra = more
-        pickler.dump(value)
+        pickler.functions = []
+        try:
+            pickler.dump(value)
+        except SerializationError:
+            raise
+        except Exception as error:
+            blame(error, pickler.functions)
+            raise
         return file.getvalue()
 
     def _forget_todo(self, key: _Key) -> None:
@@ -481,7 +491,7 @@ class Definitions:
             if at[0] == namespaces.KEYED:
                 path.append(getattr(self._classes.get(at[1]), "__qualname__", "a class"))
             elif at[0] == namespaces.CELL:
-                path.append("a variable of its closure")
+                path.append(self._cell_names.get(at[1], "a variable"))
             else:
                 path.append(at[1])
             if by:
@@ -491,10 +501,10 @@ class Definitions:
             at = requester
         way = " -> ".join(dict.fromkeys(reversed(path)))
         user = users[0] if users else key[1]
-        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        name = self._cell_names.get(key[1], key[1]) if key[0] == namespaces.CELL else path[0]
         return SerializationError(
-            f"{way}: {key[1]!r} ({type(value).__module__}.{type(value).__qualname__}), which {user!r} uses, cannot be "
-            f"sent to workers: {describe(error)}{notes}. Create it in the pool's initializer or in the function, or "
+            f"{way}: {name!r} ({type(value).__module__}.{type(value).__qualname__}), which {user!r} uses, cannot be "
+            f"sent to workers: {describe(error)}. Create it in the pool's initializer or in the function, or "
             f"import it from a module"
         )
 
@@ -518,8 +528,19 @@ class Definitions:
             if known is not None and self._held.get(id(known[1])) == key[1]:
                 del self._held[id(known[1])]
             self._owners.pop(key[1], None)
+            self._cell_names.pop(key[1], None)
             if known is not None:
                 self._cells.pop(id(known[0]), None)
+
+
+def _globals_in(module: ModuleType) -> dict[str, Any]:
+    """The dictionary that a module's functions have; in a child of multiprocessing the main module has a copy."""
+    there = module.__dict__
+    if there.get("__name__") == "__mp_main__":
+        for value in list(there.values()):
+            if type(value) is FunctionType and value.__globals__.get("__name__") == "__mp_main__":
+                return value.__globals__
+    return there
 
 
 def _is_offered(value: Any) -> bool:

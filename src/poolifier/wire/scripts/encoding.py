@@ -8,7 +8,7 @@ from io import BytesIO
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import Kept, needs_scripts
 from poolifier.wire.scripts.active import active
-from poolifier.wire.scripts.pickler import Pickler
+from poolifier.wire.scripts.pickler import Pickler, blame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def dumps_lasting(value: Any) -> bytes:
         payload = pickle.dumps(value, 5)
     except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
         return dumps_with(value, lasting=True)
-    return dumps_with(value, lasting=True) if needs_scripts(payload) else payload
+    # Of a method, whose name may not be what it is found by.
+    needed = needs_scripts(payload) or b"getattr" in payload
+    return dumps_with(value, lasting=True) if needed else payload
 
 
 def _dump(
@@ -90,5 +92,12 @@ def _dump(
     pickler.definitions = active.definitions
     pickler.extra = reducers
     pickler.lasting = lasting
-    pickler.dump(value)
+    pickler.functions = []
+    try:
+        pickler.dump(value)
+    except SerializationError:
+        raise
+    except Exception as error:
+        blame(error, pickler.functions)
+        raise
     return file.getvalue()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import marshal
 import sys
+from contextlib import suppress
+from functools import partial
 from types import CellType, CodeType, FunctionType, ModuleType
 
 from poolifier.wire.scripts import importable, namespaces, rebuild
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from poolifier.wire.scripts.pickler import Pickler
 
-__all__ = ["cell", "code", "globals_for", "packed_code", "reduce"]
+__all__ = ["cell", "code", "globals_for", "packed_code", "parts", "reduce"]
 
 _LAZY: Final = sys.version_info >= (3, 14)
 """Annotations are evaluated when they are asked for."""
@@ -26,7 +28,17 @@ _ALL: Final = frozenset({"globals", "vars", "eval", "exec", "dir"})
 """A function that uses one of these may want any global, by a name that stands in a text."""
 
 _OF_THE_MODULE: Final = frozenset(
-    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__debug__", "__file__", "__doc__"}
+    {
+        "__name__",
+        "__builtins__",
+        "__spec__",
+        "__loader__",
+        "__package__",
+        "__cached__",
+        "__debug__",
+        "__file__",
+        "__doc__",
+    }
 )
 _CODE: Final = (
     "co_argcount",
@@ -59,14 +71,7 @@ def reduce(pickler: Pickler, function: FunctionType, *, optional: bool = False) 
     code = function.__code__
     if pickler.definitions is not None:
         pickler.definitions.add_source(code.co_filename)
-    closure = function.__closure__
-    if closure is not None:
-        closure = tuple(
-            # Of `super()` and `__class__`, which belongs to one class and to nothing else.
-            pickler.stand_in(each, lambda each=each: _with_contents(pickler, each)) if name == "__class__" else each
-            for name, each in zip(code.co_freevars, closure, strict=True)
-        )  # type: ignore[assignment]
-    arguments = (packed_code(code), space, home, closure, uses, _imports(function, uses))
+    arguments = (packed_code(code), space, home, _closure(pickler, function), uses, _imports(function, uses))
     state = (_slots(pickler, function), {k: pickler.shared(v) for k, v in function.__dict__.items()}, values)
     return rebuild.make_function, arguments, state, None, None, rebuild.fill_function
 
@@ -77,6 +82,42 @@ def cell(pickler: Pickler, each: CellType) -> tuple[Any, ...]:
         number = pickler.definitions.require_cell(each)
         return namespaces.cell, (number,)
     return _with_contents(pickler, each)
+
+
+def parts(function: FunctionType) -> list[tuple[str, Any]]:
+    """What belongs to a function besides its globals, with the name that each has there."""
+    found: list[tuple[str, Any]] = []
+    for name, each in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            found.append((name, each.cell_contents))
+    found += zip(_names_of_defaults(function), function.__defaults__ or (), strict=True)
+    found += (function.__kwdefaults__ or {}).items()
+    found += function.__dict__.items()
+    return found
+
+
+def _closure(pickler: Pickler, function: FunctionType) -> tuple[Any, ...] | None:
+    if function.__closure__ is None:
+        return None
+    definitions = pickler.definitions if pickler.lasting and not pickler.is_named_class else None
+    found: list[Any] = []
+    for name, each in zip(function.__code__.co_freevars, function.__closure__, strict=True):
+        if name == "__class__":
+            # That of `super()`, which belongs to one class and to nothing else.
+            found.append(pickler.stand_in(each, partial(_with_contents, pickler, each)))
+            continue
+        if definitions is not None:
+            # Before the pickle gets to it, for here it is known what to call it.
+            definitions.require_cell(each, name, function.__qualname__)
+        found.append(each)
+    return tuple(found)
+
+
+def _names_of_defaults(function: FunctionType) -> tuple[str, ...]:
+    code, count = function.__code__, len(function.__defaults__ or ())
+    # One may have been given other defaults than its code has parameters.
+    names = code.co_varnames[: code.co_argcount][code.co_argcount - count :] if count <= code.co_argcount else ()
+    return names if len(names) == count else ("a default",) * count
 
 
 def code(pickler: Pickler, each: CodeType) -> Any:  # noqa: ARG001
@@ -98,7 +139,10 @@ def _space_of(function: FunctionType) -> str | None:
     space = function.__globals__
     name = space.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if not isinstance(name, str) or module is None or module.__dict__ is not space:
+    if not isinstance(name, str) or module is None:
+        return None
+    # A child of multiprocessing has a copy of the dictionary that its main module's functions have.
+    if module.__dict__ is not space and name != "__mp_main__":
         return None
     if importable.is_script(name):
         return "__main__" if name == "__mp_main__" else name
@@ -158,9 +202,15 @@ def _slots(pickler: Pickler, function: FunctionType) -> dict[str, Any]:
         if getattr(function, name) != value:
             slots[name] = getattr(function, name)
     if function.__defaults__:
-        slots["__defaults__"] = tuple(pickler.shared(value) for value in function.__defaults__)
+        slots["__defaults__"] = tuple(
+            pickler.shared(value, f"{function.__qualname__}({name}=...)")
+            for name, value in zip(_names_of_defaults(function), function.__defaults__, strict=True)
+        )
     if function.__kwdefaults__:
-        slots["__kwdefaults__"] = {name: pickler.shared(value) for name, value in function.__kwdefaults__.items()}
+        slots["__kwdefaults__"] = {
+            name: pickler.shared(value, f"{function.__qualname__}({name}=...)")
+            for name, value in function.__kwdefaults__.items()
+        }
     consts = code.co_consts
     if function.__doc__ is not None and not (consts and consts[0] == function.__doc__):
         slots["__doc__"] = function.__doc__

@@ -98,7 +98,7 @@ def _find(name: str, parent: str) -> Any:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path, None)
-        except Exception:  # noqa: BLE001, S112 - finders are anybody's
+        except Exception:  # noqa: BLE001 - finders are anybody's
             continue
         if spec is not None:
             return spec

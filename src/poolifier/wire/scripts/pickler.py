@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import copyreg
+import io
 import pickle
 import sys
 import types
@@ -23,20 +24,21 @@ if TYPE_CHECKING:
 
     from poolifier.wire.scripts.definitions import Definitions
 
-__all__ = ["Pickler", "named"]
+__all__ = ["Pickler", "blame", "named"]
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
 
 _CONTAINERS: Final = frozenset({list, dict, set, bytearray})
 
-_SPECIAL: Final = frozenset({"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses", "contextlib"})
+_SPECIAL: Final = frozenset(
+    {"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses", "contextlib"}
+)
 """Modules of the types that have a reducer in `values`, which takes workers long to import."""
 
-_COMPILED: Final = "Function compiled with mypyc"
-"""The type of its coroutine functions, which do not say themselves how they are pickled (mypyc 2.4)."""
+_OF_PICKLE: Final = frozenset({pickle.PicklingError, TypeError, AttributeError})
 
-_PLAIN: Final = (object.__reduce_ex__, object.__reduce__)
+_PLAIN: Final[tuple[Any, Any]] = (object.__reduce_ex__, object.__reduce__)
 
 
 class Pickler(pickle.Pickler):
@@ -50,6 +52,7 @@ class Pickler(pickle.Pickler):
         making: Enums that the pickle makes.
         lasting: The worker is to have it for as long as it lives.
         anew: It belongs to a script: what a worker that imported that would make anew need not travel.
+        functions: Those that travel by value, as far as the pickle has come.
         whole: The value that is being defined, also once it has begun.
         parts: What is a part of something that the pickle makes, by identity, and how it is found in that.
     """
@@ -63,6 +66,7 @@ class Pickler(pickle.Pickler):
     lasting: bool = False
     anew: bool = False
     parts: Mapping[int, tuple[Any, tuple[Any, ...]]] = MappingProxyType({})
+    functions: list[FunctionType]
     _stand_ins: dict[int, tuple[Any, Reduced]] | None = None
 
     def reducer_override(self, obj: Any) -> Any:
@@ -149,25 +153,30 @@ class Pickler(pickle.Pickler):
             found = self._stand_ins[id(obj)] = (obj, Reduced(how))
         return found[1]
 
-    def shared(self, value: Any) -> Any:
-        """What stands for a value that is a global's, where that is of a type that picklers ask nobody about."""
-        if self.home is None or type(value) not in _CONTAINERS:
+    def shared(self, value: Any, by: str = "") -> Any:
+        """What stands for a value that is a global's, where picklers would not ask; `by` says where it stands."""
+        if self.home is None or (type(value) not in _CONTAINERS and not by):
             return value
-        known = self._known(value)
+        if isinstance(value, FunctionType | type):
+            return value
+        known = self._known(value, by)
         return value if known is None else Reduced(known)
 
     # ---- inside -----------------------------------------------------------------------------------
 
     def _function(self, function: FunctionType) -> Any:
-        # A class that has been replaced by one with slots shares its methods, which then lead to the new one.
-        of_another = self.home is not None and self.home[0] == namespaces.KEYED and "." in function.__qualname__
-        if not of_another and self.by_name(function):
+        if not self._of_another(function.__qualname__) and self.by_name(function):
             return NotImplemented
         if self.home is not None and not self.is_part(function) and (known := self._known(function)) is not None:
             return known
         from poolifier.wire.scripts import functions
 
+        self.functions.append(function)
         return functions.reduce(self, function)
+
+    def _of_another(self, name: str) -> bool:
+        """A class that has been replaced by one with slots shares its methods, whose names lead to the new one."""
+        return self.home is not None and self.home[0] == namespaces.KEYED and "." in name
 
     def _class(self, cls: type) -> Any:
         if not cls.__flags__ & _HEAP_TYPE:
@@ -193,10 +202,14 @@ class Pickler(pickle.Pickler):
         """Whatever else there is: by its own way, of which is looked at whether it gives a name."""
         reduce_ex = kind.__reduce_ex__
         if reduce_ex is _PLAIN[0] and kind.__reduce__ is _PLAIN[1]:
-            return _compiled(obj) if kind.__name__ == _COMPILED else NotImplemented
+            # Compiled functions of some tools have a name, and no way to be pickled.
+            name = getattr(obj, "__name__", None)
+            return name if isinstance(name, str) and callable(obj) and self._goes_by(obj, name) else NotImplemented
         if kind is MethodType:
-            if type(obj.__func__).__name__ == _COMPILED:
-                return getattr, (obj.__self__, obj.__func__.__name__.rpartition(".")[2])
+            name = obj.__func__.__name__
+            if "." in name and not hasattr(obj.__self__, name):
+                # A compiled coroutine method has the name of its class in its own.
+                return getattr, (obj.__self__, name.rpartition(".")[2])
             return NotImplemented
         if kind is BuiltinFunctionType:
             return NotImplemented
@@ -212,7 +225,7 @@ class Pickler(pickle.Pickler):
     def _goes_by(self, obj: Any, name: str) -> bool:
         module = getattr(obj, "__module__", None) or pickle.whichmodule(obj, name)  # type: ignore[attr-defined]
         top = name.partition(".")[0]
-        if _found(module, name) is not obj:
+        if _found(module, name) is not obj or self._of_another(name):
             return False
         if not importable.is_script(module):
             return True
@@ -222,7 +235,7 @@ class Pickler(pickle.Pickler):
             return self.definitions.require(module, top)
         return is_known(module, top)
 
-    def _known(self, obj: Any) -> Any:
+    def _known(self, obj: Any, by: str = "") -> Any:
         """An object that is the value of a global or cell goes by that, for it is to be the same wherever it stands."""
         definitions = self.definitions
         if definitions is None or (self.target is obj):
@@ -237,19 +250,33 @@ class Pickler(pickle.Pickler):
             return rebuild.contents_of, (number,)
         if where == self.home:
             return None
-        definitions.require_at(*where)
+        definitions.require_at(*where, by=by)
         if self.home is not None:
             definitions.uses(self.home, where)
         return rebuild.global_of, where
 
 
-def _compiled(function: Any) -> Any:
-    """A coroutine function that mypyc has compiled: it knows its name, and not its module."""
-    name = function.__name__
-    module = pickle.whichmodule(function, name)  # type: ignore[attr-defined]
-    if importable.is_script(module) or _found(module, name) is not function:
-        return NotImplemented
-    return rebuild.named_in, (module, name)
+def blame(error: Exception, functions: list[FunctionType]) -> None:
+    """Notes on an error which part of which function could not be pickled."""
+    from poolifier.wire.scripts.functions import parts
+
+    for function in reversed(functions):
+        for name, value in parts(function):
+            try:
+                pickler = Pickler(io.BytesIO(), 5)
+                pickler.functions = []
+                pickler.dump(value)
+            except Exception:  # noqa: BLE001 - this is the one
+                where = (
+                    f"it is {name!r} of {function.__qualname__!r}: create it in the pool's initializer or in the "
+                    f"function, or import it from a module"
+                )
+                if type(error) in _OF_PICKLE:
+                    # Executors hand it on as it is, and few look at notes.
+                    error.args = (f"{error}; {where}",)
+                else:
+                    error.add_note(where)
+                return
 
 
 def is_known(module: str, top: str) -> bool:

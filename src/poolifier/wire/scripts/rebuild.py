@@ -8,7 +8,7 @@ Imported by every worker of a script, so it imports nothing heavy.
 
 from __future__ import annotations
 
-import _abc
+import _abc  # type: ignore[import-not-found]
 import abc
 import builtins
 import copyreg
@@ -37,10 +37,10 @@ __all__ = [
     "make_class",
     "make_code",
     "make_function",
-    "raw_instance",
     "module_of",
     "named_in",
     "new_globals",
+    "raw_instance",
 ]
 
 _building = threading.RLock()
@@ -215,12 +215,11 @@ def named_in(module: str, name: str) -> Any:
     return found
 
 
-def lazy_import(module: str, attribute: str | None, name: str) -> Any:
-    """A module, or what is to be imported from it, as a lazy import where the Python has these."""
-    statement = f"import {module} as {name}" if attribute is None else f"from {module} import {attribute} as {name}"
+def lazy_import(statement: str, name: str) -> Any:
+    """What a lazy import binds a name to."""
     space: dict[str, Any] = {}
-    exec(f"lazy {statement}", space)  # noqa: S102 - names alone, of an import that the program has made
-    return space[name]
+    exec(f"lazy {statement}", space)
+    return dict.get(space, name)
 
 
 def make_class(
@@ -245,7 +244,7 @@ def make_class(
         try:
             made: type = _new_of(meta)(meta, name, bases, space)
             if issubclass(meta, abc.ABCMeta):
-                _abc._abc_init(made)  # type: ignore[attr-defined]
+                _abc._abc_init(made)
         finally:
             for base, hook in hooks:
                 type.__setattr__(base, "__init_subclass__", hook)
@@ -276,7 +275,7 @@ def fill_class(cls: type, state: tuple[str, dict[str, Any], Any, tuple[type, ...
     for other in registered:
         cls.register(other)  # type: ignore[attr-defined]
     if reducer is not None:
-        copyreg.pickle(cls, reducer)  # type: ignore[arg-type]
+        copyreg.pickle(cls, reducer)
 
 
 def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...]) -> Any:
@@ -298,7 +297,7 @@ def fill_instance(instance: Any, state: tuple[dict[str, Any], dict[str, Any]]) -
         object.__setattr__(instance, name, value)
 
 
-def _quiet(cls: type, **_: Any) -> None:
+def _quiet(_cls: type, /, **_: Any) -> None:
     """In the place of an `__init_subclass__` that has run where the class was defined."""
 
 

@@ -7,6 +7,7 @@ import contextlib
 import copyreg
 import functools
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LAZY_IMPORT", "REDUCERS", "lazy_import", "module", "more_reducers", "nameless"]
 
-LAZY_IMPORT: Final[Any] = getattr(sys.modules["types"], "LazyImportType", None)
+LAZY_IMPORT: Final[Any] = getattr(types, "LazyImportType", None)
 """What a name is bound to that is imported lazily and was not used yet, in Pythons that have that."""
 
 _CACHED: Final = type(functools.cache(len))
@@ -43,9 +44,19 @@ def module(pickler: Pickler, obj: ModuleType) -> Any:
     return rebuild.module_of, (name,)
 
 
-def lazy_import(obj: Any) -> Any:
-    """A lazy import, which stays one."""
-    raise NotImplementedError(obj)
+def lazy_import(obj: Any, name: str) -> Any:
+    """A lazy import that is bound to a name, and stays lazy.
+
+    What it is of stands in its `repr` and nowhere else; to ask it for anything would import it.
+    """
+    target = repr(obj).split("'")[1]
+    module, _, attribute = target.rpartition(".")
+    if name == target or target.startswith(f"{name}."):
+        return rebuild.lazy_import, (f"import {target}", name)
+    if not module:
+        return rebuild.lazy_import, (f"import {target} as {name}", name)
+    # This finds submodules as well.
+    return rebuild.lazy_import, (f"from {module} import {attribute} as {name}", name)
 
 
 def nameless(pickler: Pickler, obj: Any, kind: type) -> Any:
@@ -70,7 +81,8 @@ def nameless(pickler: Pickler, obj: Any, kind: type) -> Any:
     if kind.__module__ == "builtins" and kind.__name__ == "sentinel":
         return rebuild.named_sentinel, (kind, sentinel, obj.__module__)
     # Of a class whose `__reduce__` gives the name of a global: the object that is to stand there.
-    return object.__reduce_ex__(obj, 2) if kind.__reduce__ is object.__reduce__ else _by_state(obj, kind)
+    plain: Any = object.__reduce__
+    return object.__reduce_ex__(obj, 2) if kind.__reduce__ is plain else _by_state(obj, kind)
 
 
 def _by_state(obj: Any, kind: type) -> tuple[Any, ...]:
