@@ -13,6 +13,7 @@ from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
 from poolifier.wire.flat import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, is_flat, is_inline
 from poolifier.wire.scripts import importable
+from poolifier.wire.scripts.active import active
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ PROTOCOL: Final = 5
 
 _GLOBAL: Final = b"\x93"
 """The instruction of a pickle that finds a global."""
+
+_HEAD: Final = 11
+"""Bytes before the first instruction of a pickle that says something: its protocol, and how long its frame is."""
+
+_MOST_SHAPE: Final = 300
+"""Bytes of a pickle within which its first global stands, where that is worth to be remembered."""
+
+_MOST_SHAPES: Final = 10_000
+
+# Beginnings of pickles that the other side can read as they are.
+_shapes: set[bytes] = set()
 
 
 class NeedsPoolError(SerializationError):
@@ -89,7 +101,22 @@ def encode(value: Any, keep: Kept | None = None) -> bytes:
         raise
     except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
         return _encode_for_scripts(value, keep)
-    return _encode_for_scripts(value, keep, payload) if needs_scripts(payload) else payload
+    if _GLOBAL not in payload:
+        return payload
+    # One global alone is the class of an instance, say. What begins the same way then needs the same.
+    definitions = active.definitions
+    shapes = _shapes if definitions is None else definitions.shapes
+    shape = payload[_HEAD : payload.find(_GLOBAL, 0, _MOST_SHAPE) + 1]
+    if shape in shapes and payload.count(_GLOBAL) == 1:
+        return payload
+    return _encode_globals(value, keep, payload, shape, shapes)
+
+
+def _encode_globals(value: Any, keep: Kept | None, plain: bytes, shape: bytes, shapes: set[bytes]) -> bytes:
+    payload = _encode_for_scripts(value, keep) if needs_scripts(plain) else plain
+    if shape and plain.count(_GLOBAL) == 1 and payload == plain and len(shapes) < _MOST_SHAPES:
+        shapes.add(shape)
+    return payload
 
 
 def needs_scripts(payload: bytes) -> bool:
@@ -160,7 +187,9 @@ def describe(error: BaseException) -> str:
     return text
 
 
-def _encode_for_scripts(value: Any, keep: Kept | None, plain: bytes = b"") -> bytes:
+def _encode_for_scripts(value: Any, keep: Kept | None) -> bytes:
     from poolifier.wire.scripts import encoding
 
-    return encoding.dumps(value, keep, plain)
+    if keep is not None:
+        keep.buffers.clear()
+    return encoding.dumps_with(value, keep)

@@ -15,39 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
-__all__ = ["dumps", "dumps_lasting", "dumps_with"]
-
-_GLOBAL: Final = b"\x93"
-"""The instruction that finds a global. One alone in a pickle is the class of an instance, say."""
-
-_HEAD: Final = 11
-"""Bytes before the first instruction of a pickle that says something: its protocol, and how long its frame is."""
-
-_MOST_SHAPES: Final = 10_000
-
-_shapes: set[bytes] = set()
-
-
-def dumps(value: Any, keep: Callable[[pickle.PickleBuffer], object] | None = None, plain: bytes = b"") -> bytes:
-    """Pickles a value for the other side; `plain` is the pickle that `pickle` has made of it, if it could.
-
-    Raises:
-        BaseException: Whatever a part of the value raised when it was pickled.
-    """
-    definitions = active.definitions
-    shapes = _shapes if definitions is None else definitions.shapes
-    shape = b""
-    if plain and plain.count(_GLOBAL) == 1:
-        shape = plain[_HEAD : plain.index(_GLOBAL) + 1]
-        if shape in shapes:
-            return plain
-    if isinstance(keep, Kept):
-        keep.buffers.clear()
-    payload = dumps_with(value, keep)
-    if shape and payload == plain and len(shapes) < _MOST_SHAPES:
-        # The same way for whatever begins like this, and names nothing else.
-        shapes.add(shape)
-    return payload
+__all__ = ["dumps_lasting", "dumps_with"]
 
 
 def dumps_with(
