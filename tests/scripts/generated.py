@@ -4,6 +4,7 @@ What a seed gives is the same on every run. What Python itself refuses (layouts 
 frozen dataclasses that inherit from others) is left out as it is met.
 """
 
+import copy
 import random
 
 __all__ = ["fragment"]
@@ -153,7 +154,8 @@ def fragment(seed, count=24):
         try:
             trial = dict(namespace)
             exec(compile(source, "<class>", "exec", dont_inherit=True), trial)
-            trial[f"use_{one.name}"](trial[f"make_{one.name}"](3))
+            # By way of a copy, as pickle makes it.
+            trial[f"use_{one.name}"](copy.copy(trial[f"make_{one.name}"](3)))
         except (TypeError, ValueError, AttributeError):
             continue
         namespace = trial

@@ -152,7 +152,7 @@ def work_interpreters_are_there(x):
 
 
 def made(x):
-    def inner(value: Decimal, mine: x) -> x:
+    def inner(value: Decimal, mine: x = None) -> x:
         return value
 
     return inner

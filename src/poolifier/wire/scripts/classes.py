@@ -66,6 +66,7 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
         if name not in _MADE_ANEW and not _is_slot(cls, value) and not isinstance(value, GetSetDescriptorType)
     }
     annotate = here.get("__annotate_func__", here.get("__annotate__"))
+    _know_dictionary(pickler, cls, here)
     if annotate is None and "__annotations_cache__" in here and "__annotations__" not in here:
         attributes["__annotations__"] = here["__annotations_cache__"]
     arguments = (type(cls), cls.__name__, cls.__bases__, slots, home, (cls.__module__, cls.__qualname__), number)
@@ -120,6 +121,21 @@ def _registered(cls: Any) -> tuple[type, ...]:
         return ()
     found = _abc._get_dump(cls)[0]
     return tuple(other for other in (reference() for reference in found) if other is not None)
+
+
+def _know_dictionary(pickler: Pickler, cls: type, here: dict[str, Any]) -> None:
+    """Annotations of methods look into the class: from 3.14 on a cell of theirs holds its very dictionary."""
+    parts = {}
+    for value in here.values():
+        function = getattr(value, "__func__", value)
+        annotate = getattr(function, "__annotate__", None) if isinstance(function, FunctionType) else None
+        if not isinstance(annotate, FunctionType):
+            continue
+        for name, each in zip(annotate.__code__.co_freevars, annotate.__closure__ or (), strict=True):
+            if name == "__classdict__":
+                parts[id(each)] = (each, (rebuild.class_dict_cell, (cls,)))
+    if parts:
+        pickler.parts = {**pickler.parts, **parts}
 
 
 def _annotate(pickler: Pickler, cls: type, annotate: FunctionType) -> Any:

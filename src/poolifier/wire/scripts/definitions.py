@@ -30,6 +30,9 @@ __all__ = ["Definitions"]
 _MISSING: Final = object()
 _ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)})
 
+_OF_ANNOTATIONS: Final = frozenset({"typing", "types"})
+"""Modules of the types of what annotations are made of besides classes: special forms, aliases, new types."""
+
 _MOST_CLASSES: Final = 1000
 """Classes without a name that leads to them which are kept: programs that make them as they go are rare."""
 
@@ -282,7 +285,7 @@ class Definitions:
         if key in self._names:
             return True
         value = there[name]
-        if isinstance(value, type | ModuleType) or type(value) in _ATOMS:
+        if isinstance(value, type | ModuleType) or type(value) in _ATOMS or type(value).__module__ in _OF_ANNOTATIONS:
             self.require_at(space, name, there, by)
             return True
         return False

@@ -106,11 +106,19 @@ def _closure(pickler: Pickler, function: FunctionType) -> tuple[Any, ...] | None
             # That of `super()`, which belongs to one class and to nothing else.
             found.append(pickler.stand_in(each, partial(_with_contents, pickler, each)))
             continue
+        if name == "__classdict__":
+            found.append(pickler.stand_in(each, partial(_class_dictionary, pickler, each)))
+            continue
         if definitions is not None:
             # Before the pickle gets to it, for here it is known what to call it.
             definitions.require_cell(each, name, function.__qualname__)
         found.append(each)
     return tuple(found)
+
+
+def _class_dictionary(pickler: Pickler, each: CellType) -> tuple[Any, ...]:
+    part = pickler.parts.get(id(each))
+    return part[1] if part is not None and part[0] is each else (rebuild.class_dict_cell, (None,))
 
 
 def _names_of_defaults(function: FunctionType) -> tuple[str, ...]:

@@ -202,9 +202,13 @@ class Pickler(pickle.Pickler):
         """Whatever else there is: by its own way, of which is looked at whether it gives a name."""
         reduce_ex = kind.__reduce_ex__
         if reduce_ex is _PLAIN[0] and kind.__reduce__ is _PLAIN[1]:
-            # Compiled functions of some tools have a name, and no way to be pickled.
-            name = getattr(obj, "__name__", None)
-            return name if isinstance(name, str) and callable(obj) and self._goes_by(obj, name) else NotImplemented
+            if "__name__" in kind.__dict__ and "__call__" in kind.__dict__:
+                # Compiled functions of some tools have a name, and no way to be pickled. What the class has says so:
+                # objects are not asked, for their `__getattr__` may do anything.
+                name = getattr(obj, "__name__", None)
+                if isinstance(name, str) and self._goes_by(obj, name):
+                    return name
+            return NotImplemented
         if kind is MethodType:
             name = obj.__func__.__name__
             if "." in name and not hasattr(obj.__self__, name):

@@ -94,6 +94,20 @@ def local_cell() -> CellType:
     return CellType()
 
 
+def class_dict_cell(cls: type | None) -> CellType:
+    """A cell with what annotations of methods look into besides globals: their class, if it is known."""
+    return CellType({} if cls is None else cls.__dict__)
+
+
+def partial_method(state: dict[str, Any]) -> Any:
+    """A `functools.partialmethod`, which from 3.14 on cannot be made without its function."""
+    from functools import partialmethod
+
+    made = object.__new__(partialmethod)
+    made.__dict__.update(state)
+    return made
+
+
 def fill_cell(cell: CellType, contents: tuple[Any]) -> None:
     """Sets what a cell holds."""
     (cell.cell_contents,) = contents

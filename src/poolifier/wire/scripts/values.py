@@ -94,7 +94,7 @@ def more_reducers() -> Mapping[type, Callable[[Any], Any]]:
     import cloudpickle  # type: ignore[import-untyped]
 
     table = cloudpickle.Pickler._dispatch_table
-    return {kind: reducer for kind, reducer in table.items() if kind not in REDUCERS and kind is not CellType}
+    return {kind: reducer for kind, reducer in table.items() if kind not in REDUCERS and kind not in _TYPING}
 
 
 def _property(_: Pickler, obj: property) -> Any:
@@ -107,6 +107,10 @@ def _wrapping(_: Pickler, obj: Any) -> Any:
 
 def _proxy(_: Pickler, obj: Any) -> Any:
     return MappingProxyType, (dict(obj),)
+
+
+def _partial_method(_: Pickler, obj: Any) -> Any:
+    return rebuild.partial_method, (obj.__dict__,)
 
 
 def _cached_property(_: Pickler, obj: Any) -> Any:
@@ -202,6 +206,7 @@ REDUCERS: Final[dict[type, Callable[[Pickler, Any], Any]]] = {
     MappingProxyType: _proxy,
     memoryview: _view,
     functools.cached_property: _cached_property,
+    functools.partialmethod: _partial_method,
     type(_thread.allocate_lock()): _lock,
     _thread.RLock: _rlock,
     _thread._local: _local,
