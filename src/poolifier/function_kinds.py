@@ -50,7 +50,7 @@ def function_kind(function: Callable[..., Any]) -> str:
 
 
 def _is_compiled_generator(function: BuiltinFunctionType) -> bool:
-    """Whether it is a generator that mypyc has compiled, which nothing about it says but the class of what it returns."""
+    """Whether it is a generator that mypyc has compiled, which nothing says but the class of what it returns."""
     owner = function.__self__
     if isinstance(owner, ModuleType):
         module = owner.__name__ if getattr(owner, "__file__", None) else ""

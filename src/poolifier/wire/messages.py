@@ -31,9 +31,10 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 A task is `(sequence, name, atom, task id)`, where its terms are not the usual ones `(sequence, name,
 atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
 pickle)`. Small containers of atoms go as atoms do; one that was given to several tasks comes once, and the worker
-gives each its own (`flat.separate`). What is `(0, "", (None, None, definitions))` is no task: what the scripts of the program define
-that tasks behind it need (see `scripts.namespaces`). Terms are as in `exchange.WireTerms`. The items of a map are a list in the
-place of the pickle, or `(sequence, name, None, task id, None, None, marshalled list)` (see `items`).
+gives each its own (`flat.separate`). What is `(0, "", (None, None, definitions))` is no task: what the scripts of
+the program define that tasks behind it need (see `scripts.namespaces`). Terms are as in `exchange.WireTerms`. The
+items of a map are a list in the place of the pickle, or `(sequence, name, None, task id, None, None, marshalled
+list)` (see `items`).
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
 pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an

@@ -1,8 +1,8 @@
 """The pool's side: what of the program's scripts its workers need, in the order in which it is sent to them.
 
-Each name that a pickle needs is pickled once, with all the names that this needs in turn. A worker is sent what has been
-added since it was sent something last. Whether a name means another object than the one that was sent is looked at once
-for each frame, by identity. One per pool, for the thread of its event loop.
+Each name that a pickle needs is pickled once, with all the names that this needs in turn. A worker is sent what has
+been added since it was sent something last. Whether a name means another object than the one that was sent is looked at
+once for each frame, by identity. One per pool, for the thread of its event loop.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
-from poolifier.wire.scripts import importable, namespaces, rebuild, values
+from poolifier.wire.scripts import namespaces, rebuild, values
 from poolifier.wire.scripts.pickler import Pickler, blame, named
 from poolifier.wire.scripts.reduced import Reduced
+from poolifier.wire.scripts.script_globals import ATOMS, Limited, globals_in, is_offered, module_with
 
 if TYPE_CHECKING:
     from poolifier.wire.scripts.namespaces import Operation
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Definitions"]
 
 _MISSING: Final = object()
-_ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)})
 
 _OF_ANNOTATIONS: Final = frozenset({"typing", "types"})
 """Modules of the types of what annotations are made of besides classes: special forms, aliases, new types."""
@@ -50,19 +50,6 @@ _NOT_SENT: Final = frozenset(
 _logger = logging.getLogger("poolifier")
 
 _Key = tuple[str, str]
-
-
-class _Limited(BytesIO):
-    """What is written is to be small."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > self._limit:
-            raise OverflowError("it is large, and nothing that was sent refers to it")
-        return super().write(data)
 
 
 class Definitions:
@@ -156,7 +143,7 @@ class Definitions:
         self._offered[space] = len(there)
         for name, value in list(there.items()):
             key = (space, name)
-            if key in self._names or key in self._refused or name in _NOT_SENT or not _is_offered(value):
+            if key in self._names or key in self._refused or name in _NOT_SENT or not is_offered(value):
                 continue
             self._limit = _LARGE
             try:
@@ -285,13 +272,13 @@ class Definitions:
         if key in self._names:
             return True
         value = there[name]
-        if isinstance(value, type | ModuleType) or type(value) in _ATOMS or type(value).__module__ in _OF_ANNOTATIONS:
+        if isinstance(value, type | ModuleType) or type(value) in ATOMS or type(value).__module__ in _OF_ANNOTATIONS:
             self.require_at(space, name, there, by)
             return True
         return False
 
     def uses(self, home: _Key, other: _Key) -> None:
-        """The definition of `home` says that an object is the one of `other`, which it is as long as that is not rebound."""
+        """The definition of `home` says that an object is that of `other`, which it is until that is rebound."""
         self._users.setdefault(other, set()).add(home)
 
     def is_home(self, home: _Key, module: str, top: str) -> bool:
@@ -305,7 +292,7 @@ class Definitions:
             found = self._globals = {}
             for space, there in self._spaces.items():
                 for name, each in list(there.items()):
-                    if type(each) not in _ATOMS and name not in _NOT_SENT:
+                    if type(each) not in ATOMS and name not in _NOT_SENT:
                         found.setdefault(id(each), (space, name))
         where = found.get(id(value))
         if where is None or self._spaces[where[0]].get(where[1]) is not value:
@@ -323,7 +310,7 @@ class Definitions:
 
     def _hold(self, number: str, cell: CellType, contents: Any) -> None:
         self._contents[number] = (cell, contents)
-        if type(contents) not in _ATOMS and not isinstance(contents, type | ModuleType):
+        if type(contents) not in ATOMS and not isinstance(contents, type | ModuleType):
             self._held.setdefault(id(contents), number)
 
     def add_source(self, filename: str) -> None:
@@ -342,7 +329,7 @@ class Definitions:
     # ---- inside -----------------------------------------------------------------------------------
 
     def _describe(self, space: str, module: ModuleType) -> None:
-        there = _globals_in(module)
+        there = globals_in(module)
         self._spaces[space] = there
         self._globals = None
         attributes = {
@@ -422,9 +409,9 @@ class Definitions:
                 return self._dump(key, value)
             except NeedsPoolError:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
                 self._forget_todo(key)
-                home = self._module_with(key[1], value)
+                home = module_with(key[1], value)
                 if home is not None:
                     return pickle.dumps(Reduced((rebuild.named_in, (home, key[1]))), 5)
                 return self._dump(key, value, values.more_reducers())
@@ -434,9 +421,9 @@ class Definitions:
             raise self._refusal(key, value, error) from error
 
     def _other_name(self, key: _Key, value: Any) -> _Key | None:
-        """The global that an object is at the other side, if that is another name than the one that is being defined."""
+        """The global that an object is at the other side, if that is not the one that is being defined."""
         kind = type(value)
-        if kind in _ATOMS or kind is ModuleType or key[0] not in self._spaces:
+        if kind in ATOMS or kind is ModuleType or key[0] not in self._spaces:
             return None
         if kind is FunctionType or isinstance(value, type):
             found = named(value)
@@ -449,7 +436,7 @@ class Definitions:
         return None if other == key else other
 
     def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
-        file = BytesIO() if not self._limit else _Limited(self._limit)
+        file = BytesIO() if not self._limit else Limited(self._limit)
         pickler = Pickler(file, 5)
         pickler.definitions = self
         pickler.home = key
@@ -474,16 +461,6 @@ class Definitions:
             if all(other != each[0] for each in left):
                 self._drop(other)
         self._todo = left
-
-    def _module_with(self, name: str, value: Any) -> str | None:
-        """A module that workers can import and that has this very object under this name, if it is imported from there."""
-        if type(value) in _ATOMS:
-            return None
-        for module_name, module in list(sys.modules.items()):
-            there = getattr(module, "__dict__", None)
-            if isinstance(there, dict) and there.get(name) is value and not importable.is_script(module_name):
-                return module_name
-        return None
 
     def _refusal(self, key: _Key, value: Any, error: Exception) -> SerializationError:
         path: list[str] = []
@@ -534,18 +511,3 @@ class Definitions:
             self._cell_names.pop(key[1], None)
             if known is not None:
                 self._cells.pop(id(known[0]), None)
-
-
-def _globals_in(module: ModuleType) -> dict[str, Any]:
-    """The dictionary that a module's functions have; in a child of multiprocessing the main module has a copy."""
-    there = module.__dict__
-    if there.get("__name__") == "__mp_main__":
-        for value in list(there.values()):
-            if type(value) is FunctionType and value.__globals__.get("__name__") == "__mp_main__":
-                return value.__globals__
-    return there
-
-
-def _is_offered(value: Any) -> bool:
-    """Whether an object may be meant where a text names it: what a script defines, not what it works with."""
-    return type(value) in _ATOMS or isinstance(value, type | FunctionType | ModuleType) or callable(value)

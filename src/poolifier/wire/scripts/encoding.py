@@ -13,7 +13,7 @@ from poolifier.wire.scripts.pickler import Pickler, blame
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Final
+    from typing import Any
 
 __all__ = ["dumps_lasting", "dumps_with"]
 

@@ -56,7 +56,6 @@ def global_names(code: CodeType) -> dict[str, None]:
 
 def submodules(code: CodeType, package: str) -> list[str]:
     """Loaded modules below a package that the code names: `import a.b` binds `a`, and `a.b` has to be there."""
-    found: list[str] = []
     named: set[str] = set()
     waiting = [code]
     while waiting:
@@ -64,7 +63,8 @@ def submodules(code: CodeType, package: str) -> list[str]:
         named.update(one.co_names)
         waiting.extend(constant for constant in one.co_consts if isinstance(constant, CodeType))
     prefix = f"{package}."
-    for name in list(sys.modules):
-        if name.startswith(prefix) and set(name[len(prefix) :].split(".")) <= named and sys.modules[name] is not None:
-            found.append(name)
-    return found
+    return [
+        name
+        for name in list(sys.modules)
+        if name.startswith(prefix) and set(name[len(prefix) :].split(".")) <= named and sys.modules[name] is not None
+    ]

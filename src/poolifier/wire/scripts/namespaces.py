@@ -423,7 +423,7 @@ def _renew(key: _Key) -> None:
 def _add_source(filename: str, text: str) -> None:
     from os.path import exists
 
-    if exists(filename):
+    if exists(filename):  # noqa: PTH110 - pathlib is slow to import
         return
     import linecache
 
