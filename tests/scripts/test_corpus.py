@@ -13,11 +13,9 @@ import pytest
 
 from tests.scripts import scripts
 
-KINDS = ["fork_server", "process-spawn", "futures", "futures-spawn", "thread", "futures-thread"]
+KINDS = ["fork_server", "process-spawn", "futures", "thread"]
 if sys.version_info >= (3, 13):
     KINDS += ["interpreter"]
-if sys.version_info >= (3, 14):
-    KINDS += ["futures-interpreter"]
 
 
 def needed(path):
