@@ -133,7 +133,7 @@ class _Describer:
             key: one for key, one in getattr(error, "__dict__", {}).items() if key not in ("__notes__", "_poolifier")
         }
         state |= {name: getattr(error, name) for name in getattr(kind, "__slots__", ()) if hasattr(error, name)}
-        notes = [note for note in getattr(error, "__notes__", ())]
+        notes = list(getattr(error, "__notes__", ()))
         return f"{' '.join(parts)} {self.text(state)} {notes}"
 
 

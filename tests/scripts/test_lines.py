@@ -199,7 +199,7 @@ def program():
 
 
 def read(printed):
-    return {kind: found for kind, found in map(json.loads, printed.splitlines())}
+    return dict(map(json.loads, printed.splitlines()))
 
 
 def line_of(what):
