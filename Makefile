@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs test test-compiled test-install chaos soak fuzz lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation clean
+.PHONY: help demo docs test test-compiled test-install chaos soak fuzz lint format bench bench-quick bench-core bench-futures bench-imports bench-kinds bench-maps bench-payloads bench-ray bench-simulation bench-starts clean
 
 help:  ## this list
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -93,6 +93,9 @@ bench-ray: $(VENV)/.ready  ## a map over two Ray actors, beside Ray's own ActorP
 
 bench-simulation: $(VENV)/.ready  ## every strategy with 10,000 virtual workers; a minute each: ARGS=--quick for seconds
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
+
+bench-starts: $(VENV)/.ready  ## starting with 200 MB of data, preloaded and not: time, and memory of each worker
+	$(BIN)/python -m benchmarks.starts $(ARGS)
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(VENV)-compiled site .bench .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -104,6 +104,19 @@ def no_leaks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def lasting() -> Any:
+    """What `multiprocessing` keeps for good once it is used: resource tracker, memory for small values."""
+    import multiprocessing
+    import multiprocessing.resource_sharer
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()
+    # A listener, and its thread.
+    multiprocessing.resource_sharer.DupFd(0)
+    return multiprocessing.RawValue("i")
+
+
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
     """A small Ray cluster of this machine alone, for all tests that need one: it takes seconds to start."""
     import ray

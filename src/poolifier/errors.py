@@ -2,7 +2,7 @@
 
 ```
 PoolifierError
-├── PoolNotStartedError         submitted before start() or after destroy()
+├── PoolNotStartedError         submitted before start(), or once the pool is left or destroyed
 ├── PoolFailedError             the restart limit was reached; __cause__ says why
 ├── UnknownTaskFunctionError    no task function of that name (also a LookupError)
 ├── TaskAborted                 raised inside a task function that is being aborted
@@ -45,7 +45,7 @@ class PoolifierError(Exception):
 
 
 class PoolNotStartedError(PoolifierError):
-    """A task was submitted before `start()` or after `destroy()`."""
+    """A task was submitted before `start()`, while `async with` is being left, or after `destroy()`."""
 
 
 class PoolFailedError(PoolifierError):
@@ -92,10 +92,15 @@ class TaskTimeoutError(PoolifierError, TimeoutError):
     Attributes:
         task_id: The task's number; never reused within a pool.
         task_name: The name of its task function.
+        pool_name: The name of its pool.
+        stack: Where the task stood when its time was up, as text, the innermost call last; empty where that could not
+            be told. A traceback shows it as a note.
     """
 
     task_id: int | None = None
     task_name: str | None = None
+    pool_name: str | None = None
+    stack: str = ""
 
 
 class WorkerError(PoolifierError):
@@ -106,6 +111,9 @@ class WorkerError(PoolifierError):
         exit_code: The exit code, or None where a signal ended it or it is not known.
         signal: The name of the signal that ended it (`"SIGKILL"`), or None.
         stderr: The last lines that it wrote to standard error.
+        pid: Its process, or None where it had none of its own.
+        reason: `"out of memory"` where the kernel killed it for want of memory, otherwise None.
+        pool_name: The name of its pool, or None.
     """
 
     def __init__(
@@ -116,12 +124,18 @@ class WorkerError(PoolifierError):
         exit_code: int | None = None,
         signal: str | None = None,
         stderr: str = "",
+        pid: int | None = None,
+        reason: str | None = None,
+        pool_name: str | None = None,
     ) -> None:
         super().__init__(message)
         self.worker_id = worker_id
         self.exit_code = exit_code
         self.signal = signal
         self.stderr = stderr
+        self.pid = pid
+        self.reason = reason
+        self.pool_name = pool_name
 
     def __str__(self) -> str:
         message = str(super().__str__())
@@ -162,8 +176,20 @@ class WorkerCrashedError(WorkerError):
         exit_code: int | None = None,
         signal: str | None = None,
         stderr: str = "",
+        pid: int | None = None,
+        reason: str | None = None,
+        pool_name: str | None = None,
     ) -> None:
-        super().__init__(message, worker_id=worker_id, exit_code=exit_code, signal=signal, stderr=stderr)
+        super().__init__(
+            message,
+            worker_id=worker_id,
+            exit_code=exit_code,
+            signal=signal,
+            stderr=stderr,
+            pid=pid,
+            reason=reason,
+            pool_name=pool_name,
+        )
         self.task_id = task_id
         self.task_name = task_name
 
@@ -190,6 +216,9 @@ class PoisonTaskError(WorkerCrashedError):
             exit_code=last.exit_code,
             signal=last.signal,
             stderr=last.stderr,
+            pid=last.pid,
+            reason=last.reason,
+            pool_name=last.pool_name,
         )
         error.history = tuple(history)
         return error

@@ -29,6 +29,7 @@ __all__ = [
     "RETURNED",
     "InContext",
     "Items",
+    "Program",
     "Reply",
     "WireTask",
     "WireTerms",
@@ -109,6 +110,26 @@ class InContext:
         self.data: Any = data
 
 
+class Program(Record):
+    """The pool's process, as `multiprocessing` wants its children to know their parent.
+
+    Attributes:
+        pid: Its process.
+        name: What it is called there, such as `"MainProcess"`.
+        authkey: The key that its managers and listeners ask for. A secret.
+        start_method: The start method that it has set for `multiprocessing`, or None where it has set none.
+    """
+
+    pid: int
+    name: str
+    authkey: bytes
+    start_method: str | None
+
+    def __repr__(self) -> str:
+        # Settings are shown in errors and logs, where a secret has no place.
+        return f"Program(pid={self.pid}, name={self.name!r})"
+
+
 class WorkerSettings(Record):
     """What a worker is told when it starts, and again when it changes.
 
@@ -118,12 +139,19 @@ class WorkerSettings(Record):
             `Backend.carry_function` gave it. It has them before it is ready. Of no account later on.
         log_levels: The levels of the pool's loggers, by name; the root's is that of `""`. Of no account later on.
         log_disabled: The level up to which logging is disabled in the pool. Of no account later on.
+        program: What `multiprocessing` in the worker is told of the pool's process, where that is not the worker's.
+            Of no account later on.
     """
 
     concurrency: int = 1
     functions: tuple[tuple[str, Any], ...] = ()
     log_levels: tuple[tuple[str, int], ...] = ()
     log_disabled: int = 0
+    program: Program | None = None
+
+    def of(self, program: Program) -> WorkerSettings:
+        """The same settings, for a worker of this program."""
+        return WorkerSettings(self.concurrency, self.functions, self.log_levels, self.log_disabled, program)
 
 
 class WorkerReady(Record):
@@ -160,6 +188,8 @@ class WorkerExit(Record):
             signal say it.
         certain: Of a task that stands for many items, all that came before the first that was not answered
             have ended, and none after it has started. False where any of them may have run.
+        pid: Its process, or None where it had none of its own, or never got one.
+        out_of_memory: It was killed for want of memory.
     """
 
     exit_code: int | None = None
@@ -171,3 +201,5 @@ class WorkerExit(Record):
     abandoned: bool = False
     reason: str = ""
     certain: bool = True
+    pid: int | None = None
+    out_of_memory: bool = False

@@ -29,6 +29,15 @@ def check_count(name: str, value: object, least: int) -> int:
     return value
 
 
+def check_pool_name(value: object) -> str:
+    """Returns the name of a pool, or raises where it is no string, or an empty one."""
+    if not isinstance(value, str):
+        raise TypeError(f"name must be a string that is not empty, or None, not {value!r}")
+    if not value:
+        raise ValueError("name must not be empty, got ''; leave it out for one that tells the kind of pool")
+    return value
+
+
 def check_flag(name: str, value: object) -> None:
     """Raises where `value` is no bool."""
     if not isinstance(value, bool):

@@ -5,15 +5,18 @@ All durations are seconds, all sizes bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from poolifier.option_checks import (
     check_count,
     check_duration,
     check_flag,
+    check_pool_name,
     checked_affinity,
     checked_env,
     checked_restart_limit,
@@ -38,6 +41,9 @@ __all__ = [
     "WorkerChoiceStrategy",
     "WorkerChoiceStrategyOptions",
 ]
+
+_numbers: Final[defaultdict[str, Iterator[int]]] = defaultdict(lambda: itertools.count(1))
+"""What tells pools without a name apart, by their kind."""
 
 StartMethod: TypeAlias = Literal["fork_server", "spawn"]
 
@@ -159,7 +165,8 @@ class ProcessOptions:
         cpu_affinity: CPUs that the workers may use: numbers for all of them, or one collection of
             numbers per slot.
         start_method: `"fork_server"` or `"spawn"`.
-        preload: Import the worker module once in the fork server, so that workers share it.
+        preload: Load the worker module, the task functions' data and `initargs` once in the fork server, so that
+            workers share their memory. Not with `"spawn"`, where nothing can be shared.
     """
 
     env: Mapping[str, str | None] | None = None
@@ -213,6 +220,20 @@ class PoolOptions:
     max_memory_per_worker: int | None
     initializer: Callable[..., object] | None
     initargs: tuple[Any, ...]
+    name: str
+    exit_timeout: float | None
+
+    def without_callables(self) -> PoolOptions:
+        """The same, without what the user is called by, and so without anything that may refer to the pool."""
+        return replace(
+            self,
+            online_handler=None,
+            message_handler=None,
+            error_handler=None,
+            exit_handler=None,
+            initializer=None,
+            initargs=(),
+        )
 
     @classmethod
     def checked(
@@ -240,6 +261,8 @@ class PoolOptions:
         max_memory_per_worker: int | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
+        name: str | None = None,
+        exit_timeout: float | None = None,
     ) -> PoolOptions:
         """Checks every argument, fills in the defaults and returns the options.
 
@@ -249,14 +272,14 @@ class PoolOptions:
         """
         min_size, max_size = sizes
         strategy_options = check_strategy_options(worker_choice_strategy_options, max_size)
-        for name, flag in (
+        for option, flag in (
             ("enable_tasks_queue", enable_tasks_queue),
             ("start_workers", start_workers),
             ("restart_worker_on_error", restart_worker_on_error),
             ("enable_events", enable_events),
         ):
-            check_flag(name, flag)
-        for name, handler in (
+            check_flag(option, flag)
+        for option, handler in (
             ("online_handler", online_handler),
             ("message_handler", message_handler),
             ("error_handler", error_handler),
@@ -264,14 +287,18 @@ class PoolOptions:
             ("initializer", initializer),
         ):
             if handler is not None and not callable(handler):
-                raise TypeError(f"{name} must be callable or None, not {handler!r}")
-        for name, count in (
+                raise TypeError(f"{option} must be callable or None, not {handler!r}")
+        for option, count in (
             ("max_queued", max_queued),
             ("max_tasks_per_worker", max_tasks_per_worker),
             ("max_memory_per_worker", max_memory_per_worker),
         ):
             if count is not None:
-                check_count(name, count, 1)
+                check_count(option, count, 1)
+        if name is not None:
+            check_pool_name(name)
+        if exit_timeout is not None:
+            exit_timeout = check_duration("exit_timeout", exit_timeout)
         if isinstance(initargs, str | bytes) or not isinstance(initargs, Iterable):
             raise TypeError(f"initargs must be a tuple of arguments, not {initargs!r}")
         return cls(
@@ -298,7 +325,14 @@ class PoolOptions:
             max_memory_per_worker=max_memory_per_worker,
             initializer=initializer,
             initargs=tuple(initargs),
+            name=default_name("pool") if name is None else name,
+            exit_timeout=exit_timeout,
         )
+
+
+def default_name(kind: str) -> str:
+    """The name of a pool that was given none: its kind and a number that no other of that kind has."""
+    return f"{kind}-{next(_numbers[kind])}"
 
 
 def check_sizes(min_size: object, max_size: object | None = None) -> tuple[int, int]:

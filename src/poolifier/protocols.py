@@ -37,6 +37,9 @@ class WorkerListener(Protocol):
     def worker_logged(self, worker_id: int, attributes: dict[str, Any]) -> None:
         """A worker has logged a record, which has these attributes."""
 
+    def task_stood(self, worker_id: int, sequence: int, frames: list[tuple[str, int, str]]) -> None:
+        """The answer to `Channel.stack_of`: (file, line, function) for each call, the outermost first."""
+
     def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """The answer to `Channel.add_function`: the worker has the function, or this is why it has not."""
 
@@ -62,6 +65,14 @@ class Channel(Protocol):
 
     def abort(self, sequence: int) -> None:
         """Stops that task, or drops it if it has not started. Its reply tells how it went."""
+
+    def stack_of(self, sequence: int) -> list[tuple[str, int, str]] | None:
+        """Where that task stands, which is about to be aborted for it has run too long.
+
+        (file, line, function) for each call, the outermost first; or None where the worker has to be asked:
+        `task_stood` is the answer, within a few hundredths of a second, if there is any.
+        """
+        ...
 
     def reclaim(self) -> None:
         """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""

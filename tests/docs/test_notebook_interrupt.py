@@ -64,4 +64,4 @@ def test_the_stop_button(kernel):
     # The workers are free.
     assert run(kernel, "print(await pool.execute(0), pool.info.executing_tasks)") == ("None 0\n", None)
     assert run(kernel, OWN, stop=True) == ("it runs\n", "CancelledError")
-    assert run(kernel, "print(own)\nawait pool.destroy()") == ("<FixedProcessPool 1 destroyed>\n", None)
+    assert run(kernel, "print(own)\nawait pool.destroy()") == ("<FixedProcessPool 'process-2' 1 destroyed>\n", None)

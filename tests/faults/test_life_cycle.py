@@ -272,7 +272,7 @@ def test_the_interpreter_ends_without_destroy(pool, end):
         [sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, timeout=20, check=False
     )
     assert time.monotonic() - began < 10
-    assert re.search(rf"ResourceWarning: <{pool} 2> was never destroyed", done.stderr), done.stderr
+    assert re.search(rf"ResourceWarning: <{pool} '.*' 2> was never destroyed", done.stderr), done.stderr
     assert done.returncode == {"exit": 3, "an error": 1}.get(end, 0)
     if pool == "FixedProcessPool":
         workers = [int(pid) for pid in done.stdout.split()]

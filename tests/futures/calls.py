@@ -82,3 +82,7 @@ def worker():
 
 def double(number):
     return 2 * number
+
+
+def wait_a_little():
+    time.sleep(0.1)

@@ -69,7 +69,7 @@ def test_a_pool_that_is_started_is_used_where_it_is(new_pool, run):
 
 def test_what_runs_is_cancelled_when_the_pool_is_destroyed(run, tmp_path, until):
     async def main():
-        async with FixedThreadPool(1, calls.double, tasks_queue_options={"tasks_finished_timeout": 0.0}) as pool:
+        async with FixedThreadPool(1, calls.double, exit_timeout=0.0) as pool:
             executor = PoolExecutor(pool)
             running = executor.submit(calls.sleep_with_mark, str(tmp_path / "begun"))
             waiting = executor.submit(abs, 1)
@@ -150,3 +150,20 @@ def test_ray_actors_run_calls(ray_cluster):
     with PoolExecutor(FixedRayPool(1, calls.double)) as executor:
         assert executor.submit(pow, 2, 8).result() == 256
         assert executor.submit(calls.with_keywords, [1], a=2).result() == ([1], (), {"a": 2})
+
+
+@pytest.mark.parametrize("pool_type", [FixedThreadPool, FixedProcessPool])
+def test_leaving_the_block_of_a_pool_waits_for_its_executors(run, pool_type):
+    """For all calls that were made before, in whatever thread; later ones are told."""
+
+    async def main():
+        async with pool_type(2, abs) as pool:
+            executor, fresh = PoolExecutor(pool), PoolExecutor(pool)
+            assert await asyncio.wrap_future(executor.submit(abs, -1)) == 1
+            calls = [each.submit(abs, -number) for number in range(1500) for each in (executor, fresh)]
+        assert [call.result(0) for call in calls] == [number for number in range(1500) for _ in range(2)]
+        for each in (executor, fresh, PoolExecutor(pool)):
+            with pytest.raises(Exception, match="destroyed"):
+                await asyncio.wrap_future(each.submit(abs, 1))
+
+    run(main())

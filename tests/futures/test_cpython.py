@@ -42,8 +42,8 @@ LEFT_OUT = {
     "ProcessPoolShutdownTest.test_shutdown_no_wait": PROCESSES + ", and " + MANAGER,
     "DeadlockTest.test_shutdown_deadlock_pickle": MANAGER,
     "DeadlockTest.test_gh105829_should_not_deadlock_if_wakeup_pipe_full": "replaces private classes of the original",
-    "ProcessPoolForkserverFailingInitializerTest.test_initializer": "gives the initializer a `multiprocessing.Queue`, "
-    "which only processes that `multiprocessing` itself starts can have",
+    "ProcessPoolForkserverFailingInitializerTest.test_initializer": "wants the worker to log that its initializer has "
+    "failed, to a queue that it was given; here the program logs it",
 }
 LEFT_OUT["ProcessPoolSpawnFailingInitializerTest.test_initializer"] = LEFT_OUT[
     "ProcessPoolForkserverFailingInitializerTest.test_initializer"

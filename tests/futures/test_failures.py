@@ -1,10 +1,12 @@
 """What a call, a worker or an initializer can do wrong, and what becomes of the executor."""
 
+import asyncio
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from concurrent.futures import BrokenExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -120,14 +122,6 @@ def test_an_initializer_that_ends_every_worker_breaks_it(caplog):
         assert isinstance(executor.submit(abs, 1).exception(), BrokenPoolError)
 
 
-def test_locks_of_multiprocessing_cannot_be_given_to_an_initializer(caplog):
-    lock = multiprocessing.get_context("spawn").Lock()
-    with ProcessPoolExecutor(1, initializer=calls.initialize, initargs=(lock,)) as executor:
-        error = executor.submit(abs, 1).exception()
-        assert type(error) is BrokenPoolError
-        assert "shared between processes through inheritance" in str(error)
-
-
 def test_proxies_of_a_manager_reach_the_workers():
     with multiprocessing.get_context("spawn").Manager() as manager:
         queue = manager.Queue()
@@ -151,8 +145,9 @@ def test_workers_can_be_ended_with_all_they_do(end, tmp_path, eventually):
     assert len(pids) >= 2
     getattr(executor, end)()
     assert not wait(futures, timeout=20).not_done
-    for future in futures:
+    for future in futures[:2]:
         assert isinstance(future.exception(), BrokenProcessPool)
+    assert all(future.cancelled() for future in futures[2:]), "no worker had begun them"
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(abs, 1)
     executor.shutdown()
@@ -164,10 +159,8 @@ def test_workers_are_replaced_after_so_many_calls(eventually):
     with ProcessPoolExecutor(1, max_tasks_per_child=3) as executor:
         pids = [executor.submit(os.getpid).result() for _ in range(2)]
         assert len(set(pids)) == 1
-        # The worker goes on until the one that takes its place is there.
-        for _ in range(2):
-            eventually(lambda: executor.submit(os.getpid).result() not in pids)
-            pids.append(executor.submit(os.getpid).result())
+        pids += [executor.submit(os.getpid).result() for _ in range(7)]
+        assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
 
 
 @pytest.mark.parametrize("max_workers", [1, 4])
@@ -221,3 +214,23 @@ def test_interpreters_have_threads_with_the_names_that_were_asked_for():
     with InterpreterPoolExecutor(1, "mine") as executor:
         executor.submit(abs, 1).result()
         assert "mine_0" in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="the standard library has no such executor")
+def test_executors_of_interpreters_are_those_of_the_standard_library(run, caplog):
+    from concurrent import futures
+    from concurrent.futures.interpreter import BrokenInterpreterPool
+
+    from poolifier.futures import InterpreterPoolExecutor
+
+    with InterpreterPoolExecutor(1) as executor:
+        assert isinstance(executor, futures.InterpreterPoolExecutor)
+        assert isinstance(executor, futures.ThreadPoolExecutor)
+
+        async def main():
+            asyncio.get_running_loop().set_default_executor(executor)
+            return await asyncio.get_running_loop().run_in_executor(None, abs, -1)
+
+        assert run(main()) == 1
+    with InterpreterPoolExecutor(1, initializer=calls.fail, initargs=("not today",)) as broken:
+        assert isinstance(broken.submit(abs, -1).exception(), BrokenInterpreterPool)

@@ -33,6 +33,7 @@ NAMES = ("plain", "default", "late", "pinned", "pair", "fair")
 PRIORITIES = (None, -20, -1, 0, 5, 19)
 DELAYS = (0.0, 0.0001, 0.004, 0.02, 0.3, 3.0)
 RUN_TIMES = (0.000002, 0.0002, 0.01, 2.0)
+FAILED = effect.FailTask | effect.TimeOutTask
 PAIRS = {"busy_end": "busy", "full_end": "full", "back_pressure_end": "back_pressure"}
 
 
@@ -262,7 +263,7 @@ class World:
             if sequence > exited.started and sequence not in worker.aborting
         ]
         self.scheduler.worker_lost(worker.node.id, exited, self.now)
-        failed = {wanted.task.id for wanted in self.scheduler.effects if isinstance(wanted, effect.FailTask)}
+        failed = {wanted.task.id for wanted in self.scheduler.effects if isinstance(wanted, FAILED)}
         if self.scheduler.failure is None and self.options.restart_worker_on_error:
             assert not failed & {task.id for task in unstarted}, "failed, and had not started"
             assert failed <= before
@@ -354,7 +355,7 @@ class World:
             assert wanted.node.id not in self.workers
             assert wanted.node.state == STARTING
             self.workers[wanted.node.id] = FakeWorker(wanted.node)
-        elif isinstance(wanted, effect.FailTask):
+        elif isinstance(wanted, FAILED):
             self.settle(wanted.task, wanted.error)
         elif isinstance(wanted, effect.CancelTask):
             self.settle(wanted.task, "cancelled")

@@ -19,7 +19,9 @@ def test_a_pool_is_entered_once(run, options):
     async def main():
         async with FixedProcessPool(1, echo, **options) as pool:
             for _ in range(2):
-                with pytest.raises(RuntimeError, match="FixedProcessPool 1 is in an `async with` already"):
+                with pytest.raises(
+                    RuntimeError, match=r"FixedProcessPool 'process-\d+' 1 is in an `async with` already"
+                ):
                     async with pool:
                         pytest.fail("it was entered")
             await pool.start()

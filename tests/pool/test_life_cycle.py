@@ -170,9 +170,10 @@ def test_an_idle_worker_keeps_no_data(run, until):
 def test_destroy_cancels_what_does_not_finish(run):
     async def main():
         pool = FixedProcessPool(1, nap, tasks_queue_options={"tasks_finished_timeout": 0.1})
-        async with pool:
-            futures = [pool.execute(60) for _ in range(3)]
-            before = time.monotonic()
+        await pool.start()
+        futures = [pool.execute(60) for _ in range(3)]
+        before = time.monotonic()
+        await pool.destroy()
         assert time.monotonic() - before < 5
         assert all(future.cancelled() for future in futures)
         info = pool.info
@@ -220,9 +221,7 @@ def ignore_sigterm_and_nap(seconds):
 @pytest.mark.usefixtures("no_leaks")
 def test_a_worker_that_ignores_everything_is_killed(run, until):
     async def main():
-        pool = FixedProcessPool(
-            1, ignore_sigterm_and_nap, abort_grace=0.2, tasks_queue_options={"tasks_finished_timeout": 0.1}
-        )
+        pool = FixedProcessPool(1, ignore_sigterm_and_nap, abort_grace=0.2, exit_timeout=0.1)
         async with pool:
             pool.execute(60)
             await until(lambda: pool.info.executing_tasks)
@@ -335,10 +334,10 @@ def test_a_worker_that_is_ready_has_a_number(run, monkeypatch):
 def test_its_representation_tells_how_far_a_pool_is(run):
     async def main():
         pool = FixedProcessPool(1, len)
-        assert repr(pool) == "<FixedProcessPool 1 not started>"
+        assert repr(pool) == f"<FixedProcessPool {pool.info.name!r} 1 not started>"
         async with pool:
-            assert repr(pool) == "<FixedProcessPool 1 started>"
-        assert repr(pool) == "<FixedProcessPool 1 destroyed>"
+            assert repr(pool) == f"<FixedProcessPool {pool.info.name!r} 1 started>"
+        assert repr(pool) == f"<FixedProcessPool {pool.info.name!r} 1 destroyed>"
 
     run(main())
 

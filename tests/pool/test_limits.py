@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -219,13 +220,27 @@ def test_submit_waits_for_room_first_come_first_served(run, until):
 
 def test_submit_does_not_hang_when_the_pool_ends(run):
     async def main():
-        pool = FixedProcessPool(1, nap, max_queued=1, tasks_queue_options={"tasks_finished_timeout": 0.05})
-        async with pool:
+        async with FixedProcessPool(1, nap, max_queued=1, exit_timeout=0.05) as pool:
             for _ in range(2):
                 await pool.submit(60)
             waiting = asyncio.create_task(pool.submit(1))
             await asyncio.sleep(0)
         with pytest.raises(Exception, match="destroyed"):
             await waiting
+
+    run(main())
+
+
+def test_a_worker_that_cannot_say_where_a_task_stood_does_not_hold_up_its_limit(run):
+    async def main():
+        async with FixedProcessPool(1, nap, abort_grace=0.1) as pool:
+            future = pool.execute(60, timeout=0.3)
+            while not pool.info.executing_tasks:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            os.kill(pool.worker_nodes[0].pid, signal.SIGSTOP)
+            with pytest.raises(TaskTimeoutError) as caught:
+                await future
+        assert caught.value.stack == ""
+        assert not hasattr(caught.value, "__notes__")
 
     run(main())

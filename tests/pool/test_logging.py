@@ -262,7 +262,8 @@ def test_a_filter_tells_the_task_of_what_threads_log(run, handler, function):
         assert {record.task_id for record in inside} == set(ids)
         assert {record.task_name for record in inside} == {"log"}
         assert {record.worker_id for record in inside} <= workers
-        assert (outside.worker_id, outside.task_id, outside.task_name) == (None, None, None)
+        assert {record.pool_name for record in inside} == {pool.info.name}
+        assert (outside.worker_id, outside.task_id, outside.task_name, outside.pool_name) == (None, None, None, None)
 
     run(main())
 
@@ -275,6 +276,7 @@ def test_the_filter_leaves_what_workers_have_sent(run, handler):
             future = pool.execute(1)
             await future
             worker = pool.worker_nodes[0].id
-        assert {(record.task_id, record.worker_id) for record in handler.records} == {(future.task_id, worker)}
+        [seen] = {(record.task_id, record.worker_id, record.pool_name) for record in handler.records}
+        assert seen == (future.task_id, worker, pool.info.name)
 
     run(main())

@@ -354,8 +354,7 @@ def test_many_items_in_constant_memory(run):
 
 def test_a_map_of_a_pool_that_ends(run, until):
     async def main():
-        pool = FixedProcessPool(1, WORKER, tasks_queue_options={"tasks_finished_timeout": 0.05})
-        async with pool:
+        async with FixedProcessPool(1, WORKER, exit_timeout=0.05) as pool:
             mapping = asyncio.ensure_future(pool.map_execute(range(100_000), "slow_square"))
             await until(lambda: pool.info.executed_tasks)
         with pytest.raises(asyncio.CancelledError):

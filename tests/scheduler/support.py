@@ -120,7 +120,7 @@ class Pool:
 
     def failed(self):
         """The errors of the tasks that failed without having run, by task id."""
-        return {wanted.task.id: wanted.error for wanted in self.wanted(effect.FailTask)}
+        return {wanted.task.id: wanted.error for wanted in self.wanted(effect.FailTask | effect.TimeOutTask)}
 
     def submit(self, name="default", priority=None, retries=0, items=1):
         self.last_id += 1

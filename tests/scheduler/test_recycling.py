@@ -83,14 +83,122 @@ def test_an_idle_worker_hands_over_at_once():
     assert pool.scheduler.sizing.by_slot == {0: successor}
 
 
-def test_it_goes_on_until_its_successor_is_ready():
+def test_it_gets_no_task_past_its_limit():
     pool = Pool(1, max_tasks_per_worker=2)
     [worker] = pool.nodes
     for _ in range(5):
         pool.submit()
-        finish(pool, worker)
-    assert info(pool).executed_tasks == 5
+    finish(pool, worker)
+    finish(pool, worker)
+    assert (info(pool).executed_tasks, info(pool).queued_tasks, info(pool).executing_tasks) == (2, 3, 0)
+    [successor] = spares(pool)
+    say_ready(pool, successor)
+    assert (info(pool).queued_tasks, info(pool).executing_tasks) == (2, 1)
+    assert pool.scheduler.sizing.by_slot == {0: successor}
+
+
+def test_others_take_what_waits_for_one_at_its_limit():
+    pool = Pool(2, max_tasks_per_worker=2)
+    first, second = pool.nodes
+    for _ in range(6):
+        pool.submit()
+    finish(pool, first)
+    finish(pool, first)
+    assert not first.sent
+    waiting = first.queue.length
+    assert waiting
+    finish(pool, second)
+    finish(pool, second)
+    # Both are at their limits: what is left waits for either successor.
+    assert (info(pool).executed_tasks, info(pool).queued_tasks) == (4, 2)
+    say_ready(pool, spares(pool)[1])
+    assert (info(pool).executing_tasks, info(pool).queued_tasks) == (1, 1)
+    finish(pool, pool.scheduler.sizing.by_slot[1])
+    assert (info(pool).executing_tasks, info(pool).queued_tasks) == (1, 0)
+
+
+def test_tiny_tasks_are_not_sent_ahead_past_the_limit():
+    pool = Pool(1, max_tasks_per_worker=10)
+    [worker] = pool.nodes
+    for _ in range(30):
+        pool.submit()
+    ran = 0
+    while worker.sent:
+        assert ran + len(worker.sent) <= worker.task_limit
+        finish(pool, worker, run_time=0.000_001)
+        ran += 1
+    assert ran == worker.task_limit == worker.ran
     assert len(spares(pool)) == 1
+
+
+def test_the_successor_starts_early_enough_where_tasks_are_short():
+    pool = Pool(1, max_tasks_per_worker=100, ready=False)
+    [worker] = pool.nodes
+    pool.now = 1.0  # a worker takes a second to start
+    pool.all_ready()
+    while not spares(pool):
+        pool.submit()
+        pool.now += 0.1
+        worker.heard_at = pool.now
+        finish(pool, worker)
+    # Of the seconds that it will run on, the successor needs one; some are for the measurement, which varies.
+    assert worker.task_limit - 20 <= worker.ran <= worker.task_limit - 10
+    [successor] = spares(pool)
+    say_ready(pool, successor)
+    assert worker.state == READY, "the successor stands by until the worker comes to its limit"
+    assert pool.scheduler.recycling.standing_by == 1
+    while worker.state == READY:
+        pool.submit()
+        finish(pool, worker)
+    assert info(pool).executed_tasks == worker.task_limit
+    assert pool.scheduler.sizing.by_slot == {0: successor}
+
+
+def test_where_no_successor_can_be_started_it_goes_on():
+    pool = Pool(1, max_tasks_per_worker=2, restart_limit=(5, 10.0))
+    [worker] = pool.nodes
+    for _ in range(5):
+        pool.submit()
+    finish(pool, worker)
+    finish(pool, worker)
+    assert not worker.sent
+    lose(pool, spares(pool)[0], exit_code=1)
+    finish(pool, worker)
+    finish(pool, worker)
+    assert (info(pool).executed_tasks, info(pool).executing_tasks) == (4, 1)
+    say_ready(pool, spares(pool)[0])
+    assert worker.state == RETIRING
+    finish(pool, worker)
+    assert worker not in pool.scheduler.sizing.by_slot.values()
+
+
+def test_one_that_has_little_memory_left_does_not_wait_for_its_limit_of_tasks():
+    pool = Pool(1, max_tasks_per_worker=100, max_memory_per_worker=1000)
+    [worker] = pool.nodes
+    pool.submit()
+    finish(pool, worker)
+    pool.scheduler.memory_measured(worker, 1000)
+    pool.pump()
+    say_ready(pool, spares(pool)[0])
+    assert worker.state == RETIRING
+
+
+def test_an_idle_dynamic_worker_leaves_though_a_successor_stands_by():
+    pool = Pool((0, 1), max_tasks_per_worker=2, inactive=5.0)
+    pool.submit()
+    pool.all_ready()
+    [worker] = pool.nodes
+    finish(pool, worker)
+    pool.submit()
+    finish(pool, worker)
+    pool.submit()
+    say_ready(pool, spares(pool)[0])
+    [successor] = pool.scheduler.sizing.by_slot.values()
+    finish(pool, successor)
+    pool.now += 5.0
+    pool.scheduler.tick(pool.now)
+    pool.pump()
+    assert successor.state == RETIRING
 
 
 def test_with_concurrency_a_slow_task_does_not_keep_the_slot():
@@ -116,9 +224,9 @@ def test_limits_differ_from_worker_to_worker():
     pool = Pool(20, max_tasks_per_worker=1000, max_memory_per_worker=1000)
     for limits in ([node.task_limit for node in pool.nodes], [node.memory_limit for node in pool.nodes]):
         assert all(1000 * (1 - JITTER) <= limit <= 1000 for limit in limits)
-        assert max(limits) - min(limits) > 150
+        assert max(limits) - min(limits) > 75
         ordered = sorted(limits)
-        assert min(b - a for a, b in pairwise(ordered)) >= 3
+        assert min(b - a for a, b in pairwise(ordered)) >= 1
 
 
 def test_memory_is_looked_at_after_tasks_and_not_too_often():
@@ -132,7 +240,7 @@ def test_memory_is_looked_at_after_tasks_and_not_too_often():
     scheduler.tick(pool.now)
     pool.pump()
     assert asked(pool, effect.MeasureMemory) == [first]
-    scheduler.memory_measured(first, 799)
+    scheduler.memory_measured(first, 899)
     assert not spares(pool)
     pool.submit()
     finish(pool, first)
@@ -227,17 +335,26 @@ def test_closing_dismisses_successors():
 
 
 def test_items_of_chunks_count():
-    pool = Pool(1, max_tasks_per_worker=10)
+    pool = Pool(1, max_tasks_per_worker=100)
     [worker] = pool.nodes
-    task = pool.submit()
-    worker.ran = 0
-    from poolifier.scheduler.task import TaskExtra
-
-    task.extra = TaskExtra()
-    task.extra.items = 12
-    pool.scheduler.books.submitted += 11
-    pool.scheduler.books.surplus += 11
-    for _ in range(11):
-        pool.scheduler.items_done(worker, task.sequence, [0.001], pool.now, failed=False)
-    finish(pool, worker)
+    tasks = [pool.submit(items=10) for _ in range(20)]
+    for task in tasks:
+        if not worker.sent:
+            break
+        for _ in range(9):
+            pool.scheduler.items_done(worker, task.sequence, [0.001], pool.now, failed=False)
+        finish(pool, worker, run_time=0.001)
+    assert worker.task_limit <= worker.ran < worker.task_limit + 10
     assert len(spares(pool)) == 1
+
+
+def test_items_that_are_handed_back_do_not_count():
+    pool = Pool(1, max_tasks_per_worker=100)
+    [worker] = pool.nodes
+    task = pool.submit(items=10)
+    pool.scheduler.items_done(worker, task.sequence, [0.001], pool.now, failed=False)
+    pool.scheduler.task_cut(worker, task.sequence, pool.now)
+    assert (worker.ran, worker.surplus) == (1, 0)
+    task = pool.submit(items=10)
+    pool.scheduler.tasks_returned(worker, [task.sequence], pool.now)
+    assert worker.ran + worker.surplus + len(worker.sent) == 11

@@ -9,17 +9,30 @@ from itertools import count
 from typing import Any
 from weakref import finalize
 
+from poolifier.backends.inheritance import Inheritance
 from poolifier.errors import SerializationError
-from poolifier.exchange import WorkerSettings
+from poolifier.exchange import Program, WorkerSettings
 from poolifier.wire import codec
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.definitions import Definitions
 from poolifier.wire.scripts.encoding import dumps_lasting
 from poolifier.worker.source import WorkerSource
 
+_WHAT = "the worker or its initializer"
+
 _number = count(1).__next__
 
-__all__ = ["CarriedFunction", "Launch", "search_path"]
+__all__ = ["CarriedFunction", "Launch", "program", "search_path"]
+
+
+def program() -> Program:
+    """What workers are told of this process."""
+    # A program may never have used it, so it is not imported before a pool starts.
+    from multiprocessing import get_start_method
+    from multiprocessing.process import current_process
+
+    process = current_process()
+    return Program(os.getpid(), process.name, bytes(process.authkey), get_start_method(allow_none=True))
 
 
 class CarriedFunction:
@@ -59,6 +72,7 @@ class Launch:
         source: Where the task functions come from.
         initializer: Called in each worker before it is ready.
         initargs: What it is called with.
+        inheritance: What is given to workers beside that; None where nothing can be.
         everywhere: Workers may run where the program's files are not.
 
     Attributes:
@@ -70,10 +84,12 @@ class Launch:
         source: WorkerSource,
         initializer: Callable[..., object] | None,
         initargs: Sequence[Any],
+        inheritance: Inheritance | None = None,
         *,
         everywhere: bool = False,
     ) -> None:
         self.definitions: Definitions = Definitions(everywhere=everywhere)
+        self._inheritance = inheritance
         self._given = (source, initializer, tuple(initargs))
         self._payload = b""
         self._renewed = -1
@@ -85,9 +101,19 @@ class Launch:
             SerializationError: It cannot be pickled; says why.
         """
         if self._renewed != self.definitions.renewed:
-            self._payload = _pickled(self.definitions, self._given, "the worker or its initializer")
+            self._payload = _pickled(self.definitions, self._given, _WHAT, self._inheritance)
             self._renewed = self.definitions.renewed
         return self._payload
+
+    def for_server(self) -> bytes:
+        """What the fork server loads for all workers. It cannot have what is given to each of them.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        if self._inheritance is None or not self._inheritance.needed:
+            return self.payload()
+        return _pickled(self.definitions, (self._given[0], None, ()), _WHAT, Inheritance())
 
     @property
     def has_scripts(self) -> bool:
@@ -109,16 +135,21 @@ class Launch:
         """What a worker is told first, in which the names of scripts mean what they mean now."""
         self.definitions.look()
         functions = tuple((key, carried.payload()) for key, carried in settings.functions)
-        settings = WorkerSettings(settings.concurrency, functions, settings.log_levels, settings.log_disabled)
+        settings = WorkerSettings(
+            settings.concurrency, functions, settings.log_levels, settings.log_disabled, program()
+        )
         payload = self.payload()
         self.definitions.offer_all()
         return payload, settings
 
 
-def _pickled(definitions: Definitions, value: Any, what: str) -> bytes:
+def _pickled(definitions: Definitions, value: Any, what: str, inheritance: Inheritance | None = None) -> bytes:
     before, active.definitions = active.definitions, definitions
     try:
-        return dumps_lasting(value)
+        if inheritance is None or "multiprocessing" not in sys.modules:
+            return dumps_lasting(value)
+        with inheritance.pickling() as reducers:
+            return dumps_lasting(value, reducers)
     except SerializationError as error:
         raise SerializationError(f"{what} cannot be pickled: {error}") from error
     except Exception as error:

@@ -24,6 +24,7 @@ from poolifier.exchange import Items, WireTask, WorkerReady, WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec, messages
 from poolifier.wire.flat import all_travel
+from poolifier.wire.frame_lists import Frames, checked_frames
 from poolifier.wire.frames import FrameDecoder, FrameError, Payload
 from poolifier.wire.items import encode_items, marshalled_items
 from poolifier.wire.log_records import unpack_record
@@ -165,6 +166,9 @@ class WireChannel:
         self._say(messages.ABORT, sequence)
         self._poke()
 
+    def stack_of(self, sequence: int) -> None:
+        """None: the worker tells it when it hears of the abort."""
+
     def reclaim(self) -> None:
         """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
         self._say(messages.RECLAIM, None)
@@ -214,9 +218,15 @@ class WireChannel:
         """Makes the worker look at its channel, whatever it does: the poke."""
         raise NotImplementedError
 
+    def _expect_end(self) -> None:
+        """The worker has said its last word, and is to end by itself."""
+
     def _astray(self) -> None:
         """The worker has closed or broken its end of the channel, so it is no use any more."""
         raise NotImplementedError
+
+    def _became_ready(self) -> None:
+        """The worker says that it is ready."""
 
     def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
         """Sends tasks whose data `_pack` has made ready."""
@@ -240,6 +250,10 @@ class WireChannel:
         self._times = (active, idle)
         delivered: Sequence[Any] = [unpacked(reply) for reply in replies] if pickles else replies
         self._owner.listener.replies(self._worker_id, delivered, active, idle)
+
+    def _stood(self, sequence: int, frames: Frames) -> None:
+        """The worker has told where a task stands."""
+        self._owner.listener.task_stood(self._worker_id, sequence, frames)
 
     def _conclude(self) -> tuple[int, bool]:
         """Takes the worker's last words and closes the channel; returns the started mark and the mark of loading."""
@@ -413,9 +427,11 @@ class WireChannel:
             self._advance(generation)
             self._deliver(replies, True, active, idle)
         elif opcode == messages.READY and isinstance(body, WorkerReady):
+            self._became_ready()
             self._owner.listener.worker_ready(self._worker_id, body)
         elif opcode == messages.START_FAILED:
             self._error = decode_error(body)
+            self._expect_end()
         elif opcode == messages.FUNCTION_ADDED:
             key, failure = body
             error = None if failure is None else decode_error(failure)
@@ -426,6 +442,8 @@ class WireChannel:
             except BaseException as error:  # noqa: BLE001 - whoever listens is told instead
                 said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
             self._owner.listener.worker_message(self._worker_id, said)
+        elif opcode == messages.STOOD:
+            self._stood(*checked_frames(body))
         elif opcode == messages.LOG:
             self._owner.listener.worker_logged(self._worker_id, unpack_record(body))
         else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterable
 from concurrent import futures
 from itertools import count
 from multiprocessing.context import BaseContext
-from multiprocessing.process import current_process
 from typing import Any, Final
 
 from poolifier.futures.executor import PoolExecutor
@@ -19,7 +19,7 @@ from poolifier.pool.kinds.interpreter import DynamicInterpreterPool, FixedInterp
 from poolifier.pool.kinds.process import DynamicProcessPool, FixedProcessPool
 from poolifier.pool.kinds.thread import DynamicThreadPool, FixedThreadPool
 from poolifier.task_functions import DEFAULT_TASK_NAME, Worker
-from poolifier.worker.calls import Sealed, call, call_here, initialize_process, initialize_thread
+from poolifier.worker.calls import call, call_here, initialize_thread
 
 __all__ = ["InterpreterPoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor"]
 
@@ -27,6 +27,12 @@ _ENDLESS: Final = 1 << 60
 """Size of a queue that is never full."""
 
 _number = count().__next__
+
+if sys.version_info >= (3, 14):
+    from concurrent.futures import InterpreterPoolExecutor as _InterpreterPoolExecutor
+else:
+    # Which the one of Python 3.14 is.
+    _InterpreterPoolExecutor = futures.ThreadPoolExecutor
 
 
 # Derived from those of the standard library for `isinstance`, by which asyncio goes as well: nothing of them is in use.
@@ -79,22 +85,22 @@ class ProcessPoolExecutor(PoolExecutor, futures.ProcessPoolExecutor):  # type: i
         wanted = _checked(initializer, initargs)
         options = {
             **_options(starts),
-            "initializer": initialize_process,
-            "initargs": (bytes(current_process().authkey), None if wanted is None else Sealed(wanted)),
             "start_method": "spawn" if method == "spawn" else "fork_server",
             "max_tasks_per_worker": max_tasks_per_child,
         }
+        if wanted is not None:
+            options.update(initializer=wanted[0], initargs=wanted[1:])
         worker = Worker({"call": call}, max_inactive_time=float("inf"))
         pool: Pool[Any, Any]
         pool = FixedProcessPool(1, worker, **options) if size == 1 else DynamicProcessPool(1, size, worker, **options)
         starts.hopeless = self._use(pool, DEFAULT_TASK_NAME).give_up
 
     def terminate_workers(self) -> None:
-        """Shuts down without waiting: ends the workers with SIGTERM, and what they run with them."""
+        """Shuts down without waiting: ends the workers, and what they run, by SIGTERM; cancels what has not started."""
         self._engine.end_workers(signal.SIGTERM)
 
     def kill_workers(self) -> None:
-        """Shuts down without waiting: ends the workers with SIGKILL, and what they run with them."""
+        """Shuts down without waiting: ends the workers, and what they run, by SIGKILL; cancels what has not started."""
         self._engine.end_workers(signal.SIGKILL)
 
 
@@ -135,7 +141,7 @@ class ThreadPoolExecutor(PoolExecutor, futures.ThreadPoolExecutor):  # type: ign
         starts.hopeless = self._use(pool, DEFAULT_TASK_NAME).give_up
 
 
-class InterpreterPoolExecutor(PoolExecutor):
+class InterpreterPoolExecutor(PoolExecutor, _InterpreterPoolExecutor):  # type: ignore[misc]
     """Runs calls in sub-interpreters, as `concurrent.futures.InterpreterPoolExecutor` of Python 3.14 does.
 
     Needs Python 3.14, or Python 3.13 with the extra `poolifier[interpreters]`. `cancel` also stops a call that

@@ -31,6 +31,7 @@ from poolifier.pool.base import Pool
 from poolifier.pool.driver import Driver
 from poolifier.scheduler.functions import Function
 from poolifier.scheduler.task import QUEUED, Task, TaskExtra
+from poolifier.task_functions import TaskFunction
 from poolifier.worker.calls import call, call_here
 
 __all__ = ["Engine"]
@@ -86,6 +87,10 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._finished: asyncio.Event | None = None
         self._over = threading.Event()
+        # Of a pool that somebody else has started: whether calls that were made so far are taken, and later ones.
+        self._admitted = True
+        self._late = False
+        self._opened = False
         self._lasting: asyncio.Task[None] | None = None
 
     # ---- from any thread --------------------------------------------------------------------------
@@ -106,7 +111,12 @@ class Engine:
                 raise self._refusal()
             if not self._begun:
                 self._begin()
-            self._inbox.append((future, function, arguments, keywords, context))
+            late = self._late
+            if not late:
+                self._inbox.append((future, function, arguments, keywords, context))
+        if late:
+            future.set_exception(self._pool._life.refusal())
+            return future
         if not self._woken:
             self._wake()
         return future
@@ -144,6 +154,23 @@ class Engine:
         # Another thread may have held it.
         self._lock = threading.Lock()
 
+    def callback_raised(self, future: CallFuture[Any], error: BaseException) -> bool:
+        """Keeps what a callback has raised out of the delivery of results; returns False in other threads than that."""
+        loop = self._loop
+        if self._thread is not None:
+            if self._thread is not threading.current_thread():
+                return False
+            _logger.error("exception calling callback for %r", future, exc_info=error)
+            return True
+        if loop is None or self.driver is None or self.driver.thread != threading.get_ident():
+            return False
+
+        def end() -> None:
+            raise error
+
+        loop.call_soon(end)
+        return True
+
     def elsewhere(self) -> RuntimeError:
         """The error for a process that was forked."""
         return RuntimeError(
@@ -175,6 +202,9 @@ class Engine:
             thread.start()
             self._thread = thread
         else:
+            self._admitted = not driver.refuses
+            # Here, for the pool may be left before that is run.
+            driver.consumers.add(self)
             driver.loop.call_soon_threadsafe(self._run_there)
         self._begun = True
         at_exit.watch(self)
@@ -200,6 +230,34 @@ class Engine:
             self._woken = False
             raise
 
+    # ---- for a pool that somebody else has started, while it is left: see `pool.leaving` -----------------
+
+    @property
+    def awaited(self) -> bool:
+        """Whether calls have yet to become tasks."""
+        return not self._opened or bool(self._inbox)
+
+    @property
+    def reader(self) -> None:
+        """None: calls come from any thread."""
+        return None
+
+    @property
+    def under_way(self) -> int:
+        """None: its tasks are there for themselves."""
+        return 0
+
+    def refuse(self) -> None:
+        """Takes no calls from now on, and has those that come fail."""
+        with self._lock:
+            self._late = True
+
+    def pool_ended(self, name: str) -> None:
+        """Nothing: its calls have been cancelled."""
+
+    def __str__(self) -> str:
+        return "an executor"
+
     # ---- on the loop ------------------------------------------------------------------------------
 
     def _run_there(self) -> None:
@@ -215,6 +273,7 @@ class Engine:
                 await self._open()
             except Exception as error:  # noqa: BLE001 - told to whoever has called, or calls
                 self.give_up(error)
+            self._opened = True
             self._drain()
             while not self._ended():
                 finished.clear()
@@ -222,6 +281,8 @@ class Engine:
             await self._leave()
         finally:
             self._closed = self._refuses = True
+            if self.driver is not None:
+                self.driver.consumers.discard(self)
             for future in list(self._outstanding):
                 # Somebody else has ended the loop, or the pool.
                 future.cancel()
@@ -234,7 +295,8 @@ class Engine:
             if self.owns:
                 await pool.start()
             if self._adds:
-                await pool.add_task_function(self._name, call_here if self._here else call)
+                function = TaskFunction(call_here if self._here else call)
+                await pool._add_function(self._name, function, admitted=self._admitted)
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by an initializer, say. They are to end the worker, not this thread.
             raise BrokenPoolError(f"no worker gets ready: {error!r}") from error
@@ -262,7 +324,7 @@ class Engine:
         inbox = self._inbox
         entry: Entry | BaseException
         try:
-            entry = self._pool._called(self._name, None, None)
+            entry = self._pool._called(self._name, None, None, admitted=self._admitted)
         except Exception as error:  # noqa: BLE001 - the calls that there are fail with it
             entry = error
         self._packer.look()
@@ -280,6 +342,8 @@ class Engine:
         if inbox and not self._woken and self._loop is not None:
             self._wake()
         self._look()
+        if not inbox and not self.owns and self.driver is not None:
+            self.driver.stirred()
 
     def _place(self, wanted: Call, entry: Entry | BaseException) -> None:
         """Submits a call to the pool."""
@@ -333,7 +397,7 @@ class Engine:
         self.broken = broken
         self._refuses = True
         # As the standard library does, for the calls may be none that anybody waits for.
-        _logger.critical("no worker gets ready:", exc_info=error)
+        _logger.critical("pool %r: no worker gets ready:", self._pool.info.name, exc_info=error)
         driver = self.driver
         if driver is not None:
             driver.changed(lambda _: driver.scheduler.give_up(error, "no worker gets ready"))
@@ -363,6 +427,11 @@ class Engine:
         driver = self.driver
         for future in list(self._outstanding):
             task = future._task
+            if not future.running():
+                # As in the standard library: no worker had begun it, so it is not one that has failed.
+                if future.cancel():
+                    self.drop(future)
+                continue
             future.set_exception(BrokenWorkerError(f"the executor's workers were ended by signal {signal}"))
             if task is not None and driver is not None:
                 driver.abort(task)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import BrokenExecutor
 from concurrent.futures.process import BrokenProcessPool
 from concurrent.futures.thread import BrokenThreadPool
 from pickle import PicklingError, UnpicklingError
 
 from poolifier.errors import PoolFailedError, SerializationError, WorkerCrashedError
+
+if sys.version_info >= (3, 14):
+    # It is a `BrokenThreadPool`.
+    from concurrent.futures.interpreter import BrokenInterpreterPool as _BrokenInThread
+else:
+    _BrokenInThread = BrokenThreadPool
 
 __all__ = [
     "BrokenPoolError",
@@ -18,11 +25,11 @@ __all__ = [
 ]
 
 
-class BrokenWorkerError(WorkerCrashedError, BrokenProcessPool, BrokenThreadPool):
+class BrokenWorkerError(WorkerCrashedError, BrokenProcessPool, _BrokenInThread):
     """The worker died while it ran this call. The executor is not broken: other calls go on, and so can you."""
 
 
-class BrokenPoolError(PoolFailedError, BrokenProcessPool, BrokenThreadPool):
+class BrokenPoolError(PoolFailedError, BrokenProcessPool, _BrokenInThread):
     """The executor is broken: no worker can be started. `__cause__` says why, such as the initializer's error."""
 
 

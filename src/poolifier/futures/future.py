@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from concurrent.futures import Future, InvalidStateError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["CallFuture"]
 
 ResultT = TypeVar("ResultT")
+
+# That of the standard library's futures.
+_logger = logging.getLogger("concurrent.futures")
 
 _GONE: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED})
 _DONE: Final = _GONE | {FINISHED}
@@ -118,6 +122,22 @@ class CallFuture(Future[ResultT]):
         if self._engine.forked and not self.done():
             raise self._engine.elsewhere()
         return super().exception(timeout)
+
+    def _invoke_callbacks(self) -> None:
+        """As in the standard library, but what a callback raises ends nobody else's calls.
+
+        A `SystemExit` or a `KeyboardInterrupt` would end the executor's event loop, where nobody could catch it: there
+        it is logged like any error of a callback. An event loop that is somebody else's ends with it, as with that of
+        one of asyncio's own callbacks, but not before what has arrived is delivered. Whoever cancels gets it raised.
+        """
+        for callback in self._done_callbacks:
+            try:
+                callback(self)
+            except Exception:
+                _logger.exception("exception calling callback for %r", self)
+            except BaseException as error:
+                if not self._engine.callback_raised(self, error):
+                    raise
 
     # ---- what the driver tells, on the pool's event loop ------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
@@ -11,12 +11,27 @@ from weakref import ref
 from poolifier.wire.codec import FLAT, Kept, NeedsPoolError, encode, is_flat
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.definitions import Definitions
-from poolifier.worker.calls import MANAGED
 
 __all__ = ["Packer"]
 
 _IN_ARGUMENTS: Final = b""
 _EMPTY: Final = object()
+
+MANAGED: Final = b"multiprocessing.managers"
+"""Found in the pickle of a proxy, which connects to its manager as it is read."""
+
+
+class LastingCall(list["Any"]):
+    """A packed call with what it was packed from, which is there for as long as the call."""
+
+    __slots__ = ("_arguments",)
+
+    def __init__(self, packed: Iterable[Any], arguments: object) -> None:
+        super().__init__(packed)
+        self._arguments = arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
 
 
 class Packer:
@@ -67,10 +82,12 @@ class Packer:
             payload = encode((arguments, keywords), kept)
         except NeedsPoolError:
             return [head, arguments, keywords]
-        if not kept.buffers:
-            return [head, payload]
-        # What has to be read where the worker is prepared for it cannot have that way of its own.
-        return [head, encode((arguments, keywords))] if MANAGED in payload else [head, arguments, keywords]
+        if kept.buffers:
+            return [head, arguments, keywords]
+        if MANAGED in payload:
+            # What a manager holds is gone with the last proxy that refers to it, which may be the call's.
+            return LastingCall((head, payload), (arguments, keywords))
+        return [head, payload]
 
     def _head(self, function: Callable[..., Any]) -> bytes:
         kind = type(function)

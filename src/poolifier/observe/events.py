@@ -55,8 +55,9 @@ class PoolEmitter(AsyncIOEventEmitter):
     the pool.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None, *, name: str = "") -> None:
         super().__init__(loop)
+        self._name = name
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Makes async listeners run on that event loop."""
@@ -80,4 +81,4 @@ class PoolEmitter(AsyncIOEventEmitter):
     def _emit_handle_potential_error(self, event: str, error: Any) -> None:
         if event == PoolEvent.ERROR:
             exc_info = error if isinstance(error, BaseException) else None
-            _logger.error("unhandled error in a pool: %s", error, exc_info=exc_info)
+            _logger.error("pool %r: unhandled error: %s", self._name, error, exc_info=exc_info)

@@ -25,8 +25,8 @@ def disabled() -> int:
     return logging.getLogger().manager.disable
 
 
-def log_for(worker_id: int, attributes: dict[str, Any]) -> None:
-    """Handles a record of a worker as though it had been logged here, where its logger is enabled for it.
+def log_for(pool: str, worker_id: int, attributes: dict[str, Any]) -> None:
+    """Handles a record of a worker of that pool as though it had been logged here, where its logger is enabled for it.
 
     No logger is created for that, for none is ever forgotten, and a worker may name as many as it likes.
     """
@@ -41,7 +41,8 @@ def log_for(worker_id: int, attributes: dict[str, Any]) -> None:
     created = attributes["created"]
     # Since the logging of this process began, which may be after the worker's.
     relative = record.relativeCreated + (created - record.created) * 1000
-    vars(record).update(attributes, msecs=float(int(created % 1 * 1000)), relativeCreated=relative, worker_id=worker_id)
+    vars(record).update(attributes, msecs=float(int(created % 1 * 1000)), relativeCreated=relative)
+    vars(record).update(worker_id=worker_id, pool_name=pool)
     if record.processName == _UNNAMED and record.process != os.getpid():
         record.processName = f"poolifier-{worker_id}"
     if exact:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
 from types import FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, Self
+from weakref import ref
 
 from poolifier._version import __version__
 from poolifier.observe.events import PoolEmitter
@@ -47,9 +49,9 @@ class Pool(MapRunner[DataT, ResponseT]):
     """Runs task functions on workers, off the event loop.
 
     Use it as `async with Pool(...) as pool`, or with `start()` and `destroy()`. It belongs to the event
-    loop that it was started on, and is not to be used from other threads. `async with` destroys the pool at
-    its end, so it is entered once: a second time within that is a `RuntimeError`. One that was started by
-    `start()` can be entered.
+    loop that it was started on, and is not to be used from other threads. `async with` waits at its end for
+    every task that was submitted, and then destroys the pool, so it is entered once: a second time within that
+    is a `RuntimeError`. One that was started by `start()` can be entered.
 
     Type parameters: what `execute` takes as data, and what its future results in, unless it is given the task
     function itself.
@@ -70,11 +72,19 @@ class Pool(MapRunner[DataT, ResponseT]):
             check_affinities(worker.list_task_functions_properties(), options.max_size)
         size = f"{options.min_size}..{options.max_size}" if options.dynamic else options.max_size
         self._options = options
-        self._scheduler = Scheduler(options, self.ahead)
-        self._emitter = PoolEmitter() if options.enable_events else None
-        handlers = Handlers(options, self._emitter, self._view, lambda: self.info)
+        # Without what may refer to the pool, for the event loop refers to the scheduler.
+        self._scheduler = Scheduler(options.without_callables(), self.ahead)
+        self._emitter = PoolEmitter(name=options.name) if options.enable_events else None
+        # None of its parts refers to the pool, so that it is collected as soon as nobody else does.
+        me: Callable[[], Pool[DataT, ResponseT] | None] = ref(self)
         self._life = LifeCycle(
-            f"{type(self).__name__} {size}", options, self._scheduler, handlers, create_backend, worker, self._begun
+            f"{type(self).__name__} {options.name!r} {size}",
+            options,
+            self._scheduler,
+            Handlers(options, self._emitter, partial(_view_in, me), partial(_info_of, me)),
+            create_backend,
+            worker,
+            partial(_tell_begun, me),
         )
         self._calls = Calls(options, self._scheduler, self._life, carry)
         super().__init__(self._calls, carry)
@@ -96,8 +106,18 @@ class Pool(MapRunner[DataT, ResponseT]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Destroys the pool; after an error, without patience for tasks that have not finished."""
-        await self._life.destroy(patience=0.0 if exc_type is not None else None)
+        """Waits for every task that was submitted, for `exit_timeout` seconds at most, and ends the pool.
+
+        From the moment it is called the pool takes nothing new: `execute` raises `PoolNotStartedError`. It waits for
+        tasks and their retries, for those already in `submit`, and for streams and maps as long as somebody awaits
+        their next item. What is left after `exit_timeout` is aborted at once, as everything is where the block is
+        left by an error, or a cancellation interrupts the waiting. Where that cancels tasks, one warning in the log
+        says how many. `destroy()` in the meantime ends the waiting.
+        """
+        if exc_type is None:
+            await self._life.leave()
+        else:
+            await self._life.destroy(patience=0.0)
 
     async def start(self) -> None:
         """Starts the minimum of workers; returns when they are ready. Does nothing where they already are.
@@ -157,7 +177,10 @@ class Pool(MapRunner[DataT, ResponseT]):
             raise ValueError(f"name {name!r} is reserved: it always means the default task function")
         declared = function if isinstance(function, TaskFunction) else TaskFunction(function)
         check_affinities([properties_of(name, declared)], self._options.max_size)
-        await self._life.opened().functions.add(name, declared)
+        await self._add_function(name, declared)
+
+    async def _add_function(self, name: str, declared: TaskFunction, *, admitted: bool = False) -> None:
+        await self._life.opened(admitted=admitted).functions.add(name, declared)
         self._calls.forget()
 
     async def remove_task_function(self, name: str) -> None:
@@ -294,6 +317,23 @@ class Pool(MapRunner[DataT, ResponseT]):
     @property
     def _driver(self) -> Driver | None:
         return self._life.driver
+
+
+def _view_in(me: Callable[[], Pool[Any, Any] | None], node: Any) -> WorkerNode:
+    pool = me()
+    return WorkerNode(node, None) if pool is None else pool._view(node)
+
+
+def _info_of(me: Callable[[], Pool[Any, Any] | None]) -> PoolInfo:
+    pool = me()
+    assert pool is not None, "the pool's handlers are gone before it is"
+    return pool.info
+
+
+def _tell_begun(me: Callable[[], Pool[Any, Any] | None], driver: Driver) -> None:
+    pool = me()
+    if pool is not None:
+        pool._begun(driver)
 
 
 for _base in (TaskRunner, MapRunner):

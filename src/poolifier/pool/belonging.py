@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import os
 import warnings
+from asyncio import Task
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet, finalize
+from weakref import WeakSet, finalize, ref
+
+from poolifier.pool.start_and_end import end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolifier.pool.anchor import Anchor
+    from poolifier.pool.driver import Driver
     from poolifier.pool.life_cycle import LifeCycle
 
 __all__ = ["FORKED", "elsewhere", "forget", "watch"]
@@ -21,38 +29,58 @@ FORKED: Final = -1
 """Stands in a driver for the thread that may use it, where there is none."""
 
 _lives: WeakSet[LifeCycle] = WeakSet()
+_ending: set[Task[None]] = set()
+"""The ends of forgotten pools that are under way."""
 
 
-def watch(life: LifeCycle) -> finalize[[str, int], object]:
-    """Remembers a pool that is started; warns if it goes, or the interpreter ends, before `forget`."""
+def watch(life: LifeCycle, driver: Driver) -> finalize[..., object]:
+    """Remembers a pool that is started, for the case that it goes, or the interpreter ends, before `forget`.
+
+    Its driver goes on then, as long as the event loop does, so it is ended there. It is not kept for that: its task
+    functions or its strategy may refer to the pool, which would never go.
+    """
     _lives.add(life)
-    return finalize(life, _warn, life.name, os.getpid())
+    return finalize(life, _forgotten, life.name, os.getpid(), ref(driver.anchor))
 
 
-def forget(watched: finalize[[str, int], object] | None) -> None:
+def forget(watched: finalize[..., object] | None) -> None:
     """The pool has been destroyed."""
     if watched is not None:
         watched.detach()
 
 
-def elsewhere(thread: int) -> RuntimeError:
+def elsewhere(pool: str, thread: int) -> RuntimeError:
     """Why a pool cannot be used here, whose driver belongs to that thread."""
     if thread == FORKED:
         return RuntimeError(
-            f"the pool belongs to the process that started it, and process {os.getpid()} was forked off that one; "
+            f"{pool} belongs to the process that started it, and process {os.getpid()} was forked off that one; "
             "create a pool here"
         )
     return RuntimeError(
-        "the pool belongs to the event loop that it was started on; from another thread use "
+        f"{pool} belongs to the event loop that it was started on; from another thread use "
         "asyncio.run_coroutine_threadsafe(pool.submit(...), loop)"
     )
 
 
-def _warn(pool: str, owner: int) -> None:
-    if os.getpid() == owner:
-        warnings.warn(
-            f"<{pool}> was never destroyed; use `async with`, or await pool.destroy()", ResourceWarning, stacklevel=2
-        )
+def _forgotten(pool: str, owner: int, find: Callable[[], Anchor | None]) -> None:
+    """Nothing refers to a pool any more that was never destroyed. In whatever thread collected it."""
+    if os.getpid() != owner:
+        return
+    anchor = find()
+    if anchor is not None:
+        with suppress(RuntimeError):  # the loop is closed
+            anchor.driver.loop.call_soon_threadsafe(_begin_end, anchor.driver)
+    warnings.warn(
+        f"<{pool}> was never destroyed; use `async with`, or await pool.destroy()", ResourceWarning, stacklevel=2
+    )
+
+
+def _begin_end(driver: Driver) -> None:
+    if not driver.closed:
+        ending = driver.loop.create_task(end(driver))
+        # The event loop itself remembers tasks only weakly.
+        _ending.add(ending)
+        ending.add_done_callback(_ending.discard)
 
 
 def _disown() -> None:

@@ -71,13 +71,29 @@ class Calls:
         extra = TaskExtra(check_count("retries", retries, 0), limit) if retries != 0 or limit is not None else None
         return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
 
+    def execute_admitted(
+        self, data: Any, name: Called | None, timeout: object, retries: object, priority: object
+    ) -> TaskFuture[Any]:
+        """As `execute`, for a call that has waited for room, and that the pool takes also while it is being left."""
+        driver, function, nice, limit = self.check(name, timeout, priority, admitted=True)
+        extra = TaskExtra(check_count("retries", retries, 0), limit) if retries != 0 or limit is not None else None
+        return driver.call(function, data if self._carry is None else self._carry(data), nice, extra)
+
     def check(
-        self, name: Called | None, timeout: object, priority: object, *, stream: bool = False
+        self,
+        name: Called | None,
+        timeout: object,
+        priority: object,
+        *,
+        stream: bool = False,
+        admitted: bool = False,
     ) -> tuple[Driver, Function, int, float | None]:
         """Returns what runs the task, its function, nice level and time limit; raises as `Pool.execute`."""
         driver = self._life.open
         if driver is None or self._scheduler.failure is not None:
-            raise self._life.refusal()
+            driver = self._life.leaving if admitted else None
+            if driver is None or self._scheduler.failure is not None:
+                raise self._life.refusal()
         # Asked last, for until Python 3.12 it asks the system for the process each time.
         if (get_ident() != driver.thread or driver.loop_is_closed()) and _get_running_loop() is not driver.loop:
             raise self._life.refusal()

@@ -32,6 +32,7 @@ from poolifier.exchange import (
 )
 from poolifier.observe.logs import log_for
 from poolifier.options import TasksQueueOptions, check_affinities
+from poolifier.pool.anchor import Anchor
 from poolifier.pool.callers import Callers
 from poolifier.pool.chunk import Chunk
 from poolifier.pool.delivery import Delivery
@@ -40,6 +41,7 @@ from poolifier.pool.future import TaskFuture, raisable
 from poolifier.pool.performer import Observer, Performer
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
+from poolifier.pool.time_outs import TimeOuts
 from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
 from poolifier.scheduler.crashes import start_failed
@@ -53,6 +55,7 @@ class Driver:
     """Drives one pool on one event loop. Implements `WorkerListener`. Nothing here waits; see `start_and_end`.
 
     Attributes:
+        name: The pool's name.
         backend: What starts the workers.
         channels: The way to each worker that was started and is not gone.
         loop: The event loop of the pool.
@@ -61,13 +64,18 @@ class Driver:
         callers: What the tasks were given, and who waits for them. It numbers them, too.
         room: Who waits to submit.
         ready: What the pool's start waits for, while it does.
-        stir: Set whenever something has changed, while the pool's end waits for that.
+        stir: Set whenever something has changed, once the pool's end waits for that.
         functions: Changes of the task functions.
+        anchor: What it is found by, as long as it lives.
+        time_outs: Tasks that have run too long, of which it is not known yet where they stand.
+        consumers: Open streams, maps that are being read, and executors that share the pool; see `leaving`.
+        refuses: The pool takes nothing new any more.
         closed: The pool has ended.
     """
 
     def __init__(self, scheduler: Scheduler, backend: Backend, observer: Observer) -> None:
         self.scheduler = scheduler
+        self.name: str = scheduler.options.name
         self.channels: dict[int, Channel] = {}
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.loop_is_closed: Callable[[], bool] = self.loop.is_closed
@@ -85,10 +93,14 @@ class Driver:
         self._timer_at = inf
         self.ready: asyncio.Future[None] | None = None
         self.stir: asyncio.Event | None = None
+        self.refuses: bool = False
         self.closed: bool = False
         self.callers: Callers = Callers()
+        self.consumers: set[Any] = set()
         self.room: Room = Room(self, scheduler.options.max_queued)
         self.functions: FunctionChanges = FunctionChanges(scheduler, backend, self.channels, self.changed)
+        self.anchor: Anchor = Anchor(self)
+        self.time_outs: TimeOuts = TimeOuts(self)
         self._performer = Performer(self, backend, observer)
 
     # ---- what the pool asks -----------------------------------------------------------------------
@@ -165,9 +177,15 @@ class Driver:
                 channel.configure(WorkerSettings(concurrency=node.capacity))
         self._flush()
 
+    def stirred(self) -> None:
+        """Something has changed that the pool's end may wait for."""
+        if self.stir is not None:
+            self.stir.set()
+
     def rest(self) -> None:
         """Lets go of the timer: the pool has ended."""
         self.closed = True
+        self.time_outs.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -263,9 +281,15 @@ class Driver:
     def worker_logged(self, worker_id: int, attributes: dict[str, Any]) -> None:
         """See `WorkerListener`."""
         try:
-            log_for(worker_id, attributes)
+            log_for(self.name, worker_id, attributes)
         except Exception as error:  # noqa: BLE001 - a filter's own, and the worker is not to end for it
-            self.loop.call_exception_handler({"message": "a worker's log record was not handled", "exception": error})
+            self.loop.call_exception_handler(
+                {"message": f"pool {self.name!r}: a worker's log record was not handled", "exception": error}
+            )
+
+    def task_stood(self, worker_id: int, sequence: int, frames: list[tuple[str, int, str]]) -> None:
+        """See `WorkerListener`."""
+        self.time_outs.told(worker_id, sequence, frames)
 
     def function_added(self, worker_id: int, key: str, error: BaseException | None) -> None:
         """See `WorkerListener`."""
@@ -274,18 +298,21 @@ class Driver:
     def worker_exited(self, worker_id: int, exited: WorkerExit) -> None:
         """See `WorkerListener`."""
         node = self._nodes.get(worker_id)
+        ended = node or self.scheduler.sizing.spares.get(worker_id)
+        if ended is not None:
+            # For whoever hears of it: the channel is gone by the time that some of them look.
+            ended.pid = exited.pid
         if node is not None and node.state == STARTING and self.ready is not None and not self.ready.done():
             # The first start failed, so trying again is not for the pool to decide: its user hears why.
             self.scheduler.close()
-            self.ready.set_exception(raisable(start_failed(worker_id, exited)))
+            self.ready.set_exception(raisable(start_failed(self.name, worker_id, exited)))
         started = node is None or node.state != STARTING
         retiring = node is not None and node.state == RETIRING
         self.scheduler.worker_lost(worker_id, exited, monotonic())
         self._flush()
         self.channels.pop(worker_id, None)
         self.functions.worker_exited(worker_id, exited, started=started, retiring=retiring)
-        if self.stir is not None:
-            self.stir.set()
+        self.stirred()
 
     # ---- what the performer needs ------------------------------------------------------------------
 
@@ -425,8 +452,7 @@ class Driver:
             self.loop.call_soon(self._flush)
         self._set_timer()
         self.room.grew()
-        if self.stir is not None:
-            self.stir.set()
+        self.stirred()
 
     def _channel_of(self, task: Task) -> Channel | None:
         """The way to the worker that a task was sent to, or None where it is not at one."""

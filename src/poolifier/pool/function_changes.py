@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.errors import PoolNotStartedError, RemoteError, WorkerCrashedError
 from poolifier.exchange import KEY_MARK, WorkerExit
 from poolifier.protocols import Backend, Channel
-from poolifier.scheduler.crashes import how, start_failed
+from poolifier.scheduler.crashes import crashed, start_failed
 from poolifier.scheduler.node import RETIRING
 from poolifier.task_functions import TaskFunction, properties_of
 
@@ -188,11 +188,11 @@ class FunctionChanges:
             pass
         # One that had to leave may have been ended while it loaded the function, and not by that.
         elif asked and exited.loading and not retiring:
-            change.error = change.error or _died(worker_id, exited, change.name)
+            change.error = change.error or _died(self._scheduler.options.name, worker_id, exited, change.name)
         elif not started:
             change.failed_starts += 1
             if change.failed_starts >= _FAILED_STARTS and not change.loaded:
-                change.error = change.error or _raisable(start_failed(worker_id, exited))
+                change.error = change.error or _raisable(start_failed(self._scheduler.options.name, worker_id, exited))
         change.news.set()
 
     def close(self, error: BaseException) -> None:
@@ -247,16 +247,10 @@ def _raisable(error: BaseException) -> Exception:
     return wrapped
 
 
-def _died(worker_id: int, exited: WorkerExit, name: str) -> WorkerCrashedError:
-    return WorkerCrashedError(
-        f"worker {worker_id} {how(exited)} while it loaded task function {name!r}",
-        worker_id=worker_id,
-        exit_code=exited.exit_code,
-        signal=exited.signal,
-        stderr=exited.stderr,
-    )
+def _died(pool: str, worker_id: int, exited: WorkerExit, name: str) -> WorkerCrashedError:
+    return crashed(pool, worker_id, exited, f"while it loaded task function {name!r}")
 
 
-def destroyed() -> PoolNotStartedError:
+def destroyed(pool: str) -> PoolNotStartedError:
     """What a change fails with where the pool is destroyed meanwhile."""
-    return PoolNotStartedError("the pool was destroyed while its task functions were being changed")
+    return PoolNotStartedError(f"pool {pool!r} was destroyed while its task functions were being changed")

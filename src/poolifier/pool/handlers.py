@@ -6,6 +6,7 @@ import logging
 from asyncio import AbstractEventLoop, CancelledError, Task, get_running_loop, iscoroutine
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from poolifier.errors import PoolifierError
 from poolifier.exchange import WorkerExit
@@ -20,8 +21,37 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("poolifier")
 
 
+class WeakObserver:
+    """The driver's `Observer`: tells `Handlers` as long as the pool has them.
+
+    The event loop refers to the driver, and handlers may refer to the pool, as a bound method of an object that has the
+    pool does. So the driver does not keep them, or a pool that nobody refers to would never be collected.
+    """
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = ref(handlers)
+
+    def event(self, name: str, node: Node | None, detail: object) -> None:
+        """An event of the scheduler."""
+        handlers = self._handlers()
+        if handlers is not None:
+            handlers.event(name, node, detail)
+
+    def task_error(self, error: BaseException) -> None:
+        """A task failed."""
+        handlers = self._handlers()
+        if handlers is not None:
+            handlers.task_error(error)
+
+    def message(self, node: Node, message: Any) -> None:
+        """A worker sent a message."""
+        handlers = self._handlers()
+        if handlers is not None:
+            handlers.message(node, message)
+
+
 class Handlers:
-    """The emitter's listeners and the four handlers among the options. Implements the driver's `Observer`.
+    """The emitter's listeners and the four handlers among the options.
 
     All of them may be plain or async.
     """
@@ -82,10 +112,13 @@ class Handlers:
             try:
                 self._emitter.emit(PoolEvent.ERROR, error)
             except (Exception, CancelledError):
-                _logger.exception("a listener to errors raised")
+                _logger.exception("pool %r: a listener to errors raised", self._options.name)
         elif not told:
-            # A dead worker has no traceback worth showing; a listener that raised has.
-            _logger.error("%s", error, exc_info=None if isinstance(error, PoolifierError) else error)
+            # A dead worker has no traceback worth showing, and its error names the pool; a listener that raised has.
+            if isinstance(error, PoolifierError):
+                _logger.error("%s", error)
+            else:
+                _logger.error("pool %r: %s", self._options.name, error, exc_info=error)
 
     def _call(self, handler: Callable[..., object] | None, *args: object) -> None:
         if handler is None:

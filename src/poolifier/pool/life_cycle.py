@@ -13,7 +13,9 @@ from poolifier.exchange import WorkerReady
 from poolifier.observe.events import PoolEvent
 from poolifier.pool.belonging import FORKED, elsewhere, forget, watch
 from poolifier.pool.driver import Driver
-from poolifier.pool.start_and_end import close, finish, start, stop
+from poolifier.pool.handlers import WeakObserver
+from poolifier.pool.leaving import wait_for_tasks
+from poolifier.pool.start_and_end import end, start
 from poolifier.pool.weights import with_weights
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class LifeCycle:
         create_backend: Makes what starts the workers; called once.
         driver: What drives the pool, from when it begins to start.
         open: The same, while the pool takes tasks; otherwise None.
+        leaving: The same, while `async with` is left and waits for what was submitted before; otherwise None.
     """
 
     def __init__(
@@ -52,6 +55,9 @@ class LifeCycle:
         self.create_backend = create_backend
         self.driver: Driver | None = None
         self.open: Driver | None = None
+        self.leaving: Driver | None = None
+        # What it is called in errors.
+        self._pool = f"pool {options.name!r}"
         self._options = options
         self._scheduler = scheduler
         self._handlers = handlers
@@ -63,7 +69,7 @@ class LifeCycle:
         self._ended_at: float | None = None
         self._starting: asyncio.Task[BaseException | None] | None = None
         self._destroying: asyncio.Task[None] | None = None
-        self._watched: finalize[[str, int], object] | None = None
+        self._watched: finalize[..., object] | None = None
         self._entered = False
 
     # ---- beginning --------------------------------------------------------------------------------
@@ -78,7 +84,7 @@ class LifeCycle:
 
     async def start(self) -> None:
         """Returns when the minimum of workers is ready, or raises what kept one from it; see `Pool.start`."""
-        if self._destroying is not None:
+        if self._destroying is not None or self.leaving is not None:
             raise self._closed()
         if self.open is not None:
             return
@@ -97,8 +103,8 @@ class LifeCycle:
     async def _start(self) -> BaseException | None:
         """Returns what kept it from starting: a `SystemExit` raised in an asyncio task would end the loop."""
         scheduler = self._scheduler
-        driver = self.driver = Driver(scheduler, self.create_backend(), self._handlers)
-        self._watched = watch(self)
+        driver = self.driver = Driver(scheduler, self.create_backend(), WeakObserver(self._handlers))
+        self._watched = watch(self, driver)
         self._handlers.bind(driver.loop)
         worker = self._worker
         if worker is not None:
@@ -115,23 +121,54 @@ class LifeCycle:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised by `start`
             return error
         if self._destroying is not None:
-            return PoolNotStartedError("the pool was destroyed while it was starting")
+            return PoolNotStartedError(f"{self._pool} was destroyed while it was starting")
         self.open = driver
         self._begun(driver)
         return None
 
     # ---- the end ----------------------------------------------------------------------------------
 
+    async def leave(self) -> None:
+        """Takes nothing new, waits for what was submitted, and ends the pool; see `Pool.__aexit__`."""
+        driver = self.open
+        if driver is None or driver.thread == FORKED or driver.loop is not asyncio.get_running_loop():
+            await self.destroy(patience=0.0)
+            return
+        self.leaving, self.open = driver, None
+        driver.refuses = True
+        for consumer in list(driver.consumers):
+            consumer.refuse()
+        try:
+            await wait_for_tasks(driver, self._options.name, self._options.exit_timeout, self._is_interrupted)
+        except GeneratorExit:
+            # The coroutine is closed, so there is nothing that could be waited for.
+            raise
+        except BaseException:
+            # Cancelled, by Ctrl-C for example: nobody is willing to wait any longer.
+            await self.destroy(patience=0.0)
+            raise
+        # What is left has had its time. Where somebody else destroys the pool meanwhile, that is waited for.
+        await self.destroy(patience=0.0)
+
+    def _is_interrupted(self) -> bool:
+        return self._destroying is not None or self._scheduler.failure is not None
+
     async def destroy(self, patience: float | None = None) -> None:
         """Ends the pool: lets tasks finish for so many seconds, or as long as the options say; see `Pool.destroy`."""
         if self._destroying is None:
             driver = self.driver
             if driver is not None and driver.thread == FORKED:
-                raise elsewhere(driver.thread)
+                raise elsewhere(self._pool, driver.thread)
             if driver is not None and driver.loop is not asyncio.get_running_loop():
-                raise RuntimeError("the pool belongs to another event loop; destroy it there, before that is closed")
-            self.open = None
+                raise RuntimeError(
+                    f"{self._pool} belongs to another event loop; destroy it there, before that is closed"
+                )
+            self.open = self.leaving = None
             self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
+            if driver is not None:
+                driver.refuses = True
+                # Whoever waits in `leave`.
+                driver.stirred()
         # Shielded: whoever waits may be cancelled, but what was begun is brought to its end.
         await asyncio.shield(self._destroying)
 
@@ -139,16 +176,9 @@ class LifeCycle:
         driver = self.driver
         if driver is None:
             return
-        options = self._options
-        left = monotonic() + options.destroy_timeout
-        if patience is None:
-            patience = options.tasks_queue_options.tasks_finished_timeout
         try:
-            if patience > 0.0 and self._scheduler.failure is None:
-                await finish(driver, min(patience, options.destroy_timeout))
-            await stop(driver, max(0.1, left - monotonic()), options.abort_grace)
+            await end(driver, patience)
         finally:
-            await close(driver)
             forget(self._watched)
             self._ended_at = monotonic()
             self._handlers.event(PoolEvent.DESTROY, None, None)
@@ -172,11 +202,18 @@ class LifeCycle:
         """What `repr` says of the pool."""
         if self.open is not None:
             return "started"
+        if self.leaving is not None:
+            return "closing"
         return "not started" if self._destroying is None else "destroyed"
 
-    def opened(self) -> Driver:
-        """What drives the pool, or raises where it cannot be used here and now."""
-        driver = self.open
+    @property
+    def admitting(self) -> Driver | None:
+        """What drives the pool while it takes calls that were made before it was left; otherwise None."""
+        return self.open or self.leaving
+
+    def opened(self, *, admitted: bool = False) -> Driver:
+        """What drives the pool, or raises where it cannot be used here and now; see `admitting`."""
+        driver = self.admitting if admitted else self.open
         if driver is None or get_ident() != driver.thread or self._scheduler.failure is not None:
             raise self.refusal()
         return driver
@@ -188,7 +225,7 @@ class LifeCycle:
             return self._closed()
         failure = self._scheduler.failure
         if failure is None or get_ident() != driver.thread or driver.loop.is_closed():
-            return elsewhere(driver.thread)
+            return elsewhere(self._pool, driver.thread)
         # A fresh one: an error that is raised again and again collects all the tracebacks.
         fresh = type(failure)(*failure.args)
         fresh.__cause__ = failure.__cause__
@@ -196,5 +233,9 @@ class LifeCycle:
 
     def _closed(self) -> PoolNotStartedError:
         if self._destroying is not None:
-            return PoolNotStartedError("the pool has been destroyed; create a new one")
-        return PoolNotStartedError("the pool is not started; use `async with` or `await pool.start()`")
+            return PoolNotStartedError(f"{self._pool} has been destroyed; create a new one")
+        if self.leaving is not None:
+            return PoolNotStartedError(
+                f"{self._pool} takes nothing new: its `async with` is left, which waits for what was submitted before"
+            )
+        return PoolNotStartedError(f"{self._pool} is not started; use `async with` or `await pool.start()`")

@@ -15,9 +15,11 @@ from operator import length_hint
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from poolifier.errors import PoolNotStartedError
 from poolifier.exchange import Items
 from poolifier.option_checks import check_count
 from poolifier.pool.chunk import Chunk, Outcomes
+from poolifier.pool.leaving import current_reader
 
 if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
@@ -40,7 +42,13 @@ _INSTANT: Final = frozenset(type(iter(items)) for items in _THERE)
 
 
 class ChunkSubmitter(Protocol):
-    """What a map needs of its pool."""
+    """What a map needs of its pool.
+
+    Attributes:
+        name: That of the task function.
+    """
+
+    name: str
 
     def submit_chunk(self, chunk: Chunk) -> None:
         """Submits the items of a chunk as one task."""
@@ -52,6 +60,11 @@ class ChunkSubmitter(Protocol):
     @property
     def alone(self) -> bool:
         """Whether each item has to travel by itself."""
+        ...
+
+    @property
+    def largest_chunk(self) -> int:
+        """How many items a chunk may have at most."""
         ...
 
     def workers(self) -> int:
@@ -66,6 +79,12 @@ class ChunkSubmitter(Protocol):
         """Something to wait for until it is set, which `tasks` will lead to."""
         ...
 
+    def opened(self, run: MapRun) -> None:
+        """Somebody has begun to read a map."""
+
+    def ended(self, run: MapRun) -> None:
+        """Nothing more comes of a map."""
+
 
 class MapRun:
     """One map: pulls items, keeps chunks under way, collects outcomes.
@@ -73,6 +92,10 @@ class MapRun:
     With `fail_fast` the first error is raised as soon as it is known, whatever comes before it. Items that were
     pulled and whose outcome has not been taken count as outstanding; there are never more of them than `limit`.
     Where the reader `gathers` all outcomes anyway, and there is no `limit`, those that wait to be taken do not count.
+
+    Attributes:
+        name: That of the task function.
+        awaited: Somebody waits for the next outcomes.
     """
 
     def __init__(
@@ -113,6 +136,9 @@ class MapRun:
         self._wake: asyncio.Future[None] | None = None
         self._wake_puller: asyncio.Future[None] | None = None
         self._pull_again = False
+        self.name: str = submitter.name
+        self.awaited: bool = False
+        self._reader: Callable[[], asyncio.Task[Any] | None] = current_reader()
 
     # ---- what chunks tell -------------------------------------------------------------------------
 
@@ -137,6 +163,7 @@ class MapRun:
             return
         # One item that took long makes all look as though they did. Where they do, the pieces come back as well.
         size = max(self._size(), -(-len(left) // (2 * self._submitter.workers())))
+        size = min(size, self._submitter.largest_chunk)
         pieces = [Chunk(self, left[at : at + size], in_order=chunk.in_order) for at in range(0, len(left), size)]
         if chunk.in_order:
             place = self._chunks.index(chunk) + 1
@@ -156,6 +183,9 @@ class MapRun:
     async def outcomes(self, *, in_order: bool) -> AsyncGenerator[list[Outcomes], None]:
         """The outcomes as they arrive; in the order of the items if asked for."""
         puller = None
+        self.awaited = True
+        self._reader = current_reader()
+        self._submitter.opened(self)
         if self._async_source is not None:
             puller = asyncio.ensure_future(self._pull_async(self._async_source, in_order=in_order))
         try:
@@ -168,7 +198,10 @@ class MapRun:
                 if batch:
                     if not self._gathers:
                         self._make_room(sum([len(values) for _, values in batch]))
+                    self.awaited = False
                     yield batch
+                    self.awaited = True
+                    self._reader = current_reader()
                 elif self._exhausted and not self._outstanding:
                     break
                 elif self._pull_again:
@@ -178,6 +211,7 @@ class MapRun:
             if self._input_error is not None:
                 raise self._input_error
         finally:
+            self.awaited = False
             self._end()
             if puller is not None:
                 puller.cancel()
@@ -215,6 +249,32 @@ class MapRun:
             chunk.cancel()
         self._under_way.clear()
         self._chunks.clear()
+        self._submitter.ended(self)
+
+    # ---- for whoever waits for the end of the pool: see `leaving` ------------------------------------
+
+    @property
+    def reader(self) -> asyncio.Task[Any] | None:
+        """The asyncio task that asked for outcomes last."""
+        return self._reader()
+
+    @property
+    def under_way(self) -> int:
+        """Tasks that run, or wait, for it."""
+        return len(self._under_way)
+
+    def refuse(self) -> None:
+        """Nothing: its reader asked for all of it before."""
+
+    def pool_ended(self, name: str) -> None:
+        """Has the reader hear of it, who may wait for an input that is no use any more."""
+        if not self._ended and self._input_error is None:
+            self._exhausted = True
+            self._input_error = PoolNotStartedError(f"pool {name!r} has been destroyed before the map had ended")
+            self._notify()
+
+    def __str__(self) -> str:
+        return f"the map of {self.name!r}"
 
     # ---- pulling ----------------------------------------------------------------------------------
 
@@ -232,7 +292,8 @@ class MapRun:
     def _size(self) -> int:
         if self._submitter.alone:
             return 1
-        return self._chunksize if self._chunksize is not None else self._submitter.chunk_size()
+        size = self._chunksize if self._chunksize is not None else self._submitter.chunk_size()
+        return min(size, self._submitter.largest_chunk)
 
     def _pull(self, *, in_order: bool) -> None:
         """Pulls from the input while there is room, and not for long."""

@@ -248,7 +248,7 @@ class MapRunner(TaskRunner[DataT, ResponseT]):
         fail_fast = fail_fast and not return_exceptions
         run = MapRun(mapper, iterable, limit=limit, chunksize=chunksize, fail_fast=fail_fast, gathers=gathers)
         bar = open_bar(iterable, function.name) if progress else None
-        return in_batches(run, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
+        return in_batches(run, self, in_order=in_order, return_exceptions=return_exceptions, bar=bar)
 
     def _carrier(self) -> Callable[[Any], Any] | None:
         """What turns the data of a map's tasks into what is sent, or None where it is sent as it is."""

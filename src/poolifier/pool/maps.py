@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ class Mapper:
 
     Attributes:
         name: That of the task function.
+        largest_chunk: Items that a chunk may have at most.
     """
 
     def __init__(
@@ -47,6 +49,9 @@ class Mapper:
         self._timeout = timeout
         self._retries = retries
         self._carry = carry
+        recycled_after = scheduler.options.max_tasks_per_worker
+        # A worker runs the whole of its last chunk: so it passes its limit of tasks by a tenth at most.
+        self.largest_chunk: int = sys.maxsize if recycled_after is None else max(1, recycled_after // 10)
 
     def submit_chunk(self, chunk: Chunk) -> None:
         """Submits what a chunk has left to do as one task, which counts as so many.
@@ -57,7 +62,7 @@ class Mapper:
         items = chunk.left()
         driver = self._driver
         if self._scheduler.closing and self._scheduler.failure is None:
-            raise PoolNotStartedError("the pool has been destroyed; create a new one")
+            raise PoolNotStartedError(f"pool {driver.name!r} has been destroyed; create a new one")
         if not self._learned:
             self._learn()
         data = items[0] if len(items) == 1 else items if type(items) is Items else Items(items)
@@ -98,11 +103,31 @@ class Mapper:
         """The most workers there may be."""
         return self._scheduler.sizing.maximum
 
+    def opened(self, run: MapRun) -> None:
+        """Somebody has begun to read a map.
+
+        Raises:
+            PoolNotStartedError: The pool is being left, or has ended: it takes nothing new.
+        """
+        if self._driver.refuses:
+            raise PoolNotStartedError(
+                f"pool {self._driver.name!r} takes nothing new any more: it has ended, or its `async with` is left"
+            )
+        self._driver.consumers.add(run)
+
+    def ended(self, run: MapRun) -> None:
+        """Nothing more comes of a map."""
+        self._driver.consumers.discard(run)
+        self._driver.stirred()
+
 
 async def in_batches(
-    run: MapRun, *, in_order: bool, return_exceptions: bool, bar: Bar | None
+    run: MapRun, pool: object, *, in_order: bool, return_exceptions: bool, bar: Bar | None
 ) -> AsyncGenerator[list[Any], None]:
-    """The results, in lists as they come; the first error ends the map, unless errors are to be returned."""
+    """The results, in lists as they come; the first error ends the map, unless errors are to be returned.
+
+    Whoever reads keeps the pool, which would be ended were it forgotten.
+    """
     try:
         async with aclosing(run.outcomes(in_order=in_order)) as batches:
             async for batch in batches:
@@ -117,6 +142,7 @@ async def in_batches(
                     results += values
                 yield results
     finally:
+        del pool
         if bar is not None:
             bar.close()
 

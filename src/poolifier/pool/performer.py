@@ -48,6 +48,8 @@ class Performer:
             self._start_worker(wanted.node)
         elif isinstance(wanted, effect.FailTask):
             driver.fail(wanted.task, wanted.error)
+        elif isinstance(wanted, effect.TimeOutTask):
+            driver.time_outs.begin(wanted.task, wanted.error, wanted.node.id, wanted.sequence)
         elif isinstance(wanted, effect.CancelTask):
             future = driver.callers.leave(wanted.task)
             if future is not None:

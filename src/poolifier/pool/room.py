@@ -39,6 +39,11 @@ class Room:
         return most + running - scheduler.unfinished - self._promised
 
     @property
+    def waiting(self) -> int:
+        """How many wait, or have been let in and have yet to submit. O(those who wait)."""
+        return self._promised + sum(not waiter.done() for waiter in self._waiters)
+
+    @property
     def awaited(self) -> bool:
         """Whether anyone waits."""
         return bool(self._waiters)
@@ -56,6 +61,7 @@ class Room:
                 # Room had been found for it; the next in line gets it.
                 self._promised -= 1
                 self.grew()
+            self._driver.stirred()
             raise
         self._promised -= 1
 

@@ -6,19 +6,29 @@ signature of `throw` that Python has deprecated, so where warnings are errors th
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
+from typing import Final
 
 from poolifier.errors import PoolNotStartedError
 from poolifier.exchange import WorkerExit
 from poolifier.pool.driver import Driver
 from poolifier.pool.function_changes import destroyed
+from poolifier.pool.leaving import stirred
 from poolifier.scheduler.effects import KillWorker
 from poolifier.scheduler.node import PLANNED, READY, STARTING
 from poolifier.scheduler.scheduler import Scheduler
 
-__all__ = ["close", "finish", "start", "stop"]
+__all__ = ["end", "start"]
+
+_MOST_NAMED: Final = 5
+"""Streams and maps that a warning names."""
+
+_logger = logging.getLogger("poolifier")
+
+_FOR_KILLS: Final = 0.1
+"""The share of the time that is left to see off workers that have to be killed."""
 
 
 async def start(driver: Driver) -> None:
@@ -32,36 +42,60 @@ async def start(driver: Driver) -> None:
         driver.ready = None
 
 
-async def finish(driver: Driver, seconds: float) -> bool:
-    """Waits until no task is left, for so long at the most. True where none is."""
-    return await _wait_until(driver, lambda: driver.scheduler.unfinished == 0, seconds)
+async def end(driver: Driver, patience: float | None = None) -> None:
+    """Lets tasks finish for so many seconds, or as long as the options say, and ends what the pool has."""
+    options = driver.scheduler.options
+    left = monotonic() + options.destroy_timeout
+    if patience is None:
+        patience = options.tasks_queue_options.tasks_finished_timeout
+    driver.refuses = True
+    try:
+        if patience > 0.0 and driver.scheduler.failure is None:
+            seconds = min(patience, options.destroy_timeout)
+            await _wait_until(driver, lambda: driver.scheduler.unfinished == 0, seconds)
+        await _stop(driver, options.name, max(0.1, left - monotonic()), options.abort_grace)
+    finally:
+        driver.rest()
+        await driver.backend.close()
 
 
-async def stop(driver: Driver, seconds: float, grace: float) -> None:
-    """Ends all tasks and workers: asks, and kills what has not gone after the grace period."""
+async def _stop(driver: Driver, name: str, seconds: float, grace: float) -> None:
+    """Ends all tasks and workers: asks, and kills what has not gone.
+
+    A worker that has not begun to end is killed after the grace period. One that has may take nearly all of the time:
+    it waits for threads and processes that its tasks have left at work. Where that cancels tasks, one warning in the
+    log says how many.
+    """
     driver.scheduler.close()
     driver.room.close()
-    driver.functions.close(destroyed())
+    driver.functions.close(destroyed(name))
     if driver.ready is not None and not driver.ready.done():
-        driver.ready.set_exception(PoolNotStartedError("the pool was destroyed while it was starting"))
+        driver.ready.set_exception(PoolNotStartedError(f"pool {name!r} was destroyed while it was starting"))
+    consumers = list(driver.consumers)
+    dropped = driver.scheduler.drop_all(monotonic())
+    _tell_of_end(name, dropped, [str(consumer) for consumer in consumers if consumer.under_way or consumer.awaited])
     driver.changed(lambda now: _let_go(driver.scheduler, now))
+    for consumer in consumers:
+        consumer.pool_ended(name)
     # However long the grace, some of the time is left to see off those that have to be killed.
     grace = min(grace, seconds / 2)
-    if not await _wait_until(driver, lambda: not driver.channels, grace):
-        for channel in list(driver.channels.values()):
-            channel.kill()
-        await _wait_until(driver, lambda: not driver.channels, seconds - grace)
+    last = seconds * _FOR_KILLS
+    for patience, killed in ((grace, _stuck), (seconds - last - grace, lambda _driver: list(driver.channels))):
+        if await _wait_until(driver, lambda: not driver.channels, patience):
+            return
+        for worker_id in killed(driver):
+            driver.channels[worker_id].kill()
+    await _wait_until(driver, lambda: not driver.channels, last)
 
 
-async def close(driver: Driver) -> None:
-    """Lets go of the backend and of the timer."""
-    driver.rest()
-    await driver.backend.close()
+def _stuck(driver: Driver) -> list[int]:
+    """The workers that have not begun to end."""
+    # Channels of other kinds do not tell.
+    return [number for number, channel in driver.channels.items() if not getattr(channel, "is_ending", False)]
 
 
 def _let_go(scheduler: Scheduler, now: float) -> None:
-    """Ends all tasks, and asks the workers to leave."""
-    scheduler.drop_all(now)
+    """Asks the workers to leave."""
     for node in list(scheduler.sizing.nodes.values()):
         if node.state == READY:
             scheduler.retire(node, now)
@@ -71,17 +105,21 @@ def _let_go(scheduler: Scheduler, now: float) -> None:
             scheduler.worker_lost(node.id, WorkerExit(), now)
 
 
+def _tell_of_end(name: str, dropped: int, consumers: list[str]) -> None:
+    if not dropped and not consumers:
+        return
+    closed = ""
+    if consumers:
+        more = len(consumers) - _MOST_NAMED
+        closed = f"; closed {', '.join(consumers[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    _logger.warning("pool %r: its end cancelled %d %s%s", name, dropped, "task" if dropped == 1 else "tasks", closed)
+
+
 async def _wait_until(driver: Driver, condition: Callable[[], bool], seconds: float) -> bool:
     deadline = monotonic() + seconds
-    driver.stir = stir = asyncio.Event()
-    try:
-        while not condition():
-            stir.clear()
-            try:
-                async with asyncio.timeout(max(0.0, deadline - monotonic())):
-                    await stir.wait()
-            except TimeoutError:
-                return condition()
-        return True
-    finally:
-        driver.stir = None
+    while not condition():
+        left = deadline - monotonic()
+        if left <= 0:
+            return False
+        await stirred(driver, left)
+    return True

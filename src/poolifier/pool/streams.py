@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from poolifier.pool.future import Waiter
+from poolifier.pool.leaving import current_reader
 
 if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
@@ -35,10 +36,12 @@ class TaskStream(Generic[ItemT]):
     the worker, where its `finally` runs; none of them waits for that. Cancelling a read does not leave it.
     """
 
-    __slots__ = ("__weakref__", "_feed")
+    __slots__ = ("__weakref__", "_feed", "_pool")
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, pool: object) -> None:
         self._feed = feed
+        # Kept, for it would be ended were it forgotten.
+        self._pool = pool
 
     @property
     def task_id(self) -> int:
@@ -87,11 +90,13 @@ class Feed:
         items: What has arrived and was not read.
         ended: Nothing more arrives.
         active: Seconds of the worker's active time that fell to it so far.
+        name: That of the task function.
     """
 
     __slots__ = (
         "_error",
         "_granting",
+        "_reader",
         "_taken",
         "_timer",
         "_waiter",
@@ -100,13 +105,16 @@ class Feed:
         "driver",
         "ended",
         "items",
+        "name",
         "task",
     )
 
     task: Task
 
-    def __init__(self, driver: Driver, buffer: int) -> None:
+    def __init__(self, driver: Driver, buffer: int, name: str) -> None:
         self.driver: Driver = driver
+        self.name: str = name
+        self._reader = current_reader()
         self.items: deque[Any] = deque()
         self.ended: bool = False
         self.active: float = 0.0
@@ -137,6 +145,7 @@ class Feed:
         if self._timer is None:
             self._timer = loop.call_later(_PATIENCE, self._ask, self._waits)
         waiter = self._waiter = Waiter(self.driver, lambda: [self.task])
+        self._reader = current_reader()
         try:
             await waiter
         finally:
@@ -154,6 +163,32 @@ class Feed:
             self.driver.abort(self.task)
         self.items.clear()
         self._error = None
+
+    # ---- for whoever waits for the end of the pool: see `leaving` ------------------------------------
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for the next item."""
+        return self._waiter is not None
+
+    @property
+    def reader(self) -> asyncio.Task[Any] | None:
+        """The asyncio task that opened it, or the last that had to wait for an item."""
+        return self._reader()
+
+    @property
+    def under_way(self) -> int:
+        """Tasks that it is: one, for it is forgotten once that has ended."""
+        return 1
+
+    def refuse(self) -> None:
+        """Nothing: it was submitted before."""
+
+    def pool_ended(self, name: str) -> None:
+        """Nothing: it has been cancelled with its task."""
+
+    def __str__(self) -> str:
+        return f"the stream of {self.name!r} (task {self.task.id})"
 
     # ---- for the driver ---------------------------------------------------------------------------
 
@@ -187,6 +222,7 @@ class Feed:
             return
         self.ended = True
         self._error = error
+        self.driver.consumers.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

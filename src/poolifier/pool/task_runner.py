@@ -45,6 +45,7 @@ class TaskRunner(Generic[DataT, ResponseT]):
     def __init__(self, calls: Calls, carry: Callable[[Any], Any] | None) -> None:
         self._called = calls.check
         self._call = calls.execute
+        self._call_admitted = calls.execute_admitted
         self._carry = carry
 
     if TYPE_CHECKING:
@@ -173,7 +174,12 @@ class TaskRunner(Generic[DataT, ResponseT]):
         check_count("retries", retries, 0)
         check_transfer(transfer)
         await driver.room.wait()
-        return self.execute(data, name, timeout=timeout, retries=retries, priority=priority, transfer=transfer)
+        given = data
+        if transfer:
+            self._called(name, timeout, priority, admitted=True)
+            given = self._transferred(data, check_transfer(transfer))
+        # It was here before the pool was left, should it be left by now.
+        return self._call_admitted(given, name, timeout, retries, priority)
 
     if TYPE_CHECKING:
 
@@ -222,12 +228,14 @@ class TaskRunner(Generic[DataT, ResponseT]):
         `execute` raises. After a crash of its worker it ends with `WorkerCrashedError`: it is not retried.
         """
         driver, function, nice, limit = self._called(name, timeout, priority, stream=True)
-        feed = Feed(driver, check_count("buffer", buffer, 1))
+        feed = Feed(driver, check_count("buffer", buffer, 1), function.name)
         carried = data if self._carry is None else self._carry(data)
         task = feed.task = Task(driver.callers.admit(carried, feed), function, nice)
         task.extra = TaskExtra(0, limit, buffer)
         driver.submit(task)
-        return TaskStream(feed)
+        if not feed.ended:
+            driver.consumers.add(feed)
+        return TaskStream(feed, self)
 
     def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:  # noqa: ARG002 - kinds that can override it
         """What carries the data of a task that is given buffers."""

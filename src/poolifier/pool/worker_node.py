@@ -34,8 +34,9 @@ class WorkerNode:
 
     @property
     def pid(self) -> int | None:
-        """Its process, or None while it is not known."""
-        return self._channel.pid if self._channel is not None else None
+        """Its process, also once that has ended; None while it is not known, or where it has none of its own."""
+        pid = self._channel.pid if self._channel is not None else None
+        return self._node.pid if pid is None else pid
 
     @property
     def ready(self) -> bool:

@@ -12,7 +12,7 @@ from poolifier.scheduler.crashes import task_crashed
 from poolifier.scheduler.effects import Effect, FailTask
 from poolifier.scheduler.limits import Limits
 from poolifier.scheduler.node import Node
-from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, Task
+from poolifier.scheduler.task import ABORTING, ENDED, QUEUED, SENT, Task
 from poolifier.scheduler.usage import PENDING, FunctionUsage, NodeUsage
 
 
@@ -27,10 +27,11 @@ class Books:
         idle: Seconds that they were.
     """
 
-    __slots__ = ("_effects", "_limits", "active", "idle", "retired", "submitted", "surplus")
+    __slots__ = ("_effects", "_limits", "_pool", "active", "idle", "retired", "submitted", "surplus")
 
-    def __init__(self, effects: list[Effect], limits: Limits) -> None:
+    def __init__(self, effects: list[Effect], limits: Limits, pool: str) -> None:
         self._effects = effects
+        self._pool = pool
         self._limits = limits
         self.submitted: int = 0
         self.surplus: int = 0
@@ -80,6 +81,7 @@ class Books:
         extra.items -= count
         extra.ended += count
         self.surplus -= count
+        node.surplus -= count
         node.ran += count
         function = task.function
         # As though each had been smoothed in by an eighth, with their mean in the place of each.
@@ -109,6 +111,8 @@ class Books:
             return 1
         items = extra.items
         self.surplus -= items - 1
+        if task.node is not None and task.state in (SENT, ABORTING):
+            task.node.surplus -= items - 1
         extra.items = 1
         return items
 
@@ -146,7 +150,7 @@ class Books:
 
     def _may_retry(self, task: Task, node: Node, exited: WorkerExit) -> bool:
         """Books a crash on a task; False where that was its last chance."""
-        error = task_crashed(node.id, task, exited)
+        error = task_crashed(self._pool, node.id, task, exited)
         extra = task.extra
         if extra is not None and extra.retries:
             extra.history.append(error)

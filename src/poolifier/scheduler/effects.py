@@ -65,6 +65,16 @@ class FailTask:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeOutTask:
+    """As `FailTask`, for a task that has run too long: the error is to tell where it stands at the worker."""
+
+    task: Task
+    error: BaseException
+    node: Node
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class CancelTask:
     """The task has ended because the pool dropped it; its future is to be cancelled."""
 
@@ -95,6 +105,7 @@ Effect: TypeAlias = (
     | Reclaim
     | MeasureMemory
     | FailTask
+    | TimeOutTask
     | CancelTask
     | FailPool
     | Emit

@@ -79,6 +79,7 @@ class PoolInfo:
     `executing_tasks` and `queued_tasks`.
 
     Attributes:
+        name: The pool's name.
         version: The library's.
         type: `"fixed"` or `"dynamic"`.
         worker: `"thread"`, `"interpreter"`, `"process"` or `"ray"`.
@@ -98,6 +99,7 @@ class PoolInfo:
             more waits than runs.
     """
 
+    name: str
     version: str
     type: str
     worker: str
@@ -141,6 +143,7 @@ def pool_info(scheduler: Scheduler, *, version: str, worker: str, started: bool,
     strategy = scheduler.choosers.strategy
     capacity = lifetime * scheduler.sizing.maximum
     return PoolInfo(
+        name=scheduler.options.name,
         version=version,
         type="dynamic" if scheduler.sizing.dynamic else "fixed",
         worker=worker,

@@ -54,6 +54,12 @@ def _check_node(scheduler: Scheduler, node: Node) -> None:
         assert not node.queue.length, f"{node} retires with tasks in its queue"
     if node.state == READY:
         assert node.queue.length == 0 or len(node.sent) >= min(node.capacity, node.quota), f"{node} idles on its queue"
+    assert len(node.sent) <= node.most, f"{node} was sent more than {node.most}"
+    surplus = sum(task.extra.items - 1 for task in node.sent.values() if task.extra is not None)
+    assert node.surplus == surplus, f"{node}: surplus={node.surplus}, not {surplus}"
+    chunks = any(task.extra is not None and task.extra.items + task.extra.ended > 1 for task in node.sent.values())
+    if node.state == READY and node.sent and not chunks:
+        assert node.ran + len(node.sent) <= node.task_limit, f"{node} runs {node.ran} of {node.task_limit}"
     assert not node.outbox or node.in_outbox, f"{node} has an outbox that nobody will send"
     size = scheduler.placement.options.size or 1
     assert node.pressed == (node.state != RETIRING and node.queue.length >= size), f"{node}: pressed={node.pressed}"
@@ -100,10 +106,8 @@ def _check_spares(scheduler: Scheduler) -> None:
         assert spare.state in (PLANNED, STARTING), f"{spare} waits for its slot"
         assert not spare.load, f"{spare} was given tasks before it had a slot"
         assert not spare.eligible, f"{spare} can be chosen before it has a slot"
-    standing_by = sum(
-        node.state == RETIRING for node in (s.predecessor for s in scheduler.sizing.spares.values()) if node
-    )
-    assert scheduler.recycling.standing_by <= standing_by, f"{scheduler.recycling.standing_by} stand by"
+    standing_by = scheduler.recycling.standing_by
+    assert standing_by <= len(scheduler.sizing.spares), f"{standing_by} stand by, of {scheduler.sizing.spares}"
 
 
 def _check_counts(scheduler: Scheduler, alive: int) -> None:

@@ -39,16 +39,22 @@ class Node:
         load: Executing and queued tasks.
         ahead: Estimated seconds until it has run all that was sent.
         reach: While it is ahead for less than that, it is sent more. Of no account while it has been sent nothing.
-        quota: Tasks that it runs at once; with fewer it is *hungry*.
+        quota: Tasks that it runs at once; with fewer it is *hungry*. Below the option where it may run but few more.
         capacity: Tasks that it is sent at least: the quota, or no limit without tasks queues.
+        most: Tasks that may be at the worker: what is sent ahead has a bound, and so have workers that are recycled.
+        surplus: Items of chunks at the worker beyond the first of each.
         eligible: Whether strategies may choose it.
         condemned: Being killed because a task on it would not stop.
         limited: Tasks with a time limit among `sent`.
-        ran: Tasks that have run on it, where that matters for recycling.
-        task_limit: How many may, before it is replaced.
+        ran: Tasks that have run on it, items of maps included, where that matters for recycling.
+        task_limit: How many may.
+        replace_at: At how many its successor is started.
+        online_at: When it became ready.
+        overdue: Its successor takes over as soon as it is ready, however few tasks this one has run.
         memory_limit: Bytes that it may take, before it is replaced.
         successor: Who is to take its slot, or has taken it.
         predecessor: Whose slot it is to take; None once it has one.
+        pid: Its process, once that has ended; None where it had none of its own.
     """
 
     __slots__ = (
@@ -69,7 +75,11 @@ class Node:
         "load",
         "max_inactive_time",
         "memory_limit",
+        "most",
+        "online_at",
         "outbox",
+        "overdue",
+        "pid",
         "predecessor",
         "pressed",
         "queue",
@@ -77,12 +87,14 @@ class Node:
         "ran",
         "reach",
         "ready",
+        "replace_at",
         "sent",
         "sequence",
         "slot",
         "state",
         "stealing",
         "successor",
+        "surplus",
         "task_limit",
         "usage",
         "watched",
@@ -97,6 +109,8 @@ class Node:
         self.eligible: bool = False
         self.quota: int = options.concurrency
         self.capacity: int = options.concurrency
+        self.most: int = UNLIMITED
+        self.surplus: int = 0
         self.queue: TaskQueue = TaskQueue(self, options)
         self.sent: dict[int, Task] = {}
         self.sequence: int = 0
@@ -110,9 +124,13 @@ class Node:
         self.limited: int = 0
         self.ran: int = 0
         self.task_limit: int = UNLIMITED
+        self.replace_at: int = UNLIMITED
+        self.online_at: float = now
+        self.overdue: bool = False
         self.memory_limit: int = UNLIMITED
         self.successor: Node | None = None
         self.predecessor: Node | None = None
+        self.pid: int | None = None
         self.stealing: bool = False
         self.watched: bool = False
         self.hungry_position: int = -1

@@ -95,6 +95,20 @@ class Placement:
         """Tells a node how much to run at once, and how much to be sent."""
         node.quota = self.options.concurrency
         node.capacity = node.quota if self.queue_enabled else UNLIMITED
+        node.most = node.capacity + MOST_AHEAD
+        if node.task_limit != UNLIMITED:
+            self.tighten(node)
+
+    def tighten(self, node: Node) -> None:
+        """Leaves a worker that is recycled after so many tasks no more than it may still run."""
+        # Items of a chunk count from when it is sent. Where it has more than may still run, it runs all the same.
+        left = max(node.task_limit - node.ran - node.surplus, len(node.sent))
+        if left < node.most:
+            node.most = left
+            node.capacity = min(node.capacity, left)
+            node.quota = min(node.quota, left)
+            if node.load >= node.quota and self.stealing.remove_hungry(node):
+                self.edges.changed = True
 
     def assign(self, node: Node, task: Task, now: float) -> None:
         """Gives a task to a worker: sends it, or queues it there."""
@@ -118,7 +132,7 @@ class Placement:
                 node.ahead < node.reach
                 and not node.queue.length
                 and not self.stealing.hungry
-                and len(node.sent) < node.capacity + MOST_AHEAD
+                and len(node.sent) < node.most
                 and not _is_suspect(task)
             ):
                 self._send(node, task, now)
@@ -142,9 +156,11 @@ class Placement:
         estimate = task.function.estimate
         node.sent[sequence] = task
         single = True
+        items = 1
         if task.extra is not None:
-            single = task.extra.items <= 1
-            estimate *= task.extra.items
+            items = task.extra.items
+            single = items <= 1
+            estimate *= items
             self.limits.sent(node, task, now)
             if task.extra.history and estimate < self.ahead:
                 # Nothing is sent behind it.
@@ -152,6 +168,10 @@ class Placement:
         task.estimate = estimate
         node.ahead += estimate
         node.reach = self.ahead if single else self._chunks_ahead
+        if not single:
+            node.surplus += items - 1
+            if node.task_limit != UNLIMITED:
+                self.tighten(node)
         node.outbox.append(task)
         if not node.in_outbox:
             node.in_outbox = True
@@ -194,12 +214,9 @@ class Placement:
         """Sends a worker from its own queue what it has room for."""
         queue = node.queue
         sent = node.sent
-        capacity = node.capacity
-        while queue.length and (
-            len(sent) < capacity or (node.ahead < node.reach and len(sent) < capacity + MOST_AHEAD)
-        ):
+        while queue.length and (len(sent) < node.capacity or (node.ahead < node.reach and len(sent) < node.most)):
             task = queue.pop(now)
-            if task.extra is not None and len(sent) >= capacity and _is_suspect(task):
+            if task.extra is not None and len(sent) >= node.capacity and _is_suspect(task):
                 queue.push(task)
                 break
             self._send(node, task, now)
@@ -254,7 +271,7 @@ class Placement:
         if not permitted and not invited:
             return False
         sent = thief.sent
-        while len(sent) < thief.quota or (thief.ahead < thief.reach and len(sent) < thief.quota + MOST_AHEAD):
+        while len(sent) < thief.quota or (thief.ahead < thief.reach and len(sent) < thief.most):
             shelf = self.stealing.victim(thief, self.choosers.affinities)
             if shelf is None or shelf.node is None:
                 break

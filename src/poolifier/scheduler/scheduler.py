@@ -71,7 +71,7 @@ class Scheduler:
         )
         self.functions: Functions = Functions(self.choosers)
         self.limits: Limits = Limits(options.abort_grace, options.destroy_timeout)
-        self.books: Books = Books(self.effects, self.limits)
+        self.books: Books = Books(self.effects, self.limits, options.name)
         self.placement: Placement = Placement(
             self.choosers,
             self.sizing,
@@ -82,7 +82,7 @@ class Scheduler:
             ahead=ahead,
         )
         self.workforce: Workforce = Workforce(options, self.sizing, self.placement, self.effects)
-        self.recycling: Recycling = Recycling(options, self.choosers, self.sizing, self.workforce)
+        self.recycling: Recycling = Recycling(options, self.choosers, self.placement, self.workforce)
         self.dirty: list[Node] = self.placement.dirty
         self.failure: BaseException | None = None
         self.closing: bool = False
@@ -122,6 +122,8 @@ class Scheduler:
             self._unstarted.refuse(task)
             raise
         if self.edges.changed:
+            if task.node is not None and task.node.successor is not None:
+                self._turnover.hand_over(task.node, now)
             self.report()
 
     def task_done(self, node: Node, sequence: int, run_time: float, active: float, now: float) -> Task | None:
@@ -257,14 +259,21 @@ class Scheduler:
             self.limits.abort(task, now)
             self.effects.append(AbortTask(node, task.sequence))
 
-    def drop_all(self, now: float) -> None:
-        """Ends every task: those that wait are dropped, those at a worker are aborted. O(tasks log tasks)."""
+    def drop_all(self, now: float) -> int:
+        """Ends every task: those that wait are dropped, those at a worker are aborted. O(tasks log tasks).
+
+        Returns:
+            How many they were; each item of a map counts.
+        """
         nodes = list(self.sizing.nodes.values())
         waiting = [*self.lobby, *(task for node in nodes for task in node.queue)]
+        dropped = 0
         for task in [*waiting, *(task for node in nodes for task in node.sent.values())]:
             if task.state in (QUEUED, SENT):
+                dropped += 1 if task.extra is None else task.extra.items
                 self.abort(task, now)
                 self.effects.append(CancelTask(task))
+        return dropped
 
     @property
     def unfinished(self) -> int:
@@ -288,6 +297,7 @@ class Scheduler:
 
     def worker_ready(self, node_id: int, ready: WorkerReady, now: float) -> None:
         """A worker can run tasks."""
+        self.recycling.started(self.sizing.nodes.get(node_id) or self.sizing.spares.get(node_id), now)
         self._turnover.ready(node_id, ready, now)
 
     def worker_lost(self, node_id: int, exited: WorkerExit, now: float) -> None:
@@ -388,7 +398,9 @@ class Scheduler:
             self.lobby.push(task)
             return
         where = "no worker is left" if slots is None else f"no worker is left in the slots {sorted(slots)}"
-        self.books.fail(task, PoolFailedError(f"{where}, and restart_worker_on_error is off"))
+        self.books.fail(
+            task, PoolFailedError(f"pool {self.options.name!r}: {where}, and restart_worker_on_error is off")
+        )
 
     def _retry(self, node: Node, now: float) -> None:
         """Tasks for which a user's strategy found no worker before: it may find one now that a task has ended."""

@@ -148,12 +148,12 @@ class Sizing:
         self.retire_at = inf
         leaving: list[Node] = []
         for node in self.nodes.values():
-            if not node.dynamic or node.state != READY or node.successor is not None:
+            if not node.dynamic or node.state != READY:
                 continue
             at = max(node.active_since, node.heard_at) + node.max_inactive_time
             if node.load:
-                if node.kill_behavior is KillBehavior.SOFT:
-                    continue  # It is looked at again when it goes idle.
+                if node.kill_behavior is KillBehavior.SOFT or not node.sent:
+                    continue  # It is looked at again when it goes idle, or what waits for its successor is.
                 last = next(reversed(node.sent.values()))
                 at = max(at, last.submitted_at + node.max_inactive_time)
                 if node.queued:

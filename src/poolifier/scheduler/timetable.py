@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolifier.errors import TaskTimeoutError
-from poolifier.scheduler.effects import CancelTask, FailTask, KillWorker, MeasureMemory, Reclaim
+from poolifier.scheduler.effects import CancelTask, FailTask, KillWorker, MeasureMemory, Reclaim, TimeOutTask
 from poolifier.scheduler.task import SENT
 
 if TYPE_CHECKING:
@@ -64,10 +64,18 @@ class Timetable:
             if extra is None or extra.timed_out:
                 continue  # Handed back and sent again within one moment, it is in the heap twice.
             extra.timed_out = True
+            pool = self._scheduler.options.name
+            error = TaskTimeoutError(
+                f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s (pool {pool!r})"
+            )
+            error.task_id, error.task_name, error.pool_name = task.id, task.function.name, pool
+            node = task.node
+            if node is None:
+                self._effects.append(FailTask(task, error))
+            else:
+                # Before it is told to stop, for a moment later it may stand elsewhere.
+                self._effects.append(TimeOutTask(task, error, node, task.sequence))
             self._scheduler.abort(task, now)
-            error = TaskTimeoutError(f"task {task.id} ({task.function.name!r}) ran longer than {extra.timeout:g} s")
-            error.task_id, error.task_name = task.id, task.function.name
-            self._effects.append(FailTask(task, error))
         for node in self._limits.lingering(now):
             self._effects.append(KillWorker(node))
         for node in self._limits.stubborn(now):

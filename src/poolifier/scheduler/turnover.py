@@ -31,6 +31,7 @@ class Turnover:
         "_limits",
         "_lobby",
         "_placement",
+        "_pool",
         "_recycling",
         "_scheduler",
         "_sizing",
@@ -39,6 +40,7 @@ class Turnover:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        self._pool: str = scheduler.options.name
         self._sizing = scheduler.sizing
         self._placement = scheduler.placement
         self._effects = scheduler.effects
@@ -64,7 +66,7 @@ class Turnover:
         node.heard_at = node.active_since = now
         node.max_inactive_time = ready.max_inactive_time
         node.kill_behavior = ready.kill_behavior
-        self._recycling.begin(node)
+        self._recycling.begin(node, now)
         self._scheduler.ready_count += 1
         self._sizing.coming -= 1
         if not self._functions.learned:
@@ -102,7 +104,11 @@ class Turnover:
         successor = self._succeed(node)
         self._workforce.resized(now)
         if not expected:
-            error = start_failed(node.id, exited) if was_starting else worker_crashed(node.id, exited)
+            error = (
+                start_failed(self._pool, node.id, exited)
+                if was_starting
+                else worker_crashed(self._pool, node.id, exited)
+            )
             self._effects.append(Emit("error", node, error))
             why = self._workforce.replace(node, now)
             if why is not None:
@@ -111,7 +117,7 @@ class Turnover:
             self._workforce.refill(node.slot, now)
         if expected and exited.abandoned:
             # Its pool goes on without it, but somebody should know of what it leaves behind.
-            self._effects.append(Emit("error", node, worker_crashed(node.id, exited)))
+            self._effects.append(Emit("error", node, worker_crashed(self._pool, node.id, exited)))
         self._effects.append(Emit("worker_exit", node, exited))
         if successor is not None:
             self.ready(*successor, now)
@@ -152,7 +158,7 @@ class Turnover:
 
     def give_up(self, error: BaseException, why: str) -> None:
         """Fails the pool, and every task with it."""
-        failure = PoolFailedError(f"the pool has failed: {why}; the last: {error}")
+        failure = PoolFailedError(f"pool {self._pool!r} has failed: {why}; the last: {error}")
         failure.__cause__ = error
         self._scheduler.failure = failure
         self._scheduler.closing = True
@@ -185,6 +191,8 @@ class Turnover:
         """Gives a leaving worker's slot to its successor, if that is ready and the worker runs few enough tasks."""
         if node.successor is None:
             return
+        if node.state == READY and self._recycling.is_over(node):
+            self.retire(node, now)
         due = self._recycling.due(node)
         if due is not None:
             successor, ready = due
@@ -199,7 +207,6 @@ class Turnover:
             return
         node = successor.predecessor
         self._recycling.stand_by(successor, ready)
-        self.retire(node, now)
         self.hand_over(node, now)
         self._scheduler.report()
 
@@ -221,7 +228,7 @@ class Turnover:
         node = self._sizing.drop_spare(successor)
         stood_by = self._recycling.lost(successor)
         successor.state = GONE
-        error = worker_crashed(spare_id, exited) if stood_by else start_failed(spare_id, exited)
+        error = worker_crashed(self._pool, spare_id, exited) if stood_by else start_failed(self._pool, spare_id, exited)
         self._effects.append(Emit("error", successor, error))
         self._effects.append(Emit("worker_exit", successor, exited))
         why = self._workforce.crashed(node, now)
@@ -229,6 +236,7 @@ class Turnover:
             self.give_up(error, why)
         elif node.state == READY:
             self._workforce.succeed_again(node, now)
+            self._recycling.go_on(node, now)
         self._scheduler.report()
 
     def dismiss_spares(self) -> None:

@@ -43,6 +43,8 @@ class Unstarted:
                 self._limits.gone(node, task)
                 self._limits.advanced(node, now)
             node.ahead = node.ahead - task.estimate if node.sent else 0.0
+            if task.extra is not None:
+                node.surplus -= task.extra.items - 1
             task.state = QUEUED
             task.sequence = 0
             if node.state == READY:

@@ -188,7 +188,7 @@ class Simulation:
             self.events.append((self.clock.now, wanted.event))
         elif isinstance(wanted, effect.StartWorker):
             self._workers.start_worker(wanted.node)
-        elif isinstance(wanted, effect.FailTask):
+        elif isinstance(wanted, effect.FailTask | effect.TimeOutTask):
             if wanted.task.note is None:
                 self._measured.settle(wanted.task, wanted.error, self.clock.now)
         elif isinstance(wanted, effect.CancelTask):

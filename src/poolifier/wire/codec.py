@@ -12,6 +12,7 @@ import pickle
 from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
 from poolifier.wire.flat import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, is_flat, is_inline
+from poolifier.wire.multiprocessing_reducers import MARK as CONNECTION
 from poolifier.wire.scripts import importable
 from poolifier.wire.scripts.active import active
 
@@ -25,6 +26,7 @@ __all__ = [
     "FLAT",
     "IMMUTABLE",
     "LARGE",
+    "PROTOCOL",
     "SIZED",
     "Kept",
     "NeedsPoolError",
@@ -123,6 +125,9 @@ def needs_scripts(payload: bytes) -> bool:
     """Whether a pickle may refer to what the other side cannot import (see `scripts`)."""
     if _GLOBAL in payload:
         importable.scan()
+        if CONNECTION in payload:
+            # To be reduced otherwise than by its own way.
+            return True
         for mark in importable.marks:
             if mark in payload:
                 return True

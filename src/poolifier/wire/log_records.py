@@ -41,7 +41,18 @@ _FIELDS: Final[dict[str, tuple[type, ...]]] = {
 """What every record has, and of which types it may be."""
 
 _DERIVED: Final = frozenset(
-    {"args", "asctime", "exc_info", "filename", "message", "module", "msecs", "relativeCreated", "worker_id"}
+    {
+        "args",
+        "asctime",
+        "exc_info",
+        "filename",
+        "message",
+        "module",
+        "msecs",
+        "pool_name",
+        "relativeCreated",
+        "worker_id",
+    }
 )
 _FOREVER: Final = 1e12
 

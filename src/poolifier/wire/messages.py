@@ -27,6 +27,7 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 | MESSAGE | to the pool | pickle of a task function's own message |
 | FUNCTION_ADDED | to the pool | (key, None or encoded error) |
 | LOG | to the pool | a log record, see `log_records` |
+| STOOD | to the pool | (sequence, list of (file, line, function)): where a task stood that ran too long |
 
 A task is `(sequence, name, atom, task id)`, where its terms are not the usual ones `(sequence, name,
 atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
@@ -82,6 +83,7 @@ __all__ = [
     "REPLIES_HEAD",
     "START",
     "START_FAILED",
+    "STOOD",
     "STOP",
     "TASKS",
     "TRIM",
@@ -115,6 +117,7 @@ MESSAGE: Final = 19
 REPLIES: Final = 20
 FUNCTION_ADDED: Final = 21
 LOG: Final = 22
+STOOD: Final = 23
 
 REPLIES_TAG: Final = ord("R")
 """First byte of a REPLIES payload; a pickle's first byte is 0x80."""

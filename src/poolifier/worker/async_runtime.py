@@ -24,6 +24,7 @@ from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
 from poolifier.worker.session import Session
+from poolifier.worker.standing import coroutine_frames, prepare_dumps, tell_where
 from poolifier.worker.streams import Stream
 
 __all__ = ["run_async"]
@@ -149,6 +150,8 @@ class _Runtime:
             slots[STARTED] = wire[0] - 1
             return
         running = _Running(wire, self._session.ledger)
+        if running.deadline is not None:
+            prepare_dumps(self._session)
         self._running[running.sequence] = running
         running.task = self._loop.create_task(self._run(running, entry), context=self._context.copy())
 
@@ -207,6 +210,7 @@ class _Runtime:
         if running is None or running.task is None:
             return
         running.aborted = True
+        tell_where(self._session, running.wire, coroutine_frames(running.task.get_coro()))
         # A task that is cancelled before its first step never runs, so not even its answer would.
         if running.entered:
             running.task.cancel()

@@ -22,21 +22,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["MANAGED", "Sealed", "call", "call_here", "each", "initialize_process", "initialize_thread"]
+__all__ = ["call", "call_here", "each", "initialize_thread"]
 
 _MOST_KNOWN: Final = 256
 """Functions that a worker remembers: enough for any program's own, not for one that makes them as it goes."""
-
-MANAGED: Final = b"multiprocessing.managers"
-"""Found in the pickle of a proxy, which connects to its manager as it is read."""
 
 _known: dict[bytes, Callable[..., Any]] = {}
 
 # A name of a script that a function went by may mean another one.
 namespaces.on_change.append(_known.clear)
-
-# What proves to managers of the parent's that this process is one of its own; empty once that is known.
-_keys: list[bytes] = []
 
 # What the initializer of a worker thread has set, which its tasks are to find.
 _set = threading.local()
@@ -66,34 +60,6 @@ def each(function: Callable[..., Any], items: Iterable[tuple[Any, ...]]) -> list
     return [function(*arguments) for arguments in items]
 
 
-class Sealed:
-    """What a worker is to unpickle only when it opens it."""
-
-    __slots__ = ("_payload", "_value")
-
-    def __init__(self, value: Any = None, payload: bytes = b"") -> None:
-        self._value = value
-        self._payload = payload
-
-    def open(self) -> Any:
-        """The value."""
-        return _read(self._payload) if self._payload else self._value
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Sealed, (None, self._payload or codec.encode(self._value))
-
-
-def initialize_process(key: bytes, sealed: Sealed | None) -> None:
-    """Runs the initializer that is sealed with its arguments, if there is one, in a worker process.
-
-    `key` is the authentication key of `multiprocessing` in the parent.
-    """
-    _keys.append(key)
-    if sealed is not None:
-        function, *arguments = sealed.open()
-        function(*arguments)
-
-
 def initialize_thread(initializer: Callable[..., object], *initargs: Any) -> None:
     """Runs the initializer of a worker thread. What it sets in its context is set for the tasks as well.
 
@@ -120,11 +86,6 @@ def _load(head: bytes) -> Callable[..., Any]:
 
 def _read(payload: bytes) -> Any:
     try:
-        if _keys and MANAGED in payload:
-            # Only now, for it takes a worker longer to import than all that it needs.
-            from multiprocessing.process import current_process
-
-            current_process().authkey = _keys.pop()
         return codec.decode(payload)
     except BaseException as error:
         raise SerializationError(

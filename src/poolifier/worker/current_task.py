@@ -24,6 +24,11 @@ if TYPE_CHECKING:
             """Its number in its pool."""
             ...
 
+        @property
+        def pool_name(self) -> str | None:
+            """The name of its pool, where that is known."""
+            ...
+
         def find(self) -> Found | None:
             """The task that runs there now, or None."""
 

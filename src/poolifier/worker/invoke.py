@@ -13,6 +13,7 @@ from poolifier.wire.codec import ATOMS, LARGE, SIZED, decode, describe, encode_r
 from poolifier.worker.ledger import STARTED
 from poolifier.worker.registry import NEVER_RUN, Entry
 from poolifier.worker.session import Session
+from poolifier.worker.standing import prepare_dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def unusual_data(session: Session, task: tuple[Any, ...], entry: Entry) -> Any:
         if error is not None:
             raise error
         session.deadline = deadline_of(task)
+        if session.deadline is not None:
+            prepare_dumps(session)
     return data_of(entry.name, task)
 
 

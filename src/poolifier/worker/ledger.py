@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ABORT",
     "COUNT",
+    "DUMPS",
+    "DUMP_END",
+    "DUMP_START",
+    "ENDING",
     "FORM_LENGTH",
     "FORM_START",
     "GENERATION",
@@ -70,6 +74,11 @@ RUN_NANOSECONDS: Final = 11
 FORM_LENGTH: Final = 12
 """Written by the worker: bytes that the form of the run takes, where that is written as rows, else 0."""
 
+DUMPS: Final = 13
+"""Written by the worker: the signal that makes it write where it stands, or 0 (see `standing`)."""
+ENDING: Final = 14
+"""Written by the worker: 1 once it does what is to be done at the end of a process, such as to wait for threads."""
+
 OUTBOX_START: Final = 4096
 OUTBOX_END: Final = OUTBOX_START + 64 * 1024
 
@@ -78,7 +87,11 @@ FORM_START: Final = OUTBOX_END
 ROWS_START: Final = FORM_START + 1024
 ROWS_END: Final = ROWS_START + 16 * 1024
 
-SIZE: Final = ROWS_END
+DUMP_START: Final = ROWS_END
+"""Where the worker writes where it stands, as text."""
+DUMP_END: Final = DUMP_START + 16 * 1024
+
+SIZE: Final = DUMP_END
 
 
 def create_ledger() -> int:
@@ -102,7 +115,7 @@ def create_ledger() -> int:
 
 
 class Ledger:
-    """One side's view of the memory behind a descriptor, which it does not keep.
+    """One side's view of the memory behind a descriptor, which it does not keep by itself.
 
     Attributes:
         slots: The page of numbers; index it with the constants of this module.
@@ -110,11 +123,13 @@ class Ledger:
         memory: All of it. To write to this is faster than to write to a view.
         integers: All of it as numbers of eight bytes.
         floats: All of it as such that have a fraction.
+        dumps_fd: The descriptor, where a worker keeps it to write where it stands; otherwise -1.
     """
 
-    __slots__ = ("_whole", "floats", "integers", "memory", "outbox", "slots")
+    __slots__ = ("_whole", "dumps_fd", "floats", "integers", "memory", "outbox", "slots")
 
     def __init__(self, fd: int) -> None:
+        self.dumps_fd: int = -1
         self.memory: mmap.mmap = _mapped(fd)
         self._whole = memoryview(self.memory)
         self.slots: memoryview[int] = self._whole[:OUTBOX_START].cast("Q")

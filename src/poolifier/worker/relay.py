@@ -12,12 +12,12 @@ import os
 import sys
 import warnings
 
+from poolifier.worker.import_hooks import when_imported
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
-    from typing import Any, TextIO
+    from typing import TextIO
 
 __all__ = ["Target", "connect", "look_out", "target"]
 
@@ -66,11 +66,9 @@ def look_out() -> None:
     if _looking_out:
         return
     _looking_out = True
-    if "logging" in sys.modules:
-        _logging_is_there()
-    else:
-        sys.meta_path.insert(0, _Finder())
+    if "logging" not in sys.modules:
         warnings.showwarning = _first_warning
+    when_imported("logging", lambda _: _logging_is_there())
 
 
 def connect(tell: Callable[[bytes], object], levels: Sequence[tuple[str, int]], disabled: int) -> None:
@@ -84,6 +82,9 @@ def connect(tell: Callable[[bytes], object], levels: Sequence[tuple[str, int]], 
 
 def _logging_is_there() -> None:
     global _attach
+    # A record asks it for `processName`, and takes this for the main process where it has not been imported.
+    import multiprocessing.process  # noqa: F401
+
     from poolifier.worker.relay_handler import attach
 
     warnings.showwarning = _show_warning
@@ -102,37 +103,3 @@ def _first_warning(
     import logging  # noqa: F401 - which is what is looked out for
 
     warnings.showwarning(message, category, filename, lineno, file, line)
-
-
-class _Finder:
-    """Notices the import of `logging`, and then is no more."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != "logging" or self not in sys.meta_path:
-            return None
-        sys.meta_path.remove(self)
-        for finder in list(sys.meta_path):
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
-                return spec
-        return None
-
-
-class _Loader:
-    """Loads as the module's own loader does, and attaches the relay."""
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        module: ModuleType | None = self._loader.create_module(spec)
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        _logging_is_there()

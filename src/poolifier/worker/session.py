@@ -40,6 +40,7 @@ from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
 from poolifier.worker.registry import Registry
+from poolifier.worker.standing import frames_of, tell_where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -238,6 +239,12 @@ class Session:
                 self._hold_back(current)
                 return
             self.aborted = current
+            # No poke may come between two parts of a frame.
+            self._serving = True
+            try:
+                tell_where(self, self.task, frames_of(sys._getframe()))
+            finally:
+                self._serving = False
             raise TaskAborted
 
     def wait_for(self, stream: Stream) -> None:

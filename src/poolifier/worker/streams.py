@@ -23,6 +23,7 @@ from poolifier.worker.ledger import STARTED
 from poolifier.worker.outbox import HOLD
 from poolifier.worker.registry import Entry
 from poolifier.worker.session import Session
+from poolifier.worker.standing import prepare_dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Stream:
         granted: Called after a grant, where someone waits for one in an event loop.
         ended: The generator has yielded all that it will.
         taken: There is an item to send.
+        source: The generator, of whichever kind, once there is one.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class Stream:
         "ended",
         "granted",
         "sequence",
+        "source",
         "taken",
     )
 
@@ -65,6 +68,7 @@ class Stream:
         self.granted: Callable[[], object] | None = None
         self.ended: bool = False
         self.taken: bool = False
+        self.source: Any = None
         self._session = session
         self._task = task
         self._entry = entry
@@ -81,7 +85,8 @@ class Stream:
             SerializationError: The task's data cannot be read.
         """
         data = data_of(self._entry.name, self._task)
-        return self._entry.function() if data is None and self._entry.bare else self._entry.function(data)
+        self.source = self._entry.function() if data is None and self._entry.bare else self._entry.function(data)
+        return self.source
 
     def step(self) -> None:
         """Goes on to the next `yield` of a plain generator, or to its end. The task's code."""
@@ -188,6 +193,8 @@ def run_stream(session: Session, task: tuple[Any, ...], entry: Entry, begin: flo
     session.ledger.slots[STARTED] = sequence
     session.task = task
     session.deadline = deadline_of(task)
+    if session.deadline is not None:
+        prepare_dumps(session)
     stream = Stream(session, task, entry)
     while True:
         failure = in_task(session, sequence, stream.step if stream.credit else stream.wait)

@@ -158,7 +158,7 @@ def test_an_interpreter_that_cannot_be_stopped_is_abandoned_replaced_and_reporte
             await until(lambda: threading.active_count() == threads + 1)
             assert pool.info.executed_tasks == 5
         assert "is abandoned" in caplog.text
-        assert f"poolifier-{stuck.id}" in caplog.text
+        assert f"poolifier: {pool.info.name} worker {stuck.id}" in caplog.text
         await until(lambda: threading.active_count() == threads)
 
     with caplog.at_level(logging.WARNING, "poolifier"):

@@ -109,7 +109,7 @@ def test_a_thread_that_cannot_be_stopped_is_abandoned_replaced_and_reported(run,
             assert events == [error]
             assert pool.info.executed_tasks == 1
         assert "is abandoned" in caplog.text
-        assert f"poolifier-{stuck.id}" in caplog.text
+        assert f"poolifier: {pool.info.name} worker {stuck.id}" in caplog.text
         await until(lambda: threading.active_count() == threads)
 
     with caplog.at_level(logging.WARNING, "poolifier"):

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Final
 
+from poolifier.backends.inheritance import Inheritance
 from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
 from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.portions import Portions
+from poolifier.backends.request_server import RequestServer
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire.scripts.definitions import Definitions
@@ -67,6 +69,8 @@ class InterpreterBackend:
         self._initargs = tuple(initargs)
         self._thread_name = thread_name
         self._launch: Launch
+        self._inheritance = Inheritance()
+        self._requests: RequestServer | None = None
         self._interpreters: Any = None
         self._channels: dict[int, InterpreterChannel] = {}
         self._closing: list[threading.Thread] = []
@@ -81,9 +85,15 @@ class InterpreterBackend:
             UnsupportedError: There are no sub-interpreters here.
         """
         self._interpreters = interpreters_module()
-        self._launch = Launch(self._source, self._initializer, self._initargs)
-        self.definitions = self._launch.definitions
-        self._launch.payload()
+        try:
+            self._launch = Launch(self._source, self._initializer, self._initargs, self._inheritance)
+            self.definitions = self._launch.definitions
+            self._launch.payload()
+            self._requests = RequestServer(self._inheritance.locks)
+            self._requests.begin()
+        except BaseException:
+            self._inheritance.close()
+            raise
         self.listener = listener
         self.portions = Portions(asyncio.get_running_loop())
         self._started = True
@@ -105,7 +115,8 @@ class InterpreterBackend:
             ours.setblocking(False)
 
             def start(ended: Callable[[BaseException | None], object]) -> InterpreterHost:
-                return InterpreterHost(self._interpreters, self._thread_name(worker_id), (fds[0], fds[1]), ended)
+                name = self._thread_name(worker_id)
+                return InterpreterHost(self._interpreters, name, (fds[0], fds[1]), self._given(), ended)
 
             channel = InterpreterChannel(self, worker_id, ours, ledger, start)
         except OSError:
@@ -138,6 +149,10 @@ class InterpreterBackend:
             _logger.warning(
                 "interpreters that cannot be stopped go on after the pool's end, until their code ends: %s", names
             )
+        self._inheritance.close()
+        requests, self._requests = self._requests, None
+        if requests is not None:
+            requests.close()
 
     def channel_ended(self, worker_id: int, thread: threading.Thread, *, abandoned: bool) -> None:
         """A channel of this backend has closed; its thread may still be there."""
@@ -145,6 +160,19 @@ class InterpreterBackend:
         self._closing = _alive(self._closing)
         self._abandoned = _alive(self._abandoned)
         (self._abandoned if abandoned else self._closing).append(thread)
+
+    def _given(self) -> tuple[int, ...]:
+        """Descriptors for one worker: that for requests, and what it inherits."""
+        assert self._requests is not None
+        given: list[int] = []
+        try:
+            for fd in (self._requests.fileno(), *self._inheritance.descriptors):
+                given.append(os.dup(fd))  # noqa: PERF401 - those that were made are closed where one cannot be
+        except OSError:
+            for fd in given:
+                os.close(fd)
+            raise
+        return tuple(given)
 
     def _waited_for(self, seconds: float) -> bool:
         if self._channels:

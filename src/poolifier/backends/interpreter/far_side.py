@@ -8,6 +8,7 @@ ends the control thread. The pool's end is in the same process, so the worker po
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -18,9 +19,11 @@ import threading
 from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.exchange import WorkerSettings
+from poolifier.worker import inherited, program_requests
 from poolifier.worker.imports import FIRST_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
+from poolifier.worker.multiprocessing_child import share_resource_tracker, trust
 from poolifier.worker.registry import Registry
 from poolifier.worker.start import run_worker
 
@@ -42,9 +45,18 @@ LEAVING: Final = b"l"
 _BATCH: Final = 4096
 
 
-def main(channel: int, ledger_fd: int, control_fd: int, poking_fd: int) -> None:
-    """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end."""
+def main(fds: tuple[int, ...], poking_fd: int) -> None:
+    """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end.
+
+    They are those of the channel, the ledger, the control socket and of requests, and then what the worker inherits.
+    """
+    channel, ledger_fd, control_fd, requests, *inheritance = fds
+    waiting = dict(enumerate(inheritance))
     stacks.share()
+    program_requests.use(requests)
+    # First of all that is registered, so last of all that is done: threads that tasks have left may use it until then.
+    atexit.register(program_requests.stop)
+    inherited.receive(waiting.pop)
     sock = socket.socket(fileno=channel)
     control_sock = socket.socket(fileno=control_fd)
     ledger = Ledger(ledger_fd)
@@ -57,14 +69,19 @@ def main(channel: int, ledger_fd: int, control_fd: int, poking_fd: int) -> None:
     control = _Control(control_sock, poking_fd, link, ledger)
     try:
         with contextlib.suppress(ChannelLost):
-            run_worker(link, ledger, _nothing, None, control.new_session)
+            run_worker(link, ledger, _prepare, None, control.new_session)
     finally:
         control.end()
         link.close()
+        for fd in waiting.values():
+            os.close(fd)
 
 
-def _nothing() -> None:
-    """There is nothing to prepare: what a process may have of its own, an interpreter shares."""
+def _prepare(settings: WorkerSettings) -> None:
+    """Prepares what an interpreter does not share with the others of its process."""
+    share_resource_tracker()
+    if settings.program is not None:
+        trust(settings.program)
 
 
 class _Control:

@@ -46,6 +46,7 @@ class InterpreterHost:
         interpreters: The module of PEP 734.
         name: The thread's name.
         fds: The worker's ends of its channel and ledger, to take over.
+        given: What else it gets, to take over: the socket for requests, and what the worker inherits.
         ended: Called in the thread when the worker has ended, with what kept it from running or None.
 
     Raises:
@@ -62,6 +63,7 @@ class InterpreterHost:
         interpreters: Any,
         name: str,
         fds: tuple[int, int],
+        given: tuple[int, ...],
         ended: Callable[[BaseException | None], object],
     ) -> None:
         stacks.share()
@@ -70,7 +72,7 @@ class InterpreterHost:
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
-        self._fds = (*fds, theirs.detach())
+        self._fds = (*fds, theirs.detach(), *given)
         # A daemon, for one that is stuck must not keep the process from ending.
         self.thread: threading.Thread = threading.Thread(target=self._run, name=name, daemon=True)
         if not _hosts:
@@ -82,7 +84,8 @@ class InterpreterHost:
         except RuntimeError as error:
             _hosts.discard(self)
             self._control.close()
-            os.close(self._fds[2])
+            for fd in self._fds[2:]:
+                os.close(fd)
             raise OSError(f"no room for a thread: {error}") from error
 
     def poke(self) -> None:
@@ -133,7 +136,7 @@ class InterpreterHost:
                 "from poolifier.backends.interpreter.far_side import main"
             )
             # From here on the descriptors are the worker's.
-            script, fds = f"main{(*fds, self._control.fileno())}", ()
+            script, fds = f"main({fds}, {self._control.fileno()})", ()
             interpreter.exec(script)
         except BaseException as error:  # noqa: BLE001 - whatever it is, there is no worker
             failure = error

@@ -47,6 +47,7 @@ from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.registry import Registry
 from poolifier.worker.session import Session
+from poolifier.worker.standing import frames_of, has_limit, tell_where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ class InterpreterSession(Session):
             if not self.poked:
                 break
         if wanted:
+            tell_where(self, self.task, frames_of(sys._getframe()))
             raise TaskAborted
 
     def wait_for(self, stream: Stream) -> None:
@@ -312,6 +314,8 @@ class InterpreterSession(Session):
     def _serve_beside(self, sequence: int) -> None:
         try:
             if self._attend(sequence) and interrupt.load():
+                if has_limit(self.task):
+                    tell_where(self, self.task, frames_of(stacks.innermost(self._ident, self._stack)))
                 # Before it is set, for it may be delivered, and go unheard, before this thread does anything more.
                 before, self._fired = self._fired, sequence
                 if interrupt.set_exception(self._ident, self._stack, TaskAborted):

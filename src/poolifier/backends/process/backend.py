@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from poolifier.backends.inheritance import Inheritance
 from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.portions import Portions
 from poolifier.backends.process.channel import ProcessChannel
@@ -19,7 +20,8 @@ from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.server_client import ServerClient, ServerReports, interpreter
-from poolifier.errors import SerializationError, UnsupportedError
+from poolifier.backends.request_server import RequestServer
+from poolifier.errors import UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
@@ -41,6 +43,11 @@ class ProcessBackend:
         options: What only processes have.
         initializer: Called in each worker before it is ready.
         initargs: What it is called with.
+        pool: The name of the pool.
+        leave_timeout: Seconds that a worker with nothing left to do has to end, before it is killed.
+
+    Attributes:
+        leave_timeout: As given.
     """
 
     def __init__(
@@ -49,6 +56,8 @@ class ProcessBackend:
         options: ProcessOptions,
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
+        pool: str = "process",
+        leave_timeout: float = 5.0,
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
@@ -58,7 +67,11 @@ class ProcessBackend:
         self._options = options
         self._initializer = initializer
         self._initargs = tuple(initargs)
+        self._pool = pool
+        self.leave_timeout = leave_timeout
         self._launch: Launch
+        self._inheritance = Inheritance()
+        self._requests: RequestServer | None = None
         self._output_buffer = bytearray()
         self._channels: dict[int, ProcessChannel] = {}
         self._server: ServerClient | None = None
@@ -77,16 +90,19 @@ class ProcessBackend:
             raise UnsupportedError("process workers need a Unix: Windows has no fork and passes no descriptors")
         if self._options.cpu_affinity is not None and not hasattr(os, "sched_setaffinity"):
             raise UnsupportedError("cpu_affinity: this platform does not bind processes to CPUs")
-        # First of all, for it takes longest; what follows here happens while it loads.
-        server = self._server = self._new_server()
+        self._requests = RequestServer(self._inheritance.locks)
         try:
-            self._launch = Launch(self._source, self._initializer, self._initargs)
+            # First of all, for it takes longest; what follows here happens while it loads.
+            server = self._server = self._new_server()
+            self._launch = Launch(self._source, self._initializer, self._initargs, self._inheritance)
             self.definitions = self._launch.definitions
             self._launch.payload()
-        except SerializationError:
+            self._requests.begin()
+            setup = self._setup()
+        except BaseException:
             await self.close()
             raise
-        server.prepare(self._setup())
+        server.prepare(setup)
         self.listener = listener
         self.portions = Portions(asyncio.get_running_loop())
         self.copier = Copier(asyncio.get_running_loop())
@@ -104,14 +120,19 @@ class ProcessBackend:
         if not self._started:
             raise RuntimeError("the backend has not been started, or has been closed")
         cpus = self._options.cpus_of(slot)
-        request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus)
+        request = WorkerRequest(worker_id, _cwd(), self._options.nice, cpus, self._pool)
         if self._server is None:
             self._server = self._new_server()
             self._server.prepare(self._setup())
         channel, theirs = self._open_channel(worker_id)
         self._channels[worker_id] = channel
         self._server.request(request, theirs)
-        channel.begin(*self._launch.begin(settings))
+        launch, settings = self._launch.begin(settings)
+        # What was met when that was pickled.
+        channel.give(self._inheritance.descriptors)
+        # Where it is preloaded, workers inherit it from the fork server.
+        preloaded = self._preloaded and not self._inheritance.needed
+        channel.begin(b"" if preloaded else launch, settings)
         return channel
 
     def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
@@ -139,6 +160,10 @@ class ProcessBackend:
         if self._empty is not None and self._channels:
             self._empty.clear()
             await self._empty.wait()
+        self._inheritance.close()
+        requests, self._requests = self._requests, None
+        if requests is not None:
+            requests.close()
 
     def channel_ended(self, worker_id: int) -> None:
         """A channel of this backend has closed."""
@@ -186,14 +211,20 @@ class ProcessBackend:
             parent=os.getpid(),
             argv=list(sys.argv),
             spawn=interpreter() if options.start_method == "spawn" else None,
-            launch=self._launch.payload() if options.preload else None,
-            operations=self.definitions.since(0) if options.preload else [],
+            launch=self._launch.for_server() if self._preloaded else None,
+            operations=self.definitions.since(0) if self._preloaded else [],
             scripts=self._launch.has_scripts,
+            pool=self._pool,
         )
 
+    @property
+    def _preloaded(self) -> bool:
+        return self._options.preload and self._options.start_method != "spawn"
+
     def _new_server(self) -> ServerClient:
+        assert self._requests is not None
         reports = ServerReports(self._worker_started, self._worker_exited, self._worker_refused, self._server_lost)
-        return ServerClient(self._options.env or {}, reports)
+        return ServerClient(self._options.env or {}, reports, self._requests.fileno())
 
     def _worker_started(self, worker_id: int, pid: int, pidfd: int) -> None:
         channel = self._channels.get(worker_id)
@@ -205,10 +236,10 @@ class ProcessBackend:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
 
-    def _worker_exited(self, worker_id: int, status: int) -> None:
+    def _worker_exited(self, worker_id: int, status: int, groups: str) -> None:
         channel = self._channels.get(worker_id)
         if channel is not None:
-            channel.process_ended(status)
+            channel.process_ended(status, groups)
 
     def _worker_refused(self, worker_id: int, error: OSError) -> None:
         channel = self._channels.get(worker_id)

@@ -90,6 +90,10 @@ class Buffers:
         # A worker that passes many may have to wait until they are taken.
         loop.add_reader(beside.fileno(), self._readable)
 
+    def give(self, number: int, fd: int) -> None:
+        """Passes a descriptor, which stays the caller's as well, to be taken by that number."""
+        self._give(number, fd)
+
     # ---- to the worker ----------------------------------------------------------------------------
 
     def pack(self, value: Any) -> Payload:

@@ -20,8 +20,11 @@ __all__ = ["die_with_parent"]
 _F_SETSIG: Final = 10
 
 
-def die_with_parent(fd: int) -> int:
+def die_with_parent(fd: int, *, group: bool = False) -> int:
     """Ties this process to the death pipe whose read end is `fd`; returns the descriptor to keep open.
+
+    With `group` its process group as well, which it must lead: what tasks have forked ends with the worker that it
+    belongs to. (What runs another program does so only as long as the worker is there to keep the descriptor open.)
 
     `fd` itself is closed. Where the kernel cannot do this (it is Linux's way) nothing happens: there
     the fork server, which watches its control socket, kills the workers.
@@ -36,7 +39,7 @@ def die_with_parent(fd: int) -> int:
     except OSError:
         return fd
     os.close(fd)
-    fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(own, fcntl.F_SETOWN, -os.getpid() if group else os.getpid())
     fcntl.fcntl(own, _F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
     poll = select.poll()

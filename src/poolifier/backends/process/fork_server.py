@@ -4,10 +4,10 @@ It has one thread and few modules, so forking it is quick, and safe where forkin
 threads, locks and event loop) is not. It is also the workers' parent, so its word on how one ended is
 the truth: a worker's channel may be held open by processes that its tasks left behind.
 
-Control messages in both directions are four bytes of length and a pickle. To the server: first a
-`Setup`, then a `WorkerRequest` with the worker's five descriptors. To the pool:
-`(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status)` and
-`(REFUSED, worker id, OSError)`.
+Control messages (see `control`) to the server are first a `Setup`, then a `WorkerRequest` with the
+worker's five descriptors for each worker. To the pool:
+`(STARTED, worker id, pid, whether a pidfd comes with it)`, `(EXITED, worker id, wait status, the control groups that
+it was in)` and `(REFUSED, worker id, OSError)`.
 """
 
 from __future__ import annotations
@@ -19,31 +19,33 @@ import pickle
 import select
 import signal
 import socket
-import struct
 import sys
 from time import monotonic, sleep
 
 from poolifier.backends.process.child import WorkerFds, WorkerRequest, become_worker
+from poolifier.backends.process.control import ControlReader, control_message
 from poolifier.backends.process.death import die_with_parent
+from poolifier.backends.process.title import set_title
 from poolifier.records import Record
 from poolifier.wire import codec
 from poolifier.wire.scripts import namespaces
-from poolifier.worker import relay
+from poolifier.worker import program_requests, relay
+from poolifier.worker.multiprocessing_child import share_resource_tracker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, NoReturn
 
-__all__ = ["EXITED", "LENGTH", "REFUSED", "STARTED", "Setup", "main"]
+    from poolifier.worker.start import Launch
+
+__all__ = ["EXITED", "REFUSED", "STARTED", "Setup", "main"]
 
 STARTED: Final = 0
 EXITED: Final = 1
 REFUSED: Final = 2
 
-LENGTH: Final = struct.Struct("<I")
-
 _FDS_EACH: Final = 5
-_CODE: Final = "import sys; sys.path[:] = sys.argv[6:]; from poolifier.backends.process.child import main; main()"
+_CODE: Final = "import sys; sys.path[:] = sys.argv[7:]; from poolifier.backends.process.child import main; main()"
 
 
 class Setup(Record):
@@ -53,9 +55,11 @@ class Setup(Record):
         parent: The pool's process.
         argv: Its `sys.argv`.
         spawn: The command line for a fresh interpreter per worker; None to fork.
-        launch: What workers will unpickle, to be imported here first; None to leave that to them.
+        launch: What workers start from, to be read and imported here once for all of them; None to leave that to
+            each of them.
         operations: What it needs of the program's scripts.
         scripts: Import what reads functions and classes of scripts, which the workers will need.
+        pool: The name of the pool.
     """
 
     parent: int
@@ -64,23 +68,30 @@ class Setup(Record):
     launch: bytes | None
     operations: list[Any]
     scripts: bool
+    pool: str
 
 
-def main(control_fd: int, death: int) -> NoReturn:
+def main(control_fd: int, death: int, requests: int) -> NoReturn:
     """Serves until the pool closes the control socket or goes away."""
+    os.set_inheritable(requests, False)
+    program_requests.use(requests)
+    share_resource_tracker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not under the name of a class that is gone: pickles of it refer to this module.
-    _Server(socket.socket(fileno=control_fd), die_with_parent(death)).serve()
+    _Server(socket.socket(fileno=control_fd), die_with_parent(death), requests).serve()
 
 
 class _Server:
-    def __init__(self, control: socket.socket, death: int) -> None:
+    def __init__(self, control: socket.socket, death: int, requests: int) -> None:
         self._control = control
         self._death = death
+        self._requests = requests
         self._workers: dict[int, int] = {}
-        self._received = b""
+        self._reader = ControlReader(control)
         self._fds: list[int] = []
         self._setup: Setup | None = None
+        # What all workers inherit: as it was read here, or, where reading it failed, as it came.
+        self._launch: Launch | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -111,28 +122,28 @@ class _Server:
             os._exit(0)
 
     def _receive(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self._control, 65536, 64)
-        if not data:
+        received = self._reader.read()
+        if received is None:
             return False
-        self._received += data
+        requests, fds = received
         self._fds += fds
         for fd in fds:
             os.set_inheritable(fd, False)
-        while len(self._received) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(self._received)
-            end = LENGTH.size + length
-            if len(self._received) < end:
-                break
-            message = pickle.loads(self._received[LENGTH.size : end])
-            self._received = self._received[end:]
-            if isinstance(message, Setup):
-                self._prepare(message)
-            else:
-                self._start(message)
+        # Taken out one by one: a worker that is forked here would keep the large `Setup` before its request for ever.
+        while requests:
+            self._act_on(requests.pop(0))
         return True
 
+    def _act_on(self, message: Setup | WorkerRequest) -> None:
+        if isinstance(message, Setup):
+            self._prepare(message)
+        else:
+            self._start(message)
+
     def _prepare(self, setup: Setup) -> None:
-        self._setup = setup
+        # Without what is large: where it has been read, nobody needs the pickle any more.
+        self._setup = Setup(setup.parent, setup.argv, setup.spawn, None, [], setup.scripts, setup.pool)
+        set_title(setup.pool, "fork server", "server")
         sys.argv = setup.argv
         if setup.spawn is not None:
             return
@@ -141,10 +152,13 @@ class _Server:
         if setup.scripts:
             import poolifier.wire.scripts.rebuild  # noqa: F401
         if setup.launch is not None:
+            self._launch = setup.launch
             # Each worker meets what this raises again, and reports it.
             with contextlib.suppress(BaseException):
                 namespaces.define(setup.operations)
-                codec.decode(setup.launch)[0].load()
+                launch = codec.decode(setup.launch)
+                launch[0].load()
+                self._launch = launch
         gc.collect()
         # Keeps collections in the workers from touching, and so copying, what they share.
         gc.freeze()
@@ -179,7 +193,7 @@ class _Server:
             setup = self._setup
             if setup is not None and setup.spawn is not None:
                 self._exec(setup, request, fds, setup.spawn)
-            become_worker(fds, self._death, request)
+            become_worker(fds, self._death, request, self._launch)
         except BaseException:  # noqa: BLE001
             pass
         finally:
@@ -188,11 +202,11 @@ class _Server:
     def _exec(self, setup: Setup, request: WorkerRequest, fds: WorkerFds, command: list[str]) -> NoReturn:
         os.dup2(fds.stdout, 1)
         os.dup2(fds.stderr, 2)
-        for fd in (fds.channel, fds.passing, fds.ledger, self._death):
+        given = (fds.channel, fds.passing, fds.ledger, self._death, self._requests)
+        for fd in given:
             os.set_inheritable(fd, True)
         packed = pickle.dumps((request, setup.argv)).hex()
-        numbers = [str(fd) for fd in (fds.channel, fds.passing, fds.ledger, self._death)]
-        os.execv(command[0], [*command, "-c", _CODE, *numbers, packed, *sys.path])
+        os.execv(command[0], [*command, "-c", _CODE, *map(str, given), packed, *sys.path])
 
     def _report_started(self, worker_id: int, pid: int) -> None:
         if hasattr(os, "pidfd_open"):
@@ -210,22 +224,38 @@ class _Server:
         self._send((STARTED, worker_id, pid, False))
 
     def _send(self, message: tuple[Any, ...], *fds: int) -> None:
-        payload = pickle.dumps(message, 5)
-        data = LENGTH.pack(len(payload)) + payload
+        data = control_message(message)
         sent = socket.send_fds(self._control, [data], fds) if fds else 0
         self._control.sendall(data[sent:])
 
     def _reap(self) -> None:
         while True:
+            groups = _groups_of_next()
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = self._next_ended()
+                if not pid:
+                    return
             except ChildProcessError:
-                return
-            if not pid:
                 return
             worker_id = self._workers.pop(pid, None)
             if worker_id is not None:
-                self._send((EXITED, worker_id, status))
+                self._send((EXITED, worker_id, status, groups.get(pid, "")))
+
+    def _next_ended(self) -> tuple[int, int]:
+        """Reaps a child: its number, or 0, and its wait status. Of a worker that did not end by itself nothing is left.
+
+        Its processes would wait forever for who is not there any more, as those of an executor that a task has kept do.
+        Those of a worker that has ended in good order have been waited for, or are meant to go on.
+        """
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return os.waitpid(-1, os.WNOHANG)
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return 0, 0
+        if ended.si_status and ended.si_pid in self._workers:
+            # While it is not reaped nothing else has its number.
+            _kill_group(ended.si_pid)
+        return os.waitpid(ended.si_pid, 0)
 
     def _drain_wakeups(self) -> None:
         try:
@@ -248,6 +278,7 @@ class _Server:
 
     def _kill_all(self) -> None:
         for pid in self._workers:
+            _kill_group(pid)
             os.kill(pid, signal.SIGKILL)
         give_up = monotonic() + 1.0
         while self._workers and monotonic() < give_up:
@@ -258,3 +289,26 @@ class _Server:
             self._workers.pop(pid, None)
             if not pid:
                 sleep(0.001)
+
+
+def _groups_of_next() -> dict[int, str]:
+    """The control groups of a child that was killed, by its pid: it may have been moved since it was started.
+
+    Only while it has not been waited for can they be read.
+    """
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None or ended.si_status != signal.SIGKILL:
+            return {}
+        path = f"/proc/{ended.si_pid}/cgroup"
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - one import less
+            return {ended.si_pid: file.read()}
+    except (AttributeError, OSError):  # macOS has had `waitid` since Python 3.13 only
+        return {}
+
+
+def _kill_group(leader: int) -> None:
+    """Kills what a worker has started, but for what has left its process group."""
+    # It may have ended before it had one.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)

@@ -16,16 +16,20 @@ _PATIENCE: Final = 1.0
 class ProcessHandle:
     """Signals a process through its pidfd, or by its number where there are no pidfds.
 
+    Attributes:
+        pid: Its number, once known. It stays readable after the end, when the number may be another's.
+
     Without a pidfd the number is safe until the fork server reports the end, up to the time that
     report is under way.
     """
 
-    __slots__ = ("_fd", "_kill_wanted", "_timer", "pid")
+    __slots__ = ("_fd", "_gone", "_kill_wanted", "_timer", "pid")
 
     def __init__(self) -> None:
         self.pid: int | None = None
-        self._fd = -1
         self._kill_wanted = False
+        self._fd = -1
+        self._gone = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __del__(self) -> None:
@@ -45,9 +49,9 @@ class ProcessHandle:
         self._kill_wanted = True
         self.signal(signal.SIGKILL)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Sends a signal, if there is a process."""
-        if self.pid is None:
+        if self.pid is None or self._gone:
             return
         try:
             if self._fd >= 0:
@@ -73,4 +77,4 @@ class ProcessHandle:
             loop.remove_reader(self._fd)
             os.close(self._fd)
             self._fd = -1
-        self.pid = None
+        self._gone = True

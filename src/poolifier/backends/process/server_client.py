@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import pickle
 import socket
 import subprocess
 import sys
@@ -16,13 +15,14 @@ from typing import Any, Final
 
 from poolifier.backends.launch import search_path
 from poolifier.backends.process.child import WorkerRequest
-from poolifier.backends.process.fork_server import EXITED, LENGTH, STARTED, Setup
+from poolifier.backends.process.control import ControlReader, control_message
+from poolifier.backends.process.fork_server import EXITED, STARTED, Setup
 
 __all__ = ["ServerClient", "ServerReports"]
 
 _CODE: Final = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from poolifier.backends.process.fork_server import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+    "import sys; sys.path[:] = sys.argv[4:]; "
+    "from poolifier.backends.process.fork_server import main; main(*map(int, sys.argv[1:4]))"
 )
 _RETRY: Final = 0.01
 _PATIENCE: Final = 0.5
@@ -33,7 +33,7 @@ class ServerReports:
 
     Attributes:
         started: Called with worker id, pid and a pidfd (-1 where there are none) to own.
-        exited: Called with worker id and wait status.
+        exited: Called with worker id, wait status and the control groups that it was in, where they are known.
         refused: Called with worker id and the `OSError` that kept it from starting.
         lost: Called once when the server is gone.
     """
@@ -43,12 +43,12 @@ class ServerReports:
     def __init__(
         self,
         started: Callable[[int, int, int], None],
-        exited: Callable[[int, int], None],
+        exited: Callable[[int, int, str], None],
         refused: Callable[[int, OSError], None],
         lost: Callable[[], None],
     ) -> None:
         self.started: Callable[[int, int, int], None] = started
-        self.exited: Callable[[int, int], None] = exited
+        self.exited: Callable[[int, int, str], None] = exited
         self.refused: Callable[[int, OSError], None] = refused
         self.lost: Callable[[], None] = lost
 
@@ -56,17 +56,17 @@ class ServerReports:
 class ServerClient:
     """Starts one fork server and talks to it, on the running event loop.
 
-    The server loads while its owner goes on, and then waits for `prepare`.
+    The server loads while its owner goes on, and then waits for `prepare`. `requests` is the descriptor by which the
+    workers reach the program, see `program_requests`; it stays the caller's.
 
     Raises:
         OSError: The system has no room for it.
     """
 
-    def __init__(self, env: Mapping[str, str | None], reports: ServerReports) -> None:
+    def __init__(self, env: Mapping[str, str | None], reports: ServerReports, requests: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._reports = reports
-        self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
-        self._received = b""
+        self._outgoing: deque[tuple[memoryview, tuple[int, ...]]] = deque()
         self._pidfds: deque[int] = deque()
         self._retry: asyncio.TimerHandle | None = None
         self._ended = self._loop.create_future()
@@ -76,10 +76,10 @@ class ServerClient:
         try:
             death, self._death = os.pipe()
             self._process = subprocess.Popen(
-                [*interpreter(), "-c", _CODE, str(theirs.fileno()), str(death), *search_path()],
+                [*interpreter(), "-c", _CODE, str(theirs.fileno()), str(death), str(requests), *search_path()],
                 stdin=subprocess.DEVNULL,
                 env=_merged(env),
-                pass_fds=(theirs.fileno(), death),
+                pass_fds=(theirs.fileno(), death, requests),
                 start_new_session=True,
             )
         except BaseException:
@@ -92,6 +92,7 @@ class ServerClient:
             if death >= 0:
                 os.close(death)
         self._sock.setblocking(False)
+        self._reader = ControlReader(self._sock)
         # Also where the pool is forgotten: with the server go its workers.
         self._forgotten = weakref.finalize(self, _end_forgotten, self._process, self._death, os.getpid())
         self._loop.add_reader(self._sock.fileno(), self._readable)
@@ -112,8 +113,8 @@ class ServerClient:
         self._lose(report=False)
 
     def _queue(self, message: Setup | WorkerRequest, fds: tuple[int, ...] = ()) -> None:
-        payload = pickle.dumps(message, 5)
-        self._outgoing.append((LENGTH.pack(len(payload)) + payload, fds))
+        # A view, for what is left of a large message is cut off again and again.
+        self._outgoing.append((memoryview(control_message(message)), fds))
         if len(self._outgoing) == 1:
             self._write()
 
@@ -143,24 +144,18 @@ class ServerClient:
 
     def _readable(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._sock, 65536, 64)
+            received = self._reader.read()
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data, fds = b"", []
-        self._pidfds += fds
-        if not data:
+            received = None
+        if received is None:
             self._lose(report=True)
             return
-        self._received += data
-        while len(self._received) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(self._received)
-            end = LENGTH.size + length
-            if len(self._received) < end:
-                return
-            message = pickle.loads(self._received[LENGTH.size : end])
-            self._received = self._received[end:]
-            self._report(message)
+        reports, fds = received
+        self._pidfds += fds
+        for report in reports:
+            self._report(report)
 
     def _report(self, message: tuple[Any, ...]) -> None:
         what, worker_id, value = message[:3]
@@ -170,7 +165,7 @@ class ServerClient:
             pidfd = self._pidfds.popleft() if message[3] and self._pidfds else -1
             self._reports.started(worker_id, value, pidfd)
         elif what == EXITED:
-            self._reports.exited(worker_id, value)
+            self._reports.exited(worker_id, value, message[3])
         else:
             self._reports.refused(worker_id, value)
 

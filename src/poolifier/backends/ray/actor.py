@@ -22,8 +22,9 @@ from typing import Any, Final
 
 from poolifier.backends.ray.functions import EncodedError, Outcome
 from poolifier.backends.ray.parcels import Parcel, unpack
-from poolifier.backends.ray.worker import ActorWorker
+from poolifier.backends.ray.worker import STOOD, ActorWorker
 from poolifier.backends.thread.runtime import run_thread
+from poolifier.backends.thread.standing import frames_of_task
 from poolifier.exchange import (
     ABORTED,
     DONE,
@@ -43,6 +44,7 @@ from poolifier.wire.scripts import namespaces
 from poolifier.wire.scripts.namespaces import Operation
 from poolifier.worker import relay
 from poolifier.worker.memory import resident_memory
+from poolifier.worker.multiprocessing_child import trust
 
 __all__ = ["ADDED", "CALLS", "LEFT", "READY", "PoolActor"]
 
@@ -85,6 +87,8 @@ class PoolActor:
         self._additions: list[tuple[str, bytes]] | None = []
         namespaces.define(operations)
         self._worker = ActorWorker(self._wake, settings)
+        if settings.program is not None:
+            trust(settings.program)
         relay.connect(self._worker.log, settings.log_levels, settings.log_disabled)
         threading.Thread(target=self._run, args=(launch,), name="poolifier-worker", daemon=True).start()
 
@@ -118,6 +122,9 @@ class PoolActor:
                 self._arrange(task, refs)
             worker.wake()
         elif opcode == messages.ABORT:
+            frames = [] if body in self._awaiting else frames_of_task(worker, body)
+            if frames:
+                self._say((0, STOOD, (body, frames), 0.0))
             if self._awaiting.pop(body, None) is not None or worker.abort(body):
                 self._say((body, ABORTED, None, 0.0))
             self._stop_if_wanted()

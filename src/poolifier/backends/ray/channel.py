@@ -27,7 +27,7 @@ from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
 from poolifier.backends.ray.arrivals import Arrivals, tell
 from poolifier.backends.ray.parcels import Carried, carry, carry_item, data_of, is_light
 from poolifier.backends.ray.reasons import reason_of
-from poolifier.backends.ray.worker import LOGGED
+from poolifier.backends.ray.worker import LOGGED, STOOD
 from poolifier.backends.thread.worker import MESSAGE
 from poolifier.errors import SerializationError
 from poolifier.exchange import Items, Reply, WireTask, WorkerExit, WorkerSettings
@@ -177,6 +177,9 @@ class RayChannel:
         """Stops that task, or drops it if it has not started. Its reply tells how it went."""
         self._say(messages.ABORT, sequence)
 
+    def stack_of(self, sequence: int) -> None:
+        """None: the actor tells it when it hears of the abort."""
+
     def reclaim(self) -> None:
         """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
         self._say(messages.RECLAIM, None)
@@ -308,6 +311,8 @@ class RayChannel:
             except BaseException as error:  # noqa: BLE001 - whoever listens is told instead
                 said = SerializationError(f"a message cannot be unpickled: {codec.describe(error)}")
             listener.worker_message(self._worker_id, said)
+        elif status == STOOD:
+            listener.task_stood(self._worker_id, *value)
         elif status == LOGGED:
             self._hear_record(value)
         elif status == READY:
@@ -362,5 +367,6 @@ class RayChannel:
             loading=bool(self._adding),
             reason=self._reason,
             certain=False,
+            pid=self._pid,
         )
         self._owner.listener.worker_exited(self._worker_id, exited)

@@ -15,10 +15,13 @@ from poolifier.task_functions import Worker
 from poolifier.wire import codec
 from poolifier.worker.registry import Registry
 
-__all__ = ["LOGGED", "ActorWorker"]
+__all__ = ["LOGGED", "STOOD", "ActorWorker"]
 
 LOGGED: Final = -5
 """In place of a reply's status: a log record; the value is the frame that a process would send."""
+
+STOOD: Final = -6
+"""Likewise: where a task with a time limit stood when it was told to stop; the value is (sequence, frames)."""
 
 _MOST_WORDS: Final = 200
 """Words that may wait for the pool before whoever logs waits for that, so that a flood of logs takes no memory."""

@@ -72,6 +72,10 @@ class _Running:
     def worker_id(self) -> int:
         return self._worker.worker_id
 
+    @property
+    def pool_name(self) -> str | None:
+        return self._worker.pool_name
+
     def find(self) -> Found:
         return self.wire, self.deadline, self._abort_requested
 

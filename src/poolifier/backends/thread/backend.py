@@ -31,10 +31,12 @@ class ThreadBackend:
         initargs: What it is called with.
         grace: Seconds that a thread which is to be killed has to stop what it does.
         thread_name: Names the thread of the worker of that number.
+        pool: The name of the pool.
 
     Attributes:
         listener: Who is told what happens.
         grace: As given.
+        pool: As given.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class ThreadBackend:
         initargs: Sequence[Any] = (),
         grace: float = 1.0,
         thread_name: Callable[[int], str] = "poolifier-{}".format,
+        pool: str | None = None,
     ) -> None:
         self.listener: WorkerListener
         self.grace = grace
+        self.pool = pool
         self._source = source
         self._initializer = initializer
         self._initargs = tuple(initargs)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.thread.runtime import run_thread
+from poolifier.backends.thread.standing import frames_of_task
 from poolifier.backends.thread.worker import LEAVE, MESSAGE, ThreadWorker
 from poolifier.exchange import (
     ABORTED,
@@ -43,6 +44,7 @@ _logger = logging.getLogger("poolifier")
 class _Owner(Protocol):
     listener: WorkerListener
     grace: float
+    pool: str | None
 
     def channel_ended(self, worker_id: int, abandoned: threading.Thread | None) -> None: ...
 
@@ -78,6 +80,7 @@ class ThreadChannel:
         self._loop = asyncio.get_running_loop()
         self._worker = ThreadWorker(self._loop, self._fetch, settings)
         self._worker.worker_id = worker_id
+        self._worker.pool_name = owner.pool
         self._additions = list(settings.functions)
         self._sequence = 0
         self._ready = False
@@ -123,6 +126,10 @@ class ThreadChannel:
         """Stops that task, or drops it if it has not started. Its reply tells how it went."""
         if not self._closed and self._worker.abort(sequence):
             self._answer([(sequence, ABORTED, None, 0.0)])
+
+    def stack_of(self, sequence: int) -> list[tuple[str, int, str]]:
+        """Where that task stands; nothing where it is at none any more."""
+        return [] if self._closed else frames_of_task(self._worker, sequence)
 
     def reclaim(self) -> None:
         """Takes back all that has not started (`RETURNED`), and fetches the replies that are held back."""

@@ -32,13 +32,13 @@ class Stream:
         context: What its code runs in.
         ended: The generator has yielded all that it will.
         taken: There is an item to send.
+        source: The generator, of whichever kind, once there is one.
     """
 
     __slots__ = (
         "_data",
         "_entry",
         "_flushed",
-        "_generator",
         "_granted",
         "_sent",
         "_value",
@@ -46,6 +46,7 @@ class Stream:
         "context",
         "ended",
         "sequence",
+        "source",
         "taken",
     )
 
@@ -58,7 +59,7 @@ class Stream:
         self.taken: bool = False
         self._worker = worker
         self._entry = entry
-        self._generator: Any = None
+        self.source: Any = None
         self._value: Any = None
         # Each is written by one side only: what the reader has let it yield, and what it has yielded.
         self._granted = terms[2] if terms is not None else 0
@@ -78,13 +79,15 @@ class Stream:
     def open(self) -> Any:
         """Calls the task function; returns its generator. The task's code."""
         data, self._data = self._data, None
-        return self._entry.function() if data is None and self._entry.bare else self._entry.function(data)
+        self.source = self._entry.function() if data is None and self._entry.bare else self._entry.function(data)
+        return self.source
 
     def step(self) -> None:
         """Goes on to the next `yield` of a plain generator, or to its end. The task's code."""
-        if self._generator is None:
-            self._generator = self.context.run(self.open)
-        value = self.context.run(next, self._generator, _END)
+        if self.source is None:
+            self.context.run(self.open)
+        source: Any = self.source
+        value = self.context.run(next, source, _END)
         if value is _END:
             self.ended = True
         else:
@@ -117,7 +120,7 @@ class Stream:
 
     def close(self, failure: BaseException | None) -> BaseException | None:
         """Ends a plain generator, if it has not ended; returns what failed in the end. The worker's own code."""
-        generator, worker = self._generator, self._worker
+        generator, worker = self.source, self._worker
         if generator is None:
             return failure
         if self.wanted_to_stop():

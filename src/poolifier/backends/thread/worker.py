@@ -98,6 +98,7 @@ class ThreadWorker:
         stack: What its stack is found by (see `stacks`), or 0.
         times: Seconds with and without work when replies were last sent.
         worker_id: Its number in its pool. (Loop.)
+        pool_name: The name of that, where it is known. (Loop.)
     """
 
     __slots__ = (
@@ -119,6 +120,7 @@ class ThreadWorker:
         "inbox",
         "notified",
         "outgoing",
+        "pool_name",
         "registry",
         "running",
         "settings",
@@ -169,6 +171,7 @@ class ThreadWorker:
         self.stack: int = 0
         self.times: tuple[float, float] = (0.0, 0.0)
         self.worker_id: int = 0
+        self.pool_name: str | None = None
 
     # ---- the event loop's side --------------------------------------------------------------------
 

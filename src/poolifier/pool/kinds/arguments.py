@@ -7,7 +7,7 @@ from dataclasses import fields
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from poolifier.options import PoolOptions, ProcessOptions, check_sizes
+from poolifier.options import PoolOptions, ProcessOptions, check_sizes, default_name
 from poolifier.task_functions import TaskFunction, Worker
 
 __all__ = ["OF_PROCESSES", "WorkerArgument", "check_range", "split_options"]
@@ -25,6 +25,8 @@ WorkerArgument: TypeAlias = (
 """What a pool takes for `worker`: the task functions, or a file or an import string that holds them."""
 
 if TYPE_CHECKING:
+    from poolifier.pool.base import Pool
+
     # In the order in which the constructors are overloaded, after `AsyncOrGenerator`: a pool's type is inferred from
     # what a single function takes and returns.
     from poolifier.signatures import DataT, ResponseT
@@ -46,8 +48,10 @@ _OF_ALL: Final = frozenset(field.name for field in fields(PoolOptions)) - {"min_
 _OF_OTHERS: Final = {"ray_options": "Ray pools", **dict.fromkeys(OF_PROCESSES, "process pools")}
 
 
-def split_options(cls: type, options: Mapping[str, Any], own: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parts the options into those of every pool and those of this kind; raises for others."""
+def split_options(
+    cls: type[Pool[Any, Any]], options: Mapping[str, Any], own: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parts the options into those of every pool, a name included, and those of this kind; raises for others."""
     for name in options:
         if name in _OF_ALL or name in own:
             continue
@@ -55,6 +59,8 @@ def split_options(cls: type, options: Mapping[str, Any], own: frozenset[str]) ->
         known = ", ".join(sorted(_OF_ALL | own))
         raise TypeError(f"{cls.__name__} has no option {name!r}: {owner}its options are {known}")
     common = {name: value for name, value in options.items() if name in _OF_ALL}
+    if common.get("name") is None:
+        common["name"] = default_name(cls.kind)
     return common, {name: value for name, value in options.items() if name in own}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
+from weakref import ref
 
 from poolifier.options import PoolOptions, check_sizes
 from poolifier.pool.base import DataT, Pool, ResponseT
@@ -30,7 +31,6 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
     def __init__(
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
-        self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         # Imported here, so that a pool of another kind does not import what only this one needs.
@@ -38,13 +38,20 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
 
         interpreters_module()
         check_supported(self.kind, checked)
+        # Executors have names of their own. Threads have this, and so it must not lead to the options.
+        name = checked.name
+        self._thread_name: Callable[[int], str] = lambda worker_id: f"poolifier: {name} worker {worker_id}"
         source = WorkerSource.from_argument(worker)
 
+        me = ref(self)
+
         def create_backend() -> Backend:
+            pool = me()
+            assert pool is not None, "it is being started"
             from poolifier.backends.interpreter.backend import InterpreterBackend
 
             return InterpreterBackend(
-                source, checked.initializer, checked.initargs, checked.abort_grace, self._thread_name
+                source, checked.initializer, checked.initargs, checked.abort_grace, pool._thread_name
             )
 
         super().__init__(source, checked, create_backend)

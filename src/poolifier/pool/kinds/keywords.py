@@ -41,6 +41,8 @@ class PoolKeywords(TypedDict, total=False):
     max_memory_per_worker: int | None
     initializer: Callable[..., object] | None
     initargs: Iterable[Any]
+    name: str | None
+    exit_timeout: float | None
 
 
 class ProcessPoolKeywords(PoolKeywords, total=False):

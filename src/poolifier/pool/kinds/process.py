@@ -39,7 +39,14 @@ class _ProcessPool(Pool[DataT, ResponseT]):
             # Imported here, so that a pool of another kind does not import what only this one needs.
             from poolifier.backends.process.backend import ProcessBackend
 
-            return ProcessBackend(source, process_options, checked.initializer, checked.initargs)
+            return ProcessBackend(
+                source,
+                process_options,
+                checked.initializer,
+                checked.initargs,
+                checked.name,
+                checked.destroy_timeout,
+            )
 
         super().__init__(source, checked, create_backend)
 

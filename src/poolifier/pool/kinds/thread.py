@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Unpack
+from weakref import ref
 
 from poolifier.exchange import InContext
 from poolifier.options import PoolOptions, check_sizes
@@ -34,17 +35,25 @@ class _ThreadPool(Pool[DataT, ResponseT]):
     def __init__(
         self, sizes: tuple[int, int], worker: WorkerArgument, options: Mapping[str, Any], *, dynamic: bool
     ) -> None:
-        self._thread_name: Callable[[int], str] = "poolifier-{}".format
         common, _ = split_options(type(self), options, frozenset())
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         check_supported(self.kind, checked)
+        # Executors have names of their own. Threads have this, and so it must not lead to the options.
+        name = checked.name
+        self._thread_name: Callable[[int], str] = lambda worker_id: f"poolifier: {name} worker {worker_id}"
         source = WorkerSource.from_argument(worker)
 
+        me = ref(self)
+
         def create_backend() -> Backend:
+            pool = me()
+            assert pool is not None, "it is being started"
             # Imported here, so that a pool of another kind does not import what only this one needs.
             from poolifier.backends.thread.backend import ThreadBackend
 
-            return ThreadBackend(source, checked.initializer, checked.initargs, checked.abort_grace, self._thread_name)
+            return ThreadBackend(
+                source, checked.initializer, checked.initargs, checked.abort_grace, pool._thread_name, name
+            )
 
         super().__init__(source, checked, create_backend, _with_context)
 

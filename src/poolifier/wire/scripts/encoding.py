@@ -6,6 +6,7 @@ import pickle
 from io import BytesIO
 
 from poolifier.errors import SerializationError
+from poolifier.wire import multiprocessing_reducers
 from poolifier.wire.codec import Kept, needs_scripts
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.pickler import Pickler, blame
@@ -26,6 +27,7 @@ def dumps_with(
     lasting: bool = False,
 ) -> bytes:
     """Pickles a value for the other side, certain types of it as given."""
+    reducers = {**multiprocessing_reducers.reducers(), **(reducers or {})}
     try:
         return _dump(value, keep, reducers, lasting)
     except SerializationError:
@@ -35,11 +37,13 @@ def dumps_with(
 
         if isinstance(keep, Kept):
             keep.buffers.clear()
-        return _dump(value, keep, {**more_reducers(), **(reducers or {})}, lasting)
+        return _dump(value, keep, {**more_reducers(), **reducers}, lasting)
 
 
-def dumps_lasting(value: Any) -> bytes:
+def dumps_lasting(value: Any, reducers: Mapping[type, Callable[[Any], Any]] | None = None) -> bytes:
     """Pickles what a worker has for as long as it lives: what its closures refer to is sent again when it changes."""
+    if reducers:
+        return dumps_with(value, None, reducers, lasting=True)
     try:
         payload = pickle.dumps(value, 5)
     except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
