@@ -110,8 +110,9 @@ class WireChannel:
         self._closed = False
         self._stalled: asyncio.TimerHandle | None = None
 
-    def begin(self, launch: bytes, settings: WorkerSettings) -> None:
-        """Sends what the worker is to be."""
+    def begin(self, launch: bytes, settings: WorkerSettings, defined: int = 0) -> None:
+        """Sends what the worker is to be. It inherits what scripts define, up to the definition of that number."""
+        self._defined = defined
         self._say(messages.START, (launch, settings, self._due()))
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:

@@ -70,6 +70,8 @@ class ProcessBackend:
         self._pool = pool
         self.leave_timeout = leave_timeout
         self._launch: Launch
+        # The last definition that the fork server has loaded for the workers.
+        self._served = 0
         self._inheritance = Inheritance()
         self._requests: RequestServer | None = None
         self._output_buffer = bytearray()
@@ -132,7 +134,7 @@ class ProcessBackend:
         channel.give(self._inheritance.descriptors)
         # Where it is preloaded, workers inherit it from the fork server.
         preloaded = self._preloaded and not self._inheritance.needed
-        channel.begin(b"" if preloaded else launch, settings)
+        channel.begin(b"" if preloaded else launch, settings, self._served)
         return channel
 
     def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
@@ -207,6 +209,7 @@ class ProcessBackend:
 
     def _setup(self) -> Setup:
         options = self._options
+        self._served = self.definitions.last if self._preloaded else 0
         return Setup(
             parent=os.getpid(),
             argv=list(sys.argv),
