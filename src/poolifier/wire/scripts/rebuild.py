@@ -57,9 +57,9 @@ def make_function(
     """A function, yet without its state."""
     for name in imports:
         __import__(name)
-    code = marshal.loads(code) if isinstance(code, bytes) else code
+    found: CodeType = marshal.loads(code) if isinstance(code, bytes) else code
     there = namespaces.globals_of(space) if isinstance(space, str) else space
-    made = FunctionType(code, there, None, None, closure)
+    made = FunctionType(found, there, None, None, closure)
     if home is not None:
         namespaces.put(*home, made)
     if uses and isinstance(space, str):
