@@ -13,6 +13,19 @@ async def echo_async(data: object) -> object:
     return data
 
 
+class ModulePoint:
+    """What a module defines; a dataclass would have to be imported."""
+
+    def __init__(self, x: int, y: int) -> None:
+        self.x = x
+        self.y = y
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def spin(turns: int) -> int:
     """Pure Python that keeps the GIL: three million turns take about 100 ms."""
     total = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def function_kind(function: Callable[..., Any]) -> str:
             return "async"
         return "generator" if flags & _GENERATOR else "plain"
     if type(function) is BuiltinFunctionType:
-        return "plain"
+        return "generator" if _is_compiled_generator(function) else "plain"
     # Only where it is needed, for it takes longer to import than all that a worker needs.
     import inspect
 
@@ -50,6 +50,22 @@ def function_kind(function: Callable[..., Any]) -> str:
         if matches(function) or matches(call):
             return kind
     return "plain"
+
+
+def _is_compiled_generator(function: BuiltinFunctionType) -> bool:
+    """Whether it is a generator that mypyc has compiled, which nothing says but the class of what it returns."""
+    owner = function.__self__
+    if isinstance(owner, ModuleType):
+        module = owner.__name__ if getattr(owner, "__file__", None) else ""
+    else:
+        module = (owner if isinstance(owner, type) else type(owner)).__module__
+    if module in ("", "builtins"):
+        return False
+    name = "_".join(reversed(function.__qualname__.split("."))) + "_gen"
+    return any(
+        each.__name__ == name and each.__module__ == module and hasattr(each, "send") and not hasattr(each, "__await__")
+        for each in object.__subclasses__()
+    )
 
 
 def needed_arguments(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -249,7 +249,7 @@ with ProcessPoolExecutor(2) as executor:
     assert (done.stdout, done.stderr) == ("[0, 2, 4, 6, 8]\n", "")
 
 
-def test_a_function_of_the_script_is_pickled_with_its_first_call():
+def test_a_call_sees_what_the_globals_of_the_script_are_now():
     done = script(
         """
 from poolifier.futures import ProcessPoolExecutor
@@ -266,7 +266,7 @@ with ProcessPoolExecutor(1) as executor:
     print(executor.submit(lambda: setting).result())
 """
     )
-    assert (done.stdout, done.stderr) == ("1\n1\n2\n", "")
+    assert (done.stdout, done.stderr) == ("1\n2\n2\n", "")
 
 
 def test_one_executor_can_follow_another():

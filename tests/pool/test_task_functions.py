@@ -260,7 +260,7 @@ def test_a_function_that_cannot_be_pickled_changes_nothing(run):
 @pytest.mark.parametrize(
     ("source", "error"),
     [
-        pytest.param(None, ModuleNotFoundError, id="is not there"),
+        pytest.param("import no_such_module", ModuleNotFoundError, id="needs what is not there"),
         pytest.param("1 / 0", ZeroDivisionError, id="raises"),
         pytest.param("raise SystemExit(3)", RemoteError, id="exits"),
     ],
@@ -270,8 +270,7 @@ def test_a_function_whose_import_fails_in_a_worker_changes_nothing(run, tmp_path
     exec("def function(_): return 'loaded'", module.__dict__)
     monkeypatch.setitem(sys.modules, "module_of_the_parent", module)
     monkeypatch.syspath_prepend(tmp_path)
-    if source is not None:
-        (tmp_path / "module_of_the_parent.py").write_text(source)
+    (tmp_path / "module_of_the_parent.py").write_text(source)
 
     async def main():
         async with FixedProcessPool(2, where) as pool:

@@ -8,6 +8,7 @@ import pytest
 
 from poolifier.errors import SerializationError
 from poolifier.wire import codec
+from poolifier.wire.scripts import importable
 
 
 def test_importable_things_travel_by_reference():
@@ -33,13 +34,13 @@ def test_local_classes_come_back_as_themselves_and_unchanged():
 
 
 def test_modules_that_the_other_side_cannot_import_travel_by_value(monkeypatch):
-    monkeypatch.setattr(codec, "_by_value_marks", list(codec._by_value_marks))
-    monkeypatch.setattr(codec, "_by_value_modules", [])
+    monkeypatch.setattr(importable, "marks", list(importable.marks))
+    monkeypatch.setattr(importable, "carried", set())
     module = types.ModuleType("poolifier_test_hidden")
     exec("def function(): return 41 + 1", module.__dict__)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    codec.carry_by_value(module.__name__)
-    codec.carry_by_value(module.__name__)
+    importable.carry(module.__name__)
+    importable.carry(module.__name__)
     payload = codec.encode(module.function)
     monkeypatch.delitem(sys.modules, module.__name__)
     assert codec.decode(payload)() == 42

@@ -7,13 +7,14 @@ import pytest
 
 from poolifier.task_functions import TaskFunction, Worker
 from poolifier.wire import codec
+from poolifier.wire.scripts import importable
 from poolifier.worker.source import WorkerSource
 
 
 @pytest.fixture(autouse=True)
 def clean_modules(monkeypatch):
-    monkeypatch.setattr(codec, "_by_value_marks", list(codec._by_value_marks))
-    monkeypatch.setattr(codec, "_by_value_modules", [])
+    monkeypatch.setattr(importable, "marks", list(importable.marks))
+    monkeypatch.setattr(importable, "carried", set())
     before = dict(sys.modules)
     yield
     for name in set(sys.modules) - set(before):
@@ -127,7 +128,7 @@ def test_a_file_that_can_be_imported_is(tmp_path, monkeypatch):
     import poolifier_test_found
 
     assert worker.task_functions["worker"].function is poolifier_test_found.worker
-    assert codec._by_value_modules == []
+    assert importable.carried == set()
     again = WorkerSource.from_argument(str(path)).load()
     assert again.task_functions["worker"].function is poolifier_test_found.worker
 
@@ -136,7 +137,7 @@ def test_a_file_that_cannot_be_imported_travels_by_value(tmp_path):
     path = write(tmp_path, "poolifier_test_apart.py", "other = worker = lambda data: data")
     for argument in (path, f"{path}:other"):
         WorkerSource.from_argument(argument).load()
-    assert codec._by_value_modules == ["poolifier_test_apart"]
+    assert importable.carried == {"poolifier_test_apart"}
     assert sys.modules["poolifier_test_apart"].__file__ == str(path)
 
 
@@ -144,7 +145,7 @@ def test_a_file_that_cannot_be_imported_travels_by_value(tmp_path):
 def test_a_file_whose_name_is_taken(tmp_path, name):
     path = write(tmp_path, name)
     assert WorkerSource.from_argument(path).load().task_functions["worker"].function(5) == 5
-    [module] = codec._by_value_modules
+    [module] = importable.carried
     assert str(path) in module
     function = WorkerSource.from_argument(path).load().task_functions["worker"].function
     assert function.__module__ == module

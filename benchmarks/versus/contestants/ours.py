@@ -21,7 +21,7 @@ async def _fixed(pool_type: str, function: Callable[[Any], Any], workers: int) -
     needs="poolifier:FixedProcessPool",
     scenarios={
         *("throughput", "burst", "latency", "latency_uvloop", "map", "echo", "array", "cpu"),
-        *("start_up", "memory", "queued", "turns"),
+        *("start_up", "memory", "queued", "turns", "script"),
     },
 )
 @asynccontextmanager

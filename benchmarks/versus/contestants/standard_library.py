@@ -34,7 +34,7 @@ async def drive(executor: Executor, function: Callable[[Any], Any]) -> AsyncIter
 @contestant(
     "executor",
     "ProcessPoolExecutor",
-    scenarios={"throughput", "latency", "latency_uvloop", "map", "echo", "array", "cpu", "memory", "turns"},
+    scenarios={"throughput", "latency", "latency_uvloop", "map", "echo", "array", "cpu", "memory", "turns", "script"},
 )
 @asynccontextmanager
 async def process_pool_executor(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:

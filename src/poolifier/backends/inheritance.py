@@ -6,9 +6,7 @@ to the child beside the pickle. Workers get them likewise. `worker.inherited` re
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,26 +37,6 @@ class Inheritance:
     def needed(self) -> bool:
         """Whether there is anything that each worker is to be given."""
         return bool(self.descriptors or self.locks)
-
-    def dumps(self, value: Any) -> bytes:
-        """Pickles what workers start from.
-
-        Raises:
-            BaseException: Whatever a part of the value raised when it was pickled.
-        """
-        if "multiprocessing" not in sys.modules:
-            return codec.encode(value)
-        try:
-            with self.pickling() as reducers:
-                payload = _dumps(_pickler(reducers), value)
-        except codec.NeedsPoolError:
-            raise
-        except Exception:  # noqa: BLE001 - as in `codec.encode`: perhaps it can be pickled by value
-            payload = b""
-        if not payload or codec.by_value_is_needed(payload):
-            with self.pickling() as reducers:
-                payload = _dumps(codec.by_value_pickler(reducers), value)
-        return payload
 
     @contextmanager
     def pickling(self) -> Iterator[dict[type, Any]]:
@@ -115,19 +93,6 @@ class Inheritance:
             numbers = [len(self.locks)]
             self.locks.append(semaphore)
         return rebuild_lock, (type(lock), semaphore.kind, semaphore.maxvalue, numbers[0])
-
-
-def _pickler(reducers: dict[type, Any]) -> type[pickle.Pickler]:
-    import copyreg
-    from collections import ChainMap
-
-    return type("Pickler", (pickle.Pickler,), {"dispatch_table": ChainMap(reducers, copyreg.dispatch_table)})
-
-
-def _dumps(pickler: type[pickle.Pickler], value: Any) -> bytes:
-    file = io.BytesIO()
-    pickler(file, codec.PROTOCOL).dump(value)
-    return file.getvalue()
 
 
 def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
+from weakref import finalize
 
+from poolifier.backends.inheritance import Inheritance
 from poolifier.errors import SerializationError
-from poolifier.exchange import Program
+from poolifier.exchange import Program, WorkerSettings
 from poolifier.wire import codec
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.definitions import Definitions
+from poolifier.wire.scripts.encoding import dumps_lasting
 from poolifier.worker.source import WorkerSource
 
-__all__ = ["pickle_function", "pickle_launch", "program", "program_arguments", "search_path"]
+_WHAT = "the worker or its initializer"
+
+_number = count(1).__next__
+
+__all__ = ["CarriedFunction", "Launch", "program", "program_arguments", "search_path"]
 
 
 def program() -> Program:
@@ -25,33 +35,127 @@ def program() -> Program:
     return Program(os.getpid(), process.name, bytes(process.authkey), get_start_method(allow_none=True))
 
 
-def pickle_launch(
-    source: WorkerSource,
-    initializer: Callable[..., object] | None,
-    initargs: Sequence[Any],
-    dumps: Callable[[Any], bytes] = codec.encode,
-) -> bytes:
-    """Pickles what a worker starts from, by `dumps`.
+class CarriedFunction:
+    """A task function that is added at run time, as it travels."""
 
-    Raises:
-        SerializationError: It cannot be pickled; says why.
+    def __init__(self, definitions: Definitions, name: str, function: Callable[..., Any]) -> None:
+        self._definitions = definitions
+        self._what = f"task function {name!r}"
+        self._function = function
+        self._payload = b""
+        self._renewed = -1
+        self._number = _number()
+        # With it goes what its closure refers to.
+        finalize(self, definitions.release, self._number).atexit = False
+
+    def payload(self) -> bytes:
+        """The pickle. Another one once a name of its script means something else: the function stays what it was.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        definitions = self._definitions
+        if self._renewed != definitions.renewed:
+            definitions.owner = self._number
+            try:
+                self._payload = _pickled(definitions, self._function, self._what)
+            finally:
+                definitions.owner = 0
+            self._renewed = definitions.renewed
+        return self._payload
+
+
+class Launch:
+    """What the workers of a pool start from.
+
+    Args:
+        source: Where the task functions come from.
+        initializer: Called in each worker before it is ready.
+        initargs: What it is called with.
+        inheritance: What is given to workers beside that; None where nothing can be.
+        everywhere: Workers may run where the program's files are not.
+
+    Attributes:
+        definitions: What the program's scripts define, as far as workers need it.
     """
+
+    def __init__(
+        self,
+        source: WorkerSource,
+        initializer: Callable[..., object] | None,
+        initargs: Sequence[Any],
+        inheritance: Inheritance | None = None,
+        *,
+        everywhere: bool = False,
+    ) -> None:
+        self.definitions: Definitions = Definitions(everywhere=everywhere)
+        self._inheritance = inheritance
+        self._given = (source, initializer, tuple(initargs))
+        self._payload = b""
+        self._renewed = -1
+
+    def payload(self) -> bytes:
+        """The pickle. Another one once a name of its script means something else: the functions stay what they were.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        if self._renewed != self.definitions.renewed:
+            self._payload = _pickled(self.definitions, self._given, _WHAT, self._inheritance)
+            self._renewed = self.definitions.renewed
+        return self._payload
+
+    def for_server(self) -> bytes:
+        """What the fork server loads for all workers. It cannot have what is given to each of them.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        if self._inheritance is None or not self._inheritance.needed:
+            return self.payload()
+        return _pickled(self.definitions, (self._given[0], None, ()), _WHAT, Inheritance())
+
+    @property
+    def has_scripts(self) -> bool:
+        """Whether workers need anything of the program's scripts."""
+        return self.definitions.last > 1
+
+    def carry(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
+        """A task function that is added at run time, ready to travel.
+
+        Raises:
+            SerializationError: It cannot be pickled; says why.
+        """
+        self.definitions.look()
+        carried = CarriedFunction(self.definitions, name, function)
+        carried.payload()
+        return carried
+
+    def begin(self, settings: WorkerSettings) -> tuple[bytes, WorkerSettings]:
+        """What a worker is told first, in which the names of scripts mean what they mean now."""
+        self.definitions.look()
+        functions = tuple((key, carried.payload()) for key, carried in settings.functions)
+        settings = WorkerSettings(
+            settings.concurrency, functions, settings.log_levels, settings.log_disabled, program()
+        )
+        payload = self.payload()
+        self.definitions.offer_all()
+        return payload, settings
+
+
+def _pickled(definitions: Definitions, value: Any, what: str, inheritance: Inheritance | None = None) -> bytes:
+    before, active.definitions = active.definitions, definitions
     try:
-        return dumps((source, initializer, tuple(initargs)))
+        if inheritance is None or "multiprocessing" not in sys.modules:
+            return dumps_lasting(value)
+        with inheritance.pickling() as reducers:
+            return dumps_lasting(value, reducers)
+    except SerializationError as error:
+        raise SerializationError(f"{what} cannot be pickled: {error}") from error
     except Exception as error:
-        raise SerializationError(f"the worker or its initializer cannot be pickled: {codec.describe(error)}") from error
-
-
-def pickle_function(name: str, function: Callable[..., Any]) -> bytes:
-    """Pickles a task function that is added at run time.
-
-    Raises:
-        SerializationError: It cannot be pickled; says why.
-    """
-    try:
-        return codec.encode(function)
-    except Exception as error:
-        raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+        raise SerializationError(f"{what} cannot be pickled: {codec.describe(error)}") from error
+    finally:
+        active.definitions = before
 
 
 def search_path() -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from poolifier.backends.last_words import replies_left
+from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
 from poolifier.error_attributes import is_a
@@ -30,6 +31,9 @@ from poolifier.wire.log_records import unpack_record
 from poolifier.wire.messages import WireReply
 from poolifier.wire.remote_errors import decode_error
 from poolifier.wire.reply_form import checked_replies
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.definitions import Definitions
+from poolifier.wire.scripts.namespaces import Operation
 from poolifier.wire.sockets import NO_SIGNAL, Socket
 from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 
@@ -47,10 +51,12 @@ class WireOwner(Protocol):
     Attributes:
         listener: Who is told what the workers say.
         portions: What is taken in a turn of the event loop of all that they say.
+        definitions: What the program's scripts define, as far as workers need it.
     """
 
     listener: WorkerListener
     portions: Portions
+    definitions: Definitions
 
 
 class Awaited(Protocol):
@@ -69,6 +75,8 @@ class WireChannel:
     __slots__ = (
         "_closed",
         "_decoder",
+        "_defined",
+        "_definitions",
         "_error",
         "_generation",
         "_ledger",
@@ -90,6 +98,9 @@ class WireChannel:
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder()
+        self._definitions = owner.definitions
+        # The last definition that the worker was sent.
+        self._defined = 0
         self._outgoing: deque[memoryview | Awaited] = deque()
         # What makes data ready to travel, for subclasses to replace.
         self._pack: Callable[[Any], Any] = codec.encode
@@ -100,15 +111,26 @@ class WireChannel:
         self._closed = False
         self._stalled: asyncio.TimerHandle | None = None
 
-    def begin(self, launch: bytes, settings: WorkerSettings) -> None:
-        """Sends what the worker is to be."""
-        self._say(messages.START, (launch, settings))
+    def begin(self, launch: bytes, settings: WorkerSettings, defined: int = 0) -> None:
+        """Sends what the worker is to be. It inherits what scripts define, up to the definition of that number."""
+        self._defined = defined
+        self._say(messages.START, (launch, settings, self._due()))
 
     def send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
         """Sends tasks, in one write. Returns those that cannot be pickled, which were not sent, with why."""
+        definitions = self._definitions
+        definitions.look()
         if all_travel(tasks, self._large):
             self._say_tasks(list(tasks))
             return []
+        before, active.definitions = active.definitions, definitions
+        try:
+            return self._send(tasks)
+        finally:
+            active.definitions = before
+
+    def _send(self, tasks: Sequence[WireTask]) -> list[tuple[int, Exception]]:
+        """Sends tasks of which some have data that has to be pickled."""
         atoms, sized, large = codec.ATOMS, codec.SIZED, self._large
         batch: list[tuple[Any, ...]] = []
         refused: list[tuple[int, Exception]] = []
@@ -172,9 +194,11 @@ class WireChannel:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
 
-    def add_function(self, key: str, carried: bytes) -> None:
+    def add_function(self, key: str, carried: CarriedFunction) -> None:
         """Gives the worker a task function. `function_added` is the answer."""
-        self._say(messages.ADD_FUNCTION, (key, carried))
+        # In this order, for making the pickle may need more definitions.
+        payload = carried.payload()
+        self._say(messages.ADD_FUNCTION, (key, payload, self._due()))
         # One that is in the middle of a task loads it before all that waits behind that task.
         self._poke()
 
@@ -208,7 +232,20 @@ class WireChannel:
 
     def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
         """Sends tasks whose data `_pack` has made ready."""
-        self._say(messages.TASKS, batch)
+        self._say(messages.TASKS, self._with_definitions(batch))
+
+    def _with_definitions(self, batch: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Puts ahead of tasks what they need of the program's scripts, if the worker has not got it."""
+        if self._defined != self._definitions.last:
+            # In the place of a task, so that those before it find things as they were.
+            batch.insert(0, (0, "", (None, None, self._due())))
+        return batch
+
+    def _due(self) -> list[Operation]:
+        self._definitions.offer_all()
+        due = self._definitions.since(self._defined)
+        self._defined = self._definitions.last
+        return due
 
     def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
         """Hands replies on, some of which have something to be unpacked if `pickles`."""

@@ -379,7 +379,9 @@ class Engine:
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by an initializer, say. They are to end the worker, not this thread.
             raise BrokenPoolError(f"no worker gets ready: {describe(error)}") from error
-        self.driver = pool._driver
+        self.driver = driver = pool._driver
+        if driver is not None:
+            self._packer.definitions = getattr(driver.backend, "definitions", None)
 
     async def _leave(self) -> None:
         driver = self._pool._driver
@@ -407,6 +409,7 @@ class Engine:
             entry = self._pool._called(self._name, None, None, admitted=self._admitted)
         except Exception as error:  # noqa: BLE001 - the calls that there are fail with it
             entry = error
+        self._packer.look()
         for _ in range(min(len(inbox), _BATCH)):
             try:
                 item = inbox.popleft()

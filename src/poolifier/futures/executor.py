@@ -50,8 +50,9 @@ class PoolExecutor(Executor):
     def submit(self, fn: Callable[P, ResultT], /, *args: P.args, **kwargs: P.kwargs) -> Future[ResultT]:
         """Runs `fn(*args, **kwargs)` on a worker; returns a future whose `cancel` also stops it while it runs.
 
-        A function that has to travel by value (of `__main__`, a lambda, a closure) is pickled with its first
-        call, and what it refers to is what it was then.
+        Functions and classes of `__main__` are sent to a worker once, into one namespace that all calls share.
+        A global of the script, or a variable of a closure, that names another object than before is sent again
+        with the next call. What is changed in place is not, and what a worker assigned to a global stays.
 
         Raises:
             BrokenPoolError: No worker can be started.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 from weakref import ref
 
 from poolifier.wire.codec import FLAT, Kept, NeedsPoolError, encode, is_flat
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.definitions import Definitions
 
 __all__ = ["Packed", "Packer"]
 
 _IN_ARGUMENTS: Final = b""
+_EMPTY: Final = object()
 
 MANAGED: Final = b"multiprocessing.managers"
 """Found in the pickle of a proxy, which connects to its manager as it is read."""
@@ -54,10 +58,25 @@ class Packed:
 
 
 class Packer:
-    """Pickles calls. Functions, which are pickled once, are remembered for as long as somebody else has them."""
+    """Pickles calls. Functions, which are pickled once, are remembered for as long as somebody else has them.
+
+    Attributes:
+        definitions: Those of the pool, once it has any: what the program's scripts define.
+    """
 
     def __init__(self) -> None:
-        self._heads: dict[int, tuple[ref[Any], bytes]] = {}
+        self._heads: dict[int, tuple[ref[Any], bytes, tuple[Any, ...]]] = {}
+        self._renewed = 0
+        self.definitions: Definitions | None = None
+
+    def look(self) -> None:
+        """To be called before calls are packed: names of a script may mean other objects than before."""
+        definitions = self.definitions
+        if definitions is not None:
+            definitions.look()
+            if definitions.renewed != self._renewed:
+                self._renewed = definitions.renewed
+                self._heads.clear()
 
     def pack(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """The call as it is sent.
@@ -65,8 +84,18 @@ class Packer:
         Raises:
             BaseException: What pickling the function or an argument raised.
         """
+        before, active.definitions = active.definitions, self.definitions
+        try:
+            return self._packed(function, arguments, keywords)
+        finally:
+            active.definitions = before
+
+    def _packed(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         known = self._heads.get(id(function))
-        head = known[1] if known is not None and known[0]() is function else self._head(function)
+        if known is not None and known[0]() is function and (not known[2] or _is_same(known[2], function)):
+            head = known[1]
+        else:
+            head = self._head(function)
         if not head:
             arguments = (function, *arguments)
         elif not keywords and len(arguments) < FLAT and is_flat(arguments):
@@ -95,5 +124,23 @@ class Packer:
             return _IN_ARGUMENTS
         head = encode(function)
         identity = id(function)
-        self._heads[identity] = (ref(function, lambda _: self._heads.pop(identity, None)), head)
+        self._heads[identity] = (ref(function, lambda _: self._heads.pop(identity, None)), head, _contents(function))
         return head
+
+
+def _contents(function: Any) -> tuple[Any, ...]:
+    """What a closure refers to."""
+    cells = getattr(function, "__closure__", None)
+    return () if cells is None else tuple(_content(cell) for cell in cells)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _EMPTY
+
+
+def _is_same(contents: tuple[Any, ...], function: Any) -> bool:
+    """Whether a closure refers to what it referred to when it was pickled."""
+    return all(map(is_, contents, _contents(function)))

@@ -1,4 +1,4 @@
-"""How user data becomes bytes: C pickle where it will do, cloudpickle where it must travel by value.
+"""How user data becomes bytes: C pickle where it will do, `scripts` where the other side cannot import something.
 
 Two tasks that are given the same dictionary get two, and a pickle that cannot be read harms its own
 task alone. Immutable atoms need no pickle of their own, so they ride in the message itself, and so do
@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import pickle
 
-from poolifier.error_attributes import text_of, type_name_of
+from poolifier.error_attributes import attributes_of, is_a, text_of, type_name_of
 from poolifier.errors import SerializationError
 from poolifier.exchange import KEY_MARK
 from poolifier.wire.flat import ATOMS, FLAT, IMMUTABLE, LARGE, SIZED, is_flat, is_inline
 from poolifier.wire.multiprocessing_reducers import MARK as CONNECTION
+from poolifier.wire.scripts import importable
+from poolifier.wire.scripts.active import active
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Final
 
 __all__ = [
@@ -29,21 +31,32 @@ __all__ = [
     "SIZED",
     "Kept",
     "NeedsPoolError",
-    "by_value_is_needed",
-    "by_value_pickler",
-    "carry_by_value",
     "decode",
-    "decode_by_value",
     "describe",
     "encode",
     "encode_data",
     "encode_result",
-    "is_by_value",
+    "encode_with",
     "is_flat",
     "is_inline",
+    "needs_scripts",
 ]
 
 PROTOCOL: Final = 5
+
+_GLOBAL: Final = b"\x93"
+"""The instruction of a pickle that finds a global."""
+
+_HEAD: Final = 11
+"""Bytes before the first instruction of a pickle that says something: its protocol, and how long its frame is."""
+
+_MOST_SHAPE: Final = 300
+"""Bytes of a pickle within which its first global stands, where that is worth to be remembered."""
+
+_MOST_SHAPES: Final = 10_000
+
+# Beginnings of pickles that the other side can read as they are.
+_shapes: set[bytes] = set()
 
 
 class NeedsPoolError(SerializationError):
@@ -79,22 +92,6 @@ class Kept:
         return False
 
 
-# Names of modules whose functions and classes the other side cannot import, as they would show in a
-# pickle that refers to them. Such a pickle is made anew by cloudpickle, and so is one that has to be reduced otherwise.
-_by_value_marks: list[bytes] = [b"__main__", CONNECTION]
-_by_value_modules: list[str] = []
-
-
-def carry_by_value(module_name: str) -> None:
-    """Makes functions and classes of a loaded module travel by value: the other side cannot import it.
-
-    cloudpickle is only told once it is needed, for it takes a worker 40 ms to import.
-    """
-    if module_name not in _by_value_modules:
-        _by_value_modules.append(module_name)
-        _by_value_marks.append(module_name.encode())
-
-
 def encode(value: Any, keep: Kept | None = None) -> bytes:
     """Pickles anything, by value where the other side cannot import it; `keep` gets the large buffers.
 
@@ -105,29 +102,44 @@ def encode(value: Any, keep: Kept | None = None) -> bytes:
         payload = pickle.dumps(value, PROTOCOL, buffer_callback=keep)
     except NeedsPoolError:
         raise
-    except Exception:  # noqa: BLE001 - cloudpickle may know how; if not, it says why
-        return _encode_by_value(value, keep)
-    return _encode_by_value(value, keep) if by_value_is_needed(payload) else payload
+    except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
+        return _encode_for_scripts(value, keep)
+    if _GLOBAL not in payload:
+        return payload
+    # One global alone is the class of an instance, say. What begins the same way then needs the same.
+    definitions = active.definitions
+    shapes = _shapes if definitions is None else definitions.shapes
+    shape = payload[_HEAD : payload.find(_GLOBAL, 0, _MOST_SHAPE) + 1]
+    if shape in shapes and payload.count(_GLOBAL) == 1:
+        return payload
+    return _encode_globals(value, keep, payload, shape, shapes)
 
 
-def by_value_is_needed(payload: bytes) -> bool:
-    """Whether a pickle refers to what the other side cannot import."""
-    for mark in _by_value_marks:  # noqa: SIM110 - a generator would cost as much as a small pickle
-        if mark in payload:
+def _encode_globals(value: Any, keep: Kept | None, plain: bytes, shape: bytes, shapes: set[bytes]) -> bytes:
+    payload = _encode_for_scripts(value, keep) if needs_scripts(plain) else plain
+    if shape and plain.count(_GLOBAL) == 1 and payload == plain and len(shapes) < _MOST_SHAPES:
+        shapes.add(shape)
+    return payload
+
+
+def needs_scripts(payload: bytes) -> bool:
+    """Whether a pickle may refer to what the other side cannot import (see `scripts`)."""
+    if _GLOBAL in payload:
+        importable.scan()
+        if CONNECTION in payload:
+            # To be reduced otherwise than by its own way.
             return True
+        for mark in importable.marks:
+            if mark in payload:
+                return True
     return False
 
 
-def by_value_pickler(reducers: Mapping[type, Callable[[Any], Any]]) -> type[pickle.Pickler]:
-    """A pickler for what the other side cannot import, which reduces certain types as given."""
-    from poolifier.wire import by_value
+def encode_with(value: Any, reducers: Mapping[type, Callable[[Any], Any]], keep: Any) -> bytes:
+    """As `encode`, where that needs more than `pickle`; certain types are reduced as given."""
+    from poolifier.wire.scripts import encoding
 
-    return by_value.pickler(_by_value_modules, reducers)
-
-
-def is_by_value(payload: bytes) -> bool:
-    """Whether a pickle is one of cloudpickle's, which refer to its module by name."""
-    return b"cloudpickle" in payload
+    return encoding.dumps_with(value, keep, reducers)
 
 
 def decode(payload: Any) -> Any:
@@ -136,18 +148,7 @@ def decode(payload: Any) -> Any:
     Raises:
         BaseException: Whatever reading the pickle raised.
     """
-    if type(payload) is not bytes:
-        return payload.open()
-    if is_by_value(payload):
-        return decode_by_value(payload)
-    return pickle.loads(payload)
-
-
-def decode_by_value(payload: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
-    """Undoes `encode` where that made the pickle by value; `buffers` are those that were kept."""
-    from poolifier.wire import by_value
-
-    return by_value.loads(payload, buffers)
+    return pickle.loads(payload) if type(payload) is bytes else payload.open()
 
 
 def encode_data(name: str, data: Any, pack: Callable[[Any], Any] = encode) -> Any:
@@ -183,12 +184,17 @@ def describe(error: BaseException) -> str:
     """`Type: message`, also where the error's own `__str__` fails."""
     name = type_name_of(error).rpartition(".")[2]
     message = text_of(error)
-    return f"{name}: {message}" if message else name
+    text = f"{name}: {message}" if message else name
+    if is_a(error, pickle.PicklingError, TypeError, AttributeError):
+        # Since Python 3.14 they say where in the value the culprit is.
+        notes = attributes_of(error).get("__notes__")
+        text += "".join(f"; {note}" for note in notes if type(note) is str) if type(notes) is list else ""
+    return text
 
 
-def _encode_by_value(value: Any, keep: Kept | None) -> bytes:
-    from poolifier.wire import by_value
+def _encode_for_scripts(value: Any, keep: Kept | None) -> bytes:
+    from poolifier.wire.scripts import encoding
 
     if keep is not None:
         keep.buffers.clear()
-    return by_value.dumps(value, _by_value_modules, keep)
+    return encoding.dumps_with(value, keep)

@@ -7,15 +7,16 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 
 | opcode | direction | body |
 |---|---|---|
-| START | to the worker | (pickle of (source, initializer, initargs), settings) |
+| START | to the worker | (pickle of (source, initializer, initargs), settings, definitions of scripts) |
 | TASKS | to the worker | list of tasks, see below |
 | ABORT | to the worker | sequence |
 | RECLAIM, STOP | to the worker | None |
 | CONFIGURE | to the worker | `WorkerSettings` |
 | CREDIT | to the worker | (sequence, items more that its stream may yield) |
-| ADD_FUNCTION | to the worker | (key, pickle of a task function) |
+| ADD_FUNCTION | to the worker | (key, pickle of a task function, definitions of scripts) |
 | REMOVE_FUNCTIONS | to the worker | list of keys |
 | FLUSH | to a Ray worker | None |
+| DEFINE | to a Ray worker | definitions of scripts |
 | PARCELS | to the worker | list of tasks, of which some have parcels where others have a pickle (see `parcels`) |
 | TRIM | to the worker | None: nothing large has been sent for a while |
 | GIVE_AGAIN | to the worker | None: the descriptor of its memory was lost on the way |
@@ -31,8 +32,10 @@ way to write a small tuple (a third of pickle's time) one by one and still read 
 A task is `(sequence, name, atom, task id)`, where its terms are not the usual ones `(sequence, name,
 atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
 pickle)`. Small containers of atoms go as atoms do; one that was given to several tasks comes once, and the worker
-gives each its own (`flat.separate`). Terms are as in `exchange.WireTerms`. The items of a map are a list in the
-place of the pickle, or `(sequence, name, None, task id, None, None, marshalled list)` (see `items`).
+gives each its own (`flat.separate`). What is `(0, "", (None, None, definitions))` is no task: what the scripts of
+the program define that tasks behind it need (see `scripts.namespaces`). Terms are as in `exchange.WireTerms`. The
+items of a map are a list in the place of the pickle, or `(sequence, name, None, task id, None, None, marshalled
+list)` (see `items`).
 
 A reply is `(sequence, status, atom, run time)` or `(sequence, status, None, run time, pickle)`; the
 pickle is a result if the status is DONE, an item if it is ITEM, else an encoded error. A result or an
@@ -66,6 +69,7 @@ __all__ = [
     "BULK",
     "CONFIGURE",
     "CREDIT",
+    "DEFINE",
     "FLUSH",
     "FUNCTION_ADDED",
     "GIVE_AGAIN",
@@ -105,6 +109,7 @@ FLUSH: Final = 9
 PARCELS: Final = 10
 TRIM: Final = 11
 GIVE_AGAIN: Final = 12
+DEFINE: Final = 13
 READY: Final = 16
 START_FAILED: Final = 17
 BULK: Final = 18

@@ -1,6 +1,6 @@
 """What is too large for a pipe: values whose buffers go through shared memory.
 
-A parcel travels as `(how, by value, pickle, refs)`, in the place where a small value has its pickle.
+A parcel travels as `(how, pickle, refs)`, in the place where a small value has its pickle.
 Each ref says where a buffer is: in a slot of the sender's memory (see `segments`), or in memory that
 both sides see, whose descriptor comes by another way (see `passing`). The refs are bound on arrival,
 so a parcel that nobody opens gives its slots back when it is dropped, wherever that happens.
@@ -113,18 +113,18 @@ class Packer:
 
     def _parcel(self, value: Any, body: bytes, buffers: list[Any]) -> Payload:
         if len(body) >= LARGE:
-            return self._sent(value, _SHARED_PICKLE, b"", [memoryview(body), *buffers], codec.is_by_value(body))
+            return self._sent(value, _SHARED_PICKLE, b"", [memoryview(body), *buffers])
         if not buffers:
             return body
-        return self._sent(value, _PICKLE, body, buffers, codec.is_by_value(body))
+        return self._sent(value, _PICKLE, body, buffers)
 
-    def _sent(self, value: Any, how: int, body: bytes, buffers: list[Any], by_value: bool = False) -> Payload:
+    def _sent(self, value: Any, how: int, body: bytes, buffers: list[Any]) -> Payload:
         refs = self._place(buffers) if self._guard is None else self._guard(lambda: self._place(buffers))
         if refs is None:
             if any(isinstance(buffer, Memory) for buffer in buffers):
                 raise OSError("there is no room for what goes through shared memory with a SharedBuffer")
             return codec.encode(value)
-        return (how, by_value, body, refs)
+        return (how, body, refs)
 
     def copy(self) -> None:
         """Makes the copies, here and now."""
@@ -212,13 +212,10 @@ class Packer:
 class Parcel:
     """A parcel that has arrived. It is opened once, or dropped."""
 
-    __slots__ = ("_body", "_buffers", "_by_value", "_error", "_how")
+    __slots__ = ("_body", "_buffers", "_error", "_how")
 
-    def __init__(
-        self, how: int, by_value: bool, body: bytes, buffers: list[Any], error: Exception | None = None
-    ) -> None:
+    def __init__(self, how: int, body: bytes, buffers: list[Any], error: Exception | None = None) -> None:
         self._how = how
-        self._by_value = by_value
         self._body = body
         self._buffers = buffers
         self._error = error
@@ -252,8 +249,6 @@ class Parcel:
         body: bytes | memoryview = self._body
         if self._how == _SHARED_PICKLE:
             body = buffers.pop(0)
-        if self._by_value:
-            return codec.decode_by_value(body, buffers)
         return pickle.loads(body, buffers=buffers)
 
 
@@ -272,7 +267,7 @@ class Unpacker:
 
     def bind(self, payload: tuple[Any, ...]) -> Parcel:
         """Takes over what a parcel refers to. Never raises: where that fails, opening the parcel does."""
-        how, by_value, body, refs = payload
+        how, body, refs = payload
         buffers: list[Any] = []
         error: Exception | None = None
         for ref in refs:
@@ -281,7 +276,7 @@ class Unpacker:
             except Exception as failure:  # noqa: BLE001 - where memory is short, even an import fails, and in its own way
                 error = failure
         try:
-            return Parcel(how, by_value, body, buffers, error)
+            return Parcel(how, body, buffers, error)
         finally:
             # Its traceback has this frame: the two would keep each other, and all that has arrived.
             del error

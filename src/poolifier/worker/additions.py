@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
+from poolifier.wire.scripts import namespaces
 from poolifier.worker.ledger import LOADING
 from poolifier.worker.session import Session
 
@@ -20,7 +21,11 @@ __all__ = ["load_function"]
 
 def load_function(session: Session, task: tuple[Any, ...]) -> None:
     """Loads a function and tells the pool how that went, whatever importing it does."""
-    key, payload = task[2]
+    key, payload, operations = task[2]
+    if operations:
+        namespaces.define(operations)
+    if key is None:
+        return
     # Importing takes its time, and nobody is to wait for results because of it.
     session.flush()
     failure = None

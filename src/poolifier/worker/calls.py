@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 
 from poolifier.errors import SerializationError
 from poolifier.wire import codec
+from poolifier.wire.scripts import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _MOST_KNOWN: Final = 256
 """Functions that a worker remembers: enough for any program's own, not for one that makes them as it goes."""
 
 _known: dict[bytes, Callable[..., Any]] = {}
+
+# A name of a script that a function went by may mean another one.
+namespaces.on_change.append(_known.clear)
 
 # What the initializer of a worker thread has set, which its tasks are to find.
 _set = threading.local()

@@ -12,6 +12,7 @@ import sys
 from contextlib import contextmanager
 
 from poolifier.wire import codec
+from poolifier.wire.scripts import namespaces
 from poolifier.worker.imports import IMPORT_SYSTEM
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ __all__ = ["check_loaded", "loading"]
 _loading = 0
 _is_worker = False
 
-_READERS = frozenset({codec.decode.__code__, codec.decode_by_value.__code__})
+_READERS = frozenset({codec.decode.__code__, namespaces.define.__code__})
 
 
 @contextmanager

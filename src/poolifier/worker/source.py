@@ -11,7 +11,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 
 from poolifier.origins import origin_of
 from poolifier.task_functions import TaskFunction, Worker
-from poolifier.wire import codec
+from poolifier.wire.scripts import importable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _load_file(path: str) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
-    codec.carry_by_value(name)
+    importable.carry(name)
     return module
 
 

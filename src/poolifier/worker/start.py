@@ -12,6 +12,7 @@ from poolifier.error_attributes import traceback_of
 from poolifier.exchange import WorkerReady, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
+from poolifier.wire.scripts import namespaces
 from poolifier.worker import current_task, relay
 from poolifier.worker.ledger import ENDING, Ledger
 from poolifier.worker.link import Link
@@ -50,15 +51,17 @@ def run_worker(
     received = link.receive()
     while not received:
         received = link.receive()
-    _, (launch, settings) = received.pop(0)
+    _, (launch, settings, operations) = received.pop(0)
     relay.connect(partial(_tell, link), settings.log_levels, settings.log_disabled)
     try:
         prepare(settings)
         if inherited is not None and not launch:
             launch = inherited
         with loading():
+            namespaces.define(operations)
             source, initializer, initargs = codec.decode(launch) if isinstance(launch, bytes) else launch
             # It may be large, and what it held is here now: a worker is to have one copy of that, not two.
+            del operations
             del launch
             worker = source.load()
         registry = Registry(worker)

@@ -14,11 +14,12 @@ from poolifier.backends.inheritance import Inheritance
 from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
 from poolifier.backends.interpreter.support import interpreters_module
-from poolifier.backends.launch import pickle_function, pickle_launch, program
+from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.portions import Portions
 from poolifier.backends.request_server import RequestServer
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
+from poolifier.wire.scripts.definitions import Definitions
 from poolifier.wire.sockets import socket_pair
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.loading import check_loaded
@@ -48,6 +49,7 @@ class InterpreterBackend:
     Attributes:
         listener: Who is told what happens.
         portions: What is taken in a turn of the event loop of all that the workers say.
+        definitions: What the program's scripts define, as far as workers need it.
         grace: As given.
     """
 
@@ -61,12 +63,13 @@ class InterpreterBackend:
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
+        self.definitions: Definitions
         self.grace = grace
         self._source = source
         self._initializer = initializer
         self._initargs = tuple(initargs)
         self._thread_name = thread_name
-        self._launch = b""
+        self._launch: Launch
         self._inheritance = Inheritance()
         self._requests: RequestServer | None = None
         self._interpreters: Any = None
@@ -86,7 +89,9 @@ class InterpreterBackend:
         check_loaded()
         self._interpreters = interpreters_module()
         try:
-            self._launch = pickle_launch(self._source, self._initializer, self._initargs, self._inheritance.dumps)
+            self._launch = Launch(self._source, self._initializer, self._initargs, self._inheritance)
+            self.definitions = self._launch.definitions
+            self._launch.payload()
             self._requests = RequestServer(self._inheritance.locks)
             self._requests.begin()
         except BaseException:
@@ -123,16 +128,16 @@ class InterpreterBackend:
                 os.close(fd)
             raise
         self._channels[worker_id] = channel
-        channel.begin(self._launch, settings.of(program()))
+        channel.begin(*self._launch.begin(settings))
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """Pickles a task function.
 
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        return pickle_function(name, function)
+        return self._launch.carry(name, function)
 
     async def close(self) -> None:
         """Lets go of all workers, and waits a moment for them to be gone. Says which are not."""

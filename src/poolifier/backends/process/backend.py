@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from poolifier.backends.inheritance import Inheritance
-from poolifier.backends.launch import pickle_function, pickle_launch, program, program_arguments
+from poolifier.backends.launch import CarriedFunction, Launch, program_arguments
 from poolifier.backends.portions import Portions
 from poolifier.backends.process.boot import Interpreter, astray
 from poolifier.backends.process.channel import ProcessChannel
@@ -26,6 +26,7 @@ from poolifier.errors import UnsupportedError
 from poolifier.exchange import WorkerSettings
 from poolifier.options import ProcessOptions
 from poolifier.protocols import WorkerListener
+from poolifier.wire.scripts.definitions import Definitions
 from poolifier.wire.sockets import pipe_pair, socket_pair
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.loading import check_loaded
@@ -64,6 +65,7 @@ class ProcessBackend:
     ) -> None:
         self.listener: WorkerListener
         self.portions: Portions
+        self.definitions: Definitions
         self.copier: Copier
         self._source = source
         self._options = options
@@ -71,7 +73,9 @@ class ProcessBackend:
         self._initargs = tuple(initargs)
         self._pool = pool
         self.leave_timeout = leave_timeout
-        self._launch = b""
+        self._launch: Launch
+        # The last definition that the fork server has loaded for the workers.
+        self._served = 0
         self._inheritance = Inheritance()
         self._requests: RequestServer | None = None
         self._output_buffer = bytearray()
@@ -103,8 +107,9 @@ class ProcessBackend:
         try:
             # First of all, for it takes longest; what follows here happens while it loads.
             server = self._server = self._new_server()
-            dumps = self._inheritance.dumps
-            self._launch = pickle_launch(self._source, self._initializer, self._initargs, dumps)
+            self._launch = Launch(self._source, self._initializer, self._initargs, self._inheritance)
+            self.definitions = self._launch.definitions
+            self._launch.payload()
             self._requests.begin()
             setup = self._setup()
         except BaseException:
@@ -135,19 +140,21 @@ class ProcessBackend:
         channel, theirs = self._open_channel(worker_id)
         self._channels[worker_id] = channel
         self._server.request(request, theirs)
+        launch, settings = self._launch.begin(settings)
+        # What was met when that was pickled.
         channel.give(self._inheritance.descriptors)
         # Where it is preloaded, workers inherit it from the fork server.
         preloaded = self._preloaded and not self._inheritance.needed
-        channel.begin(b"" if preloaded else self._launch, settings.of(program()))
+        channel.begin(b"" if preloaded else launch, settings, self._served)
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """Pickles a task function.
 
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        return pickle_function(name, function)
+        return self._launch.carry(name, function)
 
     async def close(self) -> None:
         """Kills what is left of the workers, ends the fork server and leaves nothing behind."""
@@ -213,24 +220,20 @@ class ProcessBackend:
 
     def _setup(self) -> Setup:
         options = self._options
+        self._served = self.definitions.last if self._preloaded else 0
         return Setup(
             parent=os.getpid(),
             argv=program_arguments(),
             spawn=self._interpreter() if options.start_method == "spawn" else None,
-            launch=self._for_server() if self._preloaded else None,
-            by_value=b"cloudpickle" in self._launch,
+            launch=self._launch.for_server() if self._preloaded else None,
+            operations=self.definitions.since(0) if self._preloaded else [],
+            scripts=self._launch.has_scripts,
             pool=self._pool,
         )
 
     @property
     def _preloaded(self) -> bool:
         return self._options.preload and self._options.start_method != "spawn"
-
-    def _for_server(self) -> bytes:
-        """What the fork server loads for all workers. It cannot have what is given to each of them."""
-        if not self._inheritance.needed:
-            return self._launch
-        return pickle_launch(self._source, None, (), Inheritance().dumps)
 
     def _new_server(self) -> ServerClient:
         assert self._requests is not None

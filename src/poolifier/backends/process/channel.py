@@ -218,12 +218,12 @@ class ProcessChannel(WireChannel):
     def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
         buffers = self._buffers
         if not buffers.sent:
-            self._say(messages.TASKS, batch)
+            self._say(messages.TASKS, self._with_definitions(batch))
             return
         job = buffers.seal(self._go_on)
         if job is not None and not self._closed:
             self._outgoing.append(job)
-        self._say(messages.PARCELS, batch)
+        self._say(messages.PARCELS, self._with_definitions(batch))
 
     def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
         if pickles or self._buffers.waiting:

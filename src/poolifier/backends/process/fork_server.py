@@ -32,6 +32,7 @@ from poolifier.backends.process.death import die_with_parent
 from poolifier.backends.process.title import set_title
 from poolifier.records import Record
 from poolifier.wire import codec
+from poolifier.wire.scripts import namespaces
 from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket, send_fds
 from poolifier.worker import program_requests, relay
 from poolifier.worker.loading import loading
@@ -62,7 +63,8 @@ class Setup(Record):
         spawn: What starts a fresh interpreter per worker; None to fork.
         launch: What workers start from, to be read and imported here once for all of them; None to leave that to
             each of them.
-        by_value: Import cloudpickle, which the workers will need.
+        operations: What it needs of the program's scripts.
+        scripts: Import what reads functions and classes of scripts, which the workers will need.
         pool: The name of the pool.
     """
 
@@ -70,7 +72,8 @@ class Setup(Record):
     argv: list[str]
     spawn: Interpreter | None
     launch: bytes | None
-    by_value: bool
+    operations: list[Any]
+    scripts: bool
     pool: str
 
 
@@ -165,19 +168,20 @@ class _Server:
 
     def _prepare(self, setup: Setup) -> None:
         # Without what is large: where it has been read, nobody needs the pickle any more.
-        self._setup = Setup(setup.parent, setup.argv, setup.spawn, None, setup.by_value, setup.pool)
+        self._setup = Setup(setup.parent, setup.argv, setup.spawn, None, [], setup.scripts, setup.pool)
         set_title(setup.pool, "fork server", "server")
         sys.argv = setup.argv
         if setup.spawn is not None:
             return
         # Before anything else: what imports `logging` here is not to configure it for the workers.
         relay.look_out()
-        if setup.by_value:
-            import cloudpickle  # type: ignore[import-untyped]  # noqa: F401
+        if setup.scripts:
+            import poolifier.wire.scripts.rebuild  # noqa: F401
         if setup.launch is not None:
             self._launch = setup.launch
             # Each worker meets what this raises again, and reports it.
             with contextlib.suppress(BaseException), loading():
+                namespaces.define(setup.operations)
                 launch = codec.decode(setup.launch)
                 launch[0].load()
                 self._launch = launch

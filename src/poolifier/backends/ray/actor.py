@@ -40,6 +40,8 @@ from poolifier.exchange import (
 )
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
+from poolifier.wire.scripts import namespaces
+from poolifier.wire.scripts.namespaces import Operation
 from poolifier.worker import relay
 from poolifier.worker.loading import loading
 from poolifier.worker.memory import resident_memory
@@ -69,9 +71,10 @@ class PoolActor:
     Args:
         launch: A pickle of the worker's source, its initializer and what that is called with.
         settings: What the pool wants of the worker.
+        operations: What it needs of the program's scripts.
     """
 
-    def __init__(self, launch: bytes, settings: WorkerSettings) -> None:
+    def __init__(self, launch: bytes, settings: WorkerSettings, operations: list[Operation]) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         self._turn = threading.Condition()
         self._next = 1
@@ -83,6 +86,7 @@ class PoolActor:
         self._awaiting: dict[int, tuple[WireTask, set[Parcel]]] = {}
         self._arriving = threading.Lock()
         self._additions: list[tuple[str, bytes]] | None = []
+        namespaces.define(operations)
         self._worker = ActorWorker(self._wake, settings)
         if settings.program is not None:
             trust(settings.program)
@@ -145,6 +149,8 @@ class PoolActor:
         elif opcode == messages.CONFIGURE:
             worker.settings = body
             worker.wake()
+        elif opcode == messages.DEFINE:
+            namespaces.define(body)
         elif opcode == messages.ADD_FUNCTION:
             self._add(*body)
         elif opcode == messages.REMOVE_FUNCTIONS:

@@ -10,12 +10,13 @@ from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from poolifier.backends.launch import program
+from poolifier.backends.launch import CarriedFunction, Launch
 from poolifier.backends.ray.options import RayOptions
-from poolifier.errors import SerializationError, UnsupportedError, WorkerStartError
+from poolifier.errors import UnsupportedError, WorkerStartError
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire import codec
+from poolifier.wire.scripts.definitions import Definitions
 from poolifier.worker.loading import check_loaded
 from poolifier.worker.source import WorkerSource
 
@@ -63,11 +64,12 @@ class RayBackend:
         initargs: Sequence[Any] = (),
     ) -> None:
         self.listener: WorkerListener
+        self.definitions: Definitions
         self._source = source
         self._options = options
         self._initializer = initializer
         self._initargs = tuple(initargs)
-        self._launch = b""
+        self._launch: Launch
         self._actors: Any = None
         self._channels: dict[int, RayChannel] = {}
         self._pending: dict[int, asyncio.TimerHandle] = {}
@@ -88,12 +90,9 @@ class RayBackend:
         """
         check_loaded()
         check_installed()
-        try:
-            self._launch = codec.encode((self._source, self._initializer, self._initargs))
-        except Exception as error:
-            raise SerializationError(
-                f"the worker or its initializer cannot be pickled: {codec.describe(error)}"
-            ) from error
+        self._launch = Launch(self._source, self._initializer, self._initargs, everywhere=True)
+        self.definitions = self._launch.definitions
+        self._launch.payload()
         self.listener = listener
         connection, self._actors = await _in_thread(self._connect, undo=lambda made: _disconnect([made[0]]))
         self._connections.append(connection)
@@ -114,26 +113,25 @@ class RayBackend:
 
         if not self._reconnected():
             raise WorkerStartError(f"worker {worker_id} cannot be started: {LOST}", worker_id=worker_id)
+        launch, settings = self._launch.begin(settings)
+        defined = self.definitions.last
         try:
-            actor = self._actors.remote(self._launch, settings.of(program()))
+            actor = self._actors.remote(launch, settings, self.definitions.since(0))
         except Exception as error:
             raise WorkerStartError(
                 f"Ray does not start worker {worker_id}: {codec.describe(error)}", worker_id=worker_id
             ) from error
-        channel = self._channels[worker_id] = RayChannel(self, worker_id, actor, self._connections[-1])
+        channel = self._channels[worker_id] = RayChannel(self, worker_id, actor, self._connections[-1], defined)
         self._pending[worker_id] = asyncio.get_running_loop().call_later(_PENDING, self._still_pending, worker_id)
         return channel
 
-    def carry_function(self, name: str, function: Callable[..., Any]) -> bytes:
+    def carry_function(self, name: str, function: Callable[..., Any]) -> CarriedFunction:
         """Pickles a task function.
 
         Raises:
             SerializationError: It cannot be pickled; says why.
         """
-        try:
-            return codec.encode(function)
-        except Exception as error:
-            raise SerializationError(f"task function {name!r} cannot be pickled: {codec.describe(error)}") from error
+        return self._launch.carry(name, function)
 
     async def close(self) -> None:
         """Kills what is left of the actors, and ends the connection if pools alone have needed it."""

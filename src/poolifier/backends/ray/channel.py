@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 import ray
 
+from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.ray.actor import ADDED, CALLS, LEFT, READY
 from poolifier.backends.ray.arrivals import Arrivals, tell
 from poolifier.backends.ray.connection import LOST, connection_id
@@ -36,6 +37,8 @@ from poolifier.wire import codec, messages
 from poolifier.wire.frames import HEADER, FrameError
 from poolifier.wire.log_records import unpack_record
 from poolifier.wire.remote_errors import decode_error
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.definitions import Definitions
 
 __all__ = ["RayChannel"]
 
@@ -45,6 +48,7 @@ _PATIENCE: Final = 5.0
 
 class _Owner(Protocol):
     listener: WorkerListener
+    definitions: Definitions
 
     def channel_ended(self, worker_id: int) -> None: ...
 
@@ -59,6 +63,8 @@ class RayChannel:
         "_calls",
         "_closed",
         "_connection",
+        "_defined",
+        "_definitions",
         "_due",
         "_early",
         "_error",
@@ -81,9 +87,12 @@ class RayChannel:
         "_worker_id",
     )
 
-    def __init__(self, owner: _Owner, worker_id: int, actor: Any, connection: str) -> None:
+    def __init__(self, owner: _Owner, worker_id: int, actor: Any, connection: str, defined: int) -> None:
         self._owner = owner
         self._worker_id = worker_id
+        self._definitions = owner.definitions
+        # The last definition that the worker was sent.
+        self._defined = defined
         self._actor: Any = actor
         self._exchange: Any = actor.exchange
         self._connection = connection
@@ -127,6 +136,21 @@ class RayChannel:
         # Before anything is put into the object store, for that would make a connection.
         if self._closed or not self.check_connection():
             return refused
+        definitions = self._definitions
+        definitions.look()
+        before, active.definitions = active.definitions, definitions
+        try:
+            self._prepare(tasks, batch, refused)
+        finally:
+            active.definitions = before
+        if batch:
+            self._define()
+            self._say(messages.TASKS, batch)
+        return refused
+
+    def _prepare(
+        self, tasks: Sequence[WireTask], batch: list[tuple[Any, ...]], refused: list[tuple[int, Exception]]
+    ) -> None:
         inline = self._inline
         for task in tasks:
             sequence, key, data, task_id = task[:4]
@@ -145,9 +169,13 @@ class RayChannel:
                 inline.add(id(data))
             self._placed = sequence
             batch.append((sequence, key, None if carried is not None else data, task_id, terms, carried))
-        if batch:
-            self._say(messages.TASKS, batch)
-        return refused
+
+    def _define(self) -> None:
+        """Sends what is behind this in the same call needs of the program's scripts."""
+        if self._defined != self._definitions.last:
+            self._definitions.offer_all()
+            self._say(messages.DEFINE, self._definitions.since(self._defined))
+            self._defined = self._definitions.last
 
     def abort(self, sequence: int) -> None:
         """Stops that task, or drops it if it has not started. Its reply tells how it went."""
@@ -190,10 +218,12 @@ class RayChannel:
         """Changes the worker's settings."""
         self._say(messages.CONFIGURE, settings)
 
-    def add_function(self, key: str, carried: bytes) -> None:
+    def add_function(self, key: str, carried: CarriedFunction) -> None:
         """Gives the worker a task function. `function_added` is the answer."""
         self._adding.add(key)
-        self._say(messages.ADD_FUNCTION, (key, carried))
+        payload = carried.payload()
+        self._define()
+        self._say(messages.ADD_FUNCTION, (key, payload))
 
     def remove_functions(self, keys: Sequence[str]) -> None:
         """Lets the worker forget task functions."""

@@ -34,7 +34,7 @@ _BESIDE_FROM: Final = 16 * 1024
 PICKLED: Final = 0
 """The pickle is here."""
 STORED: Final = 1
-"""The first reference is to (pickle, buffers, whether it is by value)."""
+"""The first reference is to (pickle, buffers)."""
 REFERENCE: Final = 2
 """The first reference is to the data itself, which a caller gave as an `ObjectRef`."""
 BAD: Final = 3
@@ -52,12 +52,11 @@ class Parcel:
         payload: The pickle.
         refs: The references that it is made with.
         buffers: What was left out of the pickle.
-        by_value: It needs cloudpickle to be read.
         value: The value, where it has not been pickled by us.
         error: Why its value did not come.
     """
 
-    __slots__ = ("buffers", "by_value", "error", "payload", "refs", "status", "value")
+    __slots__ = ("buffers", "error", "payload", "refs", "status", "value")
 
     def __init__(self, carried: Carried, refs: Sequence[Any]) -> None:
         self.status: int
@@ -65,7 +64,6 @@ class Parcel:
         self.status, self.payload, first, count = carried
         self.refs: list[Any] = list(refs[first : first + count])
         self.buffers: Sequence[Any] = ()
-        self.by_value: bool = b"cloudpickle" in self.payload
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -79,7 +77,7 @@ class Parcel:
         if error is not None:
             self.error = error
         elif self.status == STORED:
-            self.payload, self.buffers, self.by_value = value
+            self.payload, self.buffers = value
         else:
             self.value = value
         # What it was fetched from may be freed as soon as nothing else holds it.
@@ -102,10 +100,6 @@ class Parcel:
             return self.value
         before, _here.read = _here.read, self.refs
         try:
-            if self.by_value:
-                from poolifier.wire import by_value
-
-                return by_value.loads(self.payload, self.buffers)
             return pickle.loads(self.payload, buffers=self.buffers)
         finally:
             _here.read = before
@@ -133,13 +127,13 @@ def carry(value: Any, refs: list[Any], what: str, *, resolve: bool = False) -> C
         return (REFERENCE, b"", first, 1)
     found: list[Any] = []
     try:
-        payload, buffers, by_value = _dump(value, found)
+        payload, buffers = _dump(value, found)
     except Exception as error:
         raise SerializationError(
             f"{what} ({type(value).__name__}) cannot be pickled: {codec.describe(error)}"
         ) from error
     if buffers or len(payload) >= STORED_FROM:
-        refs.append(put((pickle.PickleBuffer(payload), buffers, by_value)))
+        refs.append(put((pickle.PickleBuffer(payload), buffers)))
         payload, status = b"", STORED
     else:
         status = PICKLED
@@ -167,29 +161,28 @@ def data_of(key: str) -> str:
     return f"the data of task function {key.partition(KEY_MARK)[0]!r}"
 
 
-def _dump(value: Any, refs: list[Any]) -> tuple[bytes, list[Any], bool]:
-    payload, buffers, by_value = _dump_beside(value, refs, _BESIDE_FROM)
+def _dump(value: Any, refs: list[Any]) -> tuple[bytes, list[Any]]:
+    payload, buffers = _dump_beside(value, refs, _BESIDE_FROM)
     if buffers and len(payload) + sum(buffer.raw().nbytes for buffer in buffers) < STORED_FROM:
         refs.clear()
         return _dump_beside(value, refs, STORED_FROM)
-    return payload, buffers, by_value
+    return payload, buffers
 
 
-def _dump_beside(value: Any, refs: list[Any], least: int) -> tuple[bytes, list[Any], bool]:
+def _dump_beside(value: Any, refs: list[Any], least: int) -> tuple[bytes, list[Any]]:
     """Pickles with buffers of `least` bytes beside; by value where the other side cannot import it."""
     try:
         payload, buffers = _dump_with(_by_reference, value, refs, least)
     except Exception:  # noqa: BLE001 - cloudpickle may know how; if not, it says why
         pass
     else:
-        if not codec.by_value_is_needed(payload):
-            return payload, buffers, False
+        if not codec.needs_scripts(payload):
+            return payload, buffers
     refs.clear()
-    payload, buffers = _dump_with(_by_value, value, refs, least)
-    return payload, buffers, True
+    return _dump_with(_for_scripts, value, refs, least)
 
 
-def _dump_with(open_pickler: Callable[..., Any], value: Any, refs: list[Any], least: int) -> tuple[bytes, list[Any]]:
+def _dump_with(dump: Callable[..., bytes], value: Any, refs: list[Any], least: int) -> tuple[bytes, list[Any]]:
     buffers: list[pickle.PickleBuffer] = []
 
     def beside(buffer: pickle.PickleBuffer) -> bool:
@@ -201,24 +194,25 @@ def _dump_with(open_pickler: Callable[..., Any], value: Any, refs: list[Any], le
             buffers.append(buffer)
         return small
 
-    out = BytesIO()
     # A part of the value may be pickled with a pickle of its own.
     before, _here.made = _here.made, refs
     try:
-        open_pickler(out, beside).dump(value)
+        payload = dump(value, beside)
     finally:
         _here.made = before
-    return out.getvalue(), buffers
+    return payload, buffers
 
 
-def _by_reference(out: BytesIO, beside: Callable[[pickle.PickleBuffer], bool]) -> Any:
+def _by_reference(value: Any, beside: Callable[[pickle.PickleBuffer], bool]) -> bytes:
+    out = BytesIO()
     pickler = pickle.Pickler(out, 5, buffer_callback=beside)
     pickler.dispatch_table = {**copyreg.dispatch_table, ObjectRef: _refer}
-    return pickler
+    pickler.dump(value)
+    return out.getvalue()
 
 
-def _by_value(out: BytesIO, beside: Callable[[pickle.PickleBuffer], bool]) -> Any:
-    return codec.by_value_pickler({ObjectRef: _refer})(out, 5, buffer_callback=beside)
+def _for_scripts(value: Any, beside: Callable[[pickle.PickleBuffer], bool]) -> bytes:
+    return codec.encode_with(value, {ObjectRef: _refer}, beside)
 
 
 def _refer(ref: ObjectRef[Any]) -> tuple[Any, ...]:

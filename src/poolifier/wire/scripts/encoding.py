@@ -1,0 +1,75 @@
+"""How data and results are pickled that refer to what a script defines."""
+
+from __future__ import annotations
+
+import pickle
+from io import BytesIO
+
+from poolifier.errors import SerializationError
+from poolifier.wire import multiprocessing_reducers
+from poolifier.wire.codec import Kept, needs_scripts
+from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.pickler import Pickler, blame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+__all__ = ["dumps_lasting", "dumps_with"]
+
+
+def dumps_with(
+    value: Any,
+    keep: Callable[[pickle.PickleBuffer], object] | None = None,
+    reducers: Mapping[type, Callable[[Any], Any]] | None = None,
+    *,
+    lasting: bool = False,
+) -> bytes:
+    """Pickles a value for the other side, certain types of it as given."""
+    reducers = {**multiprocessing_reducers.reducers(), **(reducers or {})}
+    try:
+        return _dump(value, keep, reducers, lasting)
+    except SerializationError:
+        raise
+    except (TypeError, AttributeError, pickle.PicklingError):
+        from poolifier.wire.scripts.values import more_reducers
+
+        if isinstance(keep, Kept):
+            keep.buffers.clear()
+        return _dump(value, keep, {**more_reducers(), **reducers}, lasting)
+
+
+def dumps_lasting(value: Any, reducers: Mapping[type, Callable[[Any], Any]] | None = None) -> bytes:
+    """Pickles what a worker has for as long as it lives: what its closures refer to is sent again when it changes."""
+    if reducers:
+        return dumps_with(value, None, reducers, lasting=True)
+    try:
+        payload = pickle.dumps(value, 5)
+    except Exception:  # noqa: BLE001 - there may be another way; if not, that says why
+        return dumps_with(value, lasting=True)
+    # Of a method, whose name may not be what it is found by.
+    needed = needs_scripts(payload) or b"getattr" in payload
+    return dumps_with(value, lasting=True) if needed else payload
+
+
+def _dump(
+    value: Any,
+    keep: Callable[[pickle.PickleBuffer], object] | None,
+    reducers: Mapping[type, Callable[[Any], Any]] | None,
+    lasting: bool,
+) -> bytes:
+    file = BytesIO()
+    pickler = Pickler(file, 5, buffer_callback=keep)
+    pickler.definitions = active.definitions
+    pickler.extra = reducers
+    pickler.lasting = lasting
+    pickler.functions = []
+    try:
+        pickler.dump(value)
+    except SerializationError:
+        raise
+    except Exception as error:
+        blame(error, pickler.functions)
+        raise
+    return file.getvalue()

@@ -1,0 +1,431 @@
+"""The worker's side: a module for each script, and the definitions that have arrived and are not loaded yet.
+
+A definition is loaded when its name is asked for, which pickles do by `getattr`, or when a function that uses it as a
+global is made. What the worker assigns to a global stays until the program gives that name another object.
+
+Imported by every worker process, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+from contextlib import suppress
+from types import CellType, ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final, TypeAlias
+
+__all__ = [
+    "CELL",
+    "FORGET",
+    "KEYED",
+    "SOURCE",
+    "Namespace",
+    "Operation",
+    "cell",
+    "define",
+    "globals_of",
+    "is_from_pool",
+    "is_namespace",
+    "keyed",
+    "load_stale",
+    "loaded_cell",
+    "module_of",
+    "number_of",
+    "on_change",
+    "put",
+    "resolve",
+    "track",
+    "tracked",
+    "want",
+]
+
+Operation: TypeAlias = "tuple[str, str, int, Any]"
+"""(namespace, name, version, pickle of the value). A name of `""` describes the namespace itself."""
+
+KEYED: Final = ":keyed"
+"""In the place of a namespace: the name is the number of a class that has no name which leads to it."""
+
+CELL: Final = ":cell"
+"""In the place of a namespace: the name is the number of a closure's cell."""
+
+SOURCE: Final = ":source"
+"""In the place of a namespace: the name is a file's, and the value its text, for tracebacks and `inspect`."""
+
+FORGET: Final = -1
+"""In the place of a version: nobody needs it any more."""
+
+on_change: list[Callable[[], object]] = []
+"""Called when a name of a script means another object than before."""
+
+
+class Namespace(ModuleType):
+    """A module that stands for a script of the program. What has arrived is loaded when it is asked for."""
+
+    # Not in the module's dictionary, which is the script's.
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        key = (_names.get(id(self), ""), name)
+        with _lock:
+            if key in _pending:
+                try:
+                    _load(key)
+                except AttributeError as error:
+                    # Whoever asks would take it for the answer that there is no such name.
+                    raise LookupError(f"{name!r} of {self.__name__!r} cannot be loaded: {error}") from error
+                return vars(self)[name]
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+_Key: TypeAlias = "tuple[str, str]"
+
+# One at a time, for what one loads may be what another waits for. Reentrant, for a definition may need others.
+_lock = threading.RLock()
+_namespaces: dict[str, ModuleType] = {}
+_names: dict[int, str] = {}
+_cells: dict[str, CellType] = {}
+_keyed: dict[str, Any] = {}
+_pending: dict[_Key, bytes] = {}
+_versions: dict[_Key, int] = {}
+
+_DEEPEST: Final = 50
+"""Loads within each other; what they need beyond is loaded by one further out."""
+
+# Namespaces of which everything is to be there.
+_whole: set[str] = set()
+
+# Of the load that is under way: how deep it is, how many classes have no attributes yet, which other names it needs,
+# and what it has put where.
+_depth = 0
+_open = 0
+_wanted: list[_Key] = []
+
+# Names that are about to get another object, until they have it.
+_stale: set[_Key] = set()
+_put: list[tuple[_Key, bytes]] = []
+
+# Classes that travel by value, by a number of their own, so that what comes back is of the class it left from.
+_tracked: Any = None
+_numbers: Any = None
+
+
+def define(operations: list[Operation]) -> None:
+    """Takes definitions. Loads those alone that take the place of what is in use."""
+    renewed: list[_Key] = []
+    with _lock:
+        for space, name, version, value in operations:
+            if space == SOURCE:
+                _add_source(name, value)
+                continue
+            if not name:
+                _make(space, value)
+                continue
+            key = (space, name)
+            if version == FORGET:
+                for table in (_pending, _versions):
+                    table.pop(key, None)
+                _cells.pop(name, None)
+                continue
+            before = _versions.get(key, 0)
+            if before >= version:
+                continue  # a fork server has it already
+            _versions[key] = version
+            _pending[key] = value
+            if before and _is_there(key):
+                renewed.append(key)
+        # Once all are here: what takes the place of one may use names that come after it, or that take another's, too.
+        _stale.update(renewed)
+        try:
+            for key in renewed:
+                if key in _pending:
+                    _renew(key)
+        finally:
+            _stale.clear()
+        for space in _whole:
+            _load_all(space)
+    if renewed:
+        for callback in on_change:
+            callback()
+
+
+def globals_of(space: str) -> dict[str, Any]:
+    """The dictionary that functions of a namespace have for their globals.
+
+    `"module:NAME"` is a module that is imported here, `"blank:NAME"` nothing but a name.
+    """
+    found = _namespaces.get(space)
+    if found is not None:
+        return found.__dict__
+    kind, colon, name = space.partition(":")
+    if not colon:
+        kind, name = "", space
+    if kind == "module":
+        __import__(name)
+        return sys.modules[name].__dict__
+    module = sys.modules.get(name)
+    if module is not None and kind != "blank":
+        return module.__dict__
+    made = _namespaces[space] = ModuleType(name)
+    made.__dict__["__builtins__"] = sys.modules["builtins"]
+    return made.__dict__
+
+
+def is_from_pool(space: str, name: str) -> bool:
+    """Whether the pool has sent that name, and so knows it."""
+    return (space, name) in _versions
+
+
+def keyed(number: str) -> Any:
+    """The class of that number, which was sent ahead, or which has been here before."""
+    found = tracked(number)
+    if found is not None:
+        return found
+    with _lock:
+        key = (KEYED, number)
+        if key not in _pending:
+            raise LookupError(f"the class of number {number} is not here")
+        _load(key)
+        return _keyed[number]
+
+
+def cell(number: str) -> CellType:
+    """The cell of that number; what it holds is loaded with it."""
+    found = _cells.get(number)
+    if found is None:
+        found = _cells[number] = CellType()
+        want(CELL, (number,))
+    return found
+
+
+def loaded_cell(number: str) -> CellType:
+    """The cell of that number, with what it holds."""
+    found = _cells.get(number)
+    if found is None:
+        found = _cells[number] = CellType()
+    with _lock:
+        key = (CELL, number)
+        if key in _pending:
+            _load(key)
+    return found
+
+
+def want(space: str, names: tuple[str, ...]) -> None:
+    """A function has been made that uses these globals: they are loaded before what it is a part of is used.
+
+    `"*"` is all that there is, as far as it can be loaded.
+    """
+    with _lock:
+        _wanted.extend((space, name) for name in names if name == "*" or (space, name) in _pending)
+        if not _depth:
+            _load_wanted(0)
+
+
+def begin_class() -> None:
+    """A class has been made, and has no attributes yet: what could use it waits."""
+    global _open
+    _open += 1
+
+
+def end_class() -> None:
+    """It has got its attributes."""
+    global _open
+    _open -= 1
+
+
+def is_namespace(space: str) -> bool:
+    """Whether it is one that the pool has made here."""
+    return type(_namespaces.get(space)) is Namespace
+
+
+def resolve(space: str, name: str) -> Any:
+    """What a name of a namespace stands for, loaded if it is not yet."""
+    found = _namespaces.get(space)
+    if found is None:
+        found = sys.modules[space.rpartition(":")[2]]
+    return getattr(found, name)
+
+
+def module_of(space: str) -> ModuleType:
+    """The module that is the namespace."""
+    found = _namespaces.get(space)
+    return sys.modules[space.rpartition(":")[2]] if found is None else found
+
+
+def put(space: str, name: str, value: Any) -> None:
+    """Gives a name its object before all that belongs to it is there: what belongs to it may refer to it."""
+    if space == KEYED:
+        _keyed[name] = value
+        track(value, name)
+    elif space == CELL:
+        cell(name).cell_contents = value
+    else:
+        globals_of(space)[name] = value
+
+
+def track(cls: type, number: str) -> None:
+    """Remembers a class for as long as somebody else has it."""
+    global _tracked, _numbers
+    if _tracked is None:
+        from weakref import WeakKeyDictionary, WeakValueDictionary
+
+        _tracked = WeakValueDictionary()
+        _numbers = WeakKeyDictionary()
+    _tracked[number] = cls
+    _numbers[cls] = number
+
+
+def tracked(number: str) -> Any:
+    """The class of that number, or None."""
+    return None if _tracked is None else _tracked.get(number)
+
+
+def number_of(cls: type) -> str | None:
+    """The number of a class that has travelled by value, or None."""
+    return None if _numbers is None else _numbers.get(cls)
+
+
+def _make(space: str, attributes: dict[str, Any]) -> None:
+    if space in _namespaces:
+        return
+    aliases = attributes.pop("aliases")
+    spec = attributes.pop("spec")
+    made = _namespaces[space] = Namespace(attributes["__name__"])
+    _names[id(made)] = space
+    if spec is not None:
+        attributes["__spec__"] = type(sys.__spec__)(*spec)
+    made.__dict__.update(attributes, __builtins__=sys.modules["builtins"])
+    for alias in aliases:
+        # What runs in the module that was there before has its dictionary by itself.
+        _replaced.append(sys.modules.get(alias))
+        sys.modules[alias] = made
+
+
+# The end of a module's life may empty its dictionary.
+_replaced: list[Any] = []
+
+
+def _is_there(key: _Key) -> bool:
+    space, name = key
+    if space == CELL:
+        return name in _cells
+    if space == KEYED:
+        return name in _keyed
+    return space in _namespaces and name in _namespaces[space].__dict__
+
+
+def _load(key: _Key) -> None:
+    """Loads a definition and all that it needs; or else nothing."""
+    global _depth, _open
+    blob = _pending.pop(key)
+    first, wanted, classes = len(_put), len(_wanted), _open
+    _put.append((key, blob))
+    _depth += 1
+    try:
+        value = _read_renewed(blob) if _stale else pickle.loads(blob)
+        put(*key, value)
+        if _depth == 1 or (not _open and _depth < _DEEPEST):
+            _load_wanted(wanted)
+    except BaseException as error:
+        _undo(first)
+        del _wanted[wanted:]
+        _open = classes
+        if _depth == 1 and isinstance(error, Exception):
+            error.add_note(f"while {key[1]!r} of {key[0]!r} was loaded")
+        raise
+    finally:
+        _depth -= 1
+        if not _depth:
+            _put.clear()
+            _wanted.clear()
+            _open = 0
+
+
+def _read_renewed(blob: bytes) -> Any:
+    """Reads a pickle while names get other objects: what it names is the new one."""
+    from io import BytesIO
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            load_stale("__main__" if module == "__mp_main__" else module, name.partition(".")[0])
+            return super().find_class(module, name)
+
+    return Reader(BytesIO(blob)).load()
+
+
+def load_stale(space: str, name: str) -> None:
+    """Loads what a name is about to stand for, if it is about to stand for something else."""
+    key = (space, name)
+    if key in _stale and key in _pending:
+        _stale.discard(key)
+        _renew(key)
+
+
+def _load_wanted(first: int) -> None:
+    while len(_wanted) > first:
+        key = _wanted.pop()
+        if key[1] == "*":
+            _load_all(key[0])
+            continue
+        if key not in _pending:
+            continue
+        if key in _stale:
+            load_stale(*key)
+            continue
+        if key[0] != CELL and _is_there(key):
+            # The worker has assigned it, and that stays.
+            del _pending[key]
+            continue
+        _load(key)
+
+
+def _load_all(space: str) -> None:
+    _whole.add(space)
+    for key in [key for key in _pending if key[0] == space]:
+        if key in _pending and not _is_there(key):
+            # What fails is not there, and says why when it is asked for.
+            with suppress(Exception):
+                _load(key)
+
+
+def _undo(first: int) -> None:
+    """Takes back what a load that failed has put, so that the next one fails likewise and nothing is half there."""
+    for key, blob in _put[first:]:
+        _pending.setdefault(key, blob)
+        space, name = key
+        if space == KEYED:
+            _keyed.pop(name, None)
+            if _tracked is not None:
+                _tracked.pop(name, None)
+        elif space == CELL:
+            _cells.pop(name, None)
+        elif space in _namespaces:
+            _namespaces[space].__dict__.pop(name, None)
+    del _put[first:]
+
+
+def _renew(key: _Key) -> None:
+    """Gives a name that is in use its new object."""
+    space, name = key
+    try:
+        _load(key)
+    except BaseException as error:  # noqa: BLE001 - tasks that do not use it are not to fail for it
+        if space not in (CELL, KEYED):
+            # Those that do are not to go on with what the program has replaced.
+            _namespaces[space].__dict__.pop(name, None)
+        sys.stderr.write(f"poolifier: {name!r} of {space!r} was replaced by what cannot be loaded here: {error!r}\n")
+
+
+def _add_source(filename: str, text: str) -> None:
+    from os.path import exists
+
+    if exists(filename):  # noqa: PTH110 - pathlib is slow to import
+        return
+    import linecache
+
+    lines = text.splitlines(keepends=True)
+    linecache.cache[filename] = (len(text), None, lines, filename)

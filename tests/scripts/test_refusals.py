@@ -1,0 +1,213 @@
+"""What cannot travel is told with the function that uses it, the global or argument where it is, and a way out."""
+
+import pytest
+
+from tests.scripts import scripts
+from tests.scripts.runners import KINDS
+
+SCRIPT = '''
+import asyncio, socket, sqlite3, sys, tempfile, threading
+
+
+class Sink:
+    def __init__(self, path):
+        self.file = open(path, "w")
+
+    def write(self, message):
+        self.file.write(message)
+
+
+class Core:
+    def __init__(self):
+        self.handlers = {}
+        self.lock = threading.RLock()
+
+
+class Logger:
+    """Like loguru's: a global that is set up once, and writes to a file."""
+
+    def __init__(self, core):
+        self._core = core
+
+    def add(self, path):
+        self._core.handlers[0] = Sink(path)
+
+    def info(self, message):
+        for handler in self._core.handlers.values():
+            handler.write(message)
+
+
+logger = Logger(Core())
+logger.add(tempfile.mktemp())
+database = sqlite3.connect(":memory:")
+connection = socket.socket()
+numbers = (number for number in range(3))
+opened = open(__file__, "a") if "__file__" in globals() else open(tempfile.mktemp(), "w")
+nested = {"a": [1, {"deep": opened}]}
+frame = sys._getframe()
+registry = []
+
+
+def uses_logger(x):
+    logger.info("message")
+    return x
+
+
+def uses_database(x):
+    return database.execute("select 1")
+
+
+def uses_connection(x):
+    return connection.fileno()
+
+
+def uses_numbers(x):
+    return next(numbers)
+
+
+def uses_opened(x):
+    opened.write("x")
+
+
+def uses_nested(x):
+    return nested["a"]
+
+
+def uses_frame(x):
+    return frame.f_lineno
+
+
+def helper(x):
+    return uses_opened(x)
+
+
+def uses_a_helper(x):
+    return helper(x)
+
+
+class Service:
+    def __init__(self, x):
+        self.x = x
+
+    def run(self, x):
+        return database.total_changes
+
+
+def uses_a_method(x):
+    return Service(x).run(x)
+
+
+def closure():
+    handle = opened
+
+    def uses_a_cell(x):
+        return handle.name
+
+    return uses_a_cell
+
+
+uses_a_cell = closure()
+
+
+def uses_a_default(x, log=opened):
+    return log.name
+
+
+def takes(x):
+    return x
+
+
+def gives_connection(x):
+    return socket.socket()
+
+
+def works(x):
+    """None of these is in its way."""
+    return x + 1
+
+
+CASES = [
+    (uses_logger, "uses_logger", "logger"),
+    (uses_database, "uses_database", "database"),
+    (uses_connection, "uses_connection", "connection"),
+    (uses_numbers, "uses_numbers", "numbers"),
+    (uses_opened, "uses_opened", "opened"),
+    (uses_nested, "uses_nested", "nested"),
+    (uses_frame, "uses_frame", "frame"),
+    (uses_a_helper, "uses_opened", "opened"),
+    (uses_a_method, "run", "database"),
+    (uses_a_cell, "uses_a_cell", "opened"),
+    (uses_a_default, "uses_a_default", "opened"),
+]
+
+
+def names(text, *words):
+    return [word for word in words if word not in text]
+
+
+async def main(kinds):
+    from tests.scripts.comparison import EXECUTORS, executor, pool_of
+
+    for kind in kinds:
+        for function, culprit, name in CASES:
+            try:
+                if kind in EXECUTORS:
+                    with executor(kind, None, ()) as workers:
+                        result = workers.submit(function, 1).result()
+                else:
+                    async with pool_of(kind, {"task": function}, None, ()) as pool:
+                        result = await pool.execute(1)
+            except Exception as error:
+                text = str(error)
+                missing = names(text, culprit, name, "initializer")
+                if missing or "pickle" not in text:
+                    print(f"{kind}: {function.__name__}: does not name {missing}: {type(error).__name__}: {text}")
+            else:
+                print(f"{kind}: {function.__name__}: came to {result!r}")
+        if kind in EXECUTORS:
+            with executor(kind, None, ()) as workers:
+                for function, argument, words in ((takes, connection, ["socket"]), (gives_connection, 1, ["socket"])):
+                    try:
+                        print(kind, workers.submit(function, argument).result())
+                    except Exception as error:
+                        if names(str(error), *words):
+                            print(f"{kind}: {function.__name__}: {error}")
+                assert workers.submit(works, 1).result() == 2
+            continue
+        async with pool_of(kind, {"takes": takes, "gives": gives_connection, "works": works}, None, ()) as pool:
+            for name, argument, words in (("takes", connection, ["takes", "socket"]), ("gives", 1, ["gives", "socket"])):
+                try:
+                    print(f"{kind}: {name}: came to", await pool.execute(argument, name))
+                except Exception as error:
+                    if names(str(error), *words):
+                        print(f"{kind}: {name}: {type(error).__name__}: {error}")
+            # Such a function can be added no more than begun with, and leaves the pool as it was.
+            try:
+                await pool.add_task_function("added", uses_database)
+                print(f"{kind}: could be added")
+            except Exception as error:
+                missing = names(str(error), "uses_database", "database", "initializer")
+                if missing:
+                    print(f"{kind}: added: does not name {missing}: {type(error).__name__}: {error}")
+            assert await pool.execute(1, "works") == 2
+    print("done")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
+'''
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("refusals") / "script.py"
+    path.write_text(SCRIPT)
+    lines = scripts.run(path, *KINDS).stdout.splitlines()
+    assert lines[-1] == "done"
+    return lines[:-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_cannot_travel_is_named(printed, kind):
+    different = [line for line in printed if line.startswith(f"{kind}: ")]
+    assert not different, "\n".join(different)
