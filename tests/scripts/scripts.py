@@ -143,7 +143,7 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")])}
 
 
-def run(path, *arguments, timeout=120, env=None, stdin=None, cwd=None, options=()):
+def run(path, *arguments, timeout=600, env=None, stdin=None, cwd=None, options=()):
     """Runs a program, and gives what it printed; where it fails, the test does, with all of that."""
     done = subprocess.run(
         [sys.executable, *options, str(path), *arguments],

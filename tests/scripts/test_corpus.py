@@ -61,18 +61,14 @@ RAY = """
 import logging, runpy, sys
 import ray
 
-ray.init(
-    "local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, logging_level=logging.ERROR,
-    log_to_driver=False,
-)
-for path in sys.argv[1:]:
-    print("script", path, flush=True)
+ray.init(sys.argv[1], logging_level=logging.ERROR, log_to_driver=False)
+for path in sys.argv[2:]:
     runpy.run_path(path, run_name="__main__")
 """
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray has no wheels for this Python")
-def test_as_if_imported_by_ray(tmp_path):
+def test_as_if_imported_by_ray(tmp_path, ray_cluster):
     """A cluster for all scripts, which one program runs one after the other, each as its `__main__`.
 
     An actor takes seconds to start, and all values go through the same code as those of processes: these will do.
@@ -83,7 +79,8 @@ def test_as_if_imported_by_ray(tmp_path):
         paths.append(tmp_path / fragment.name)
         paths[-1].write_text(scripts.program(fragment.read_text(), ["spawn", "ray", "here"]))
     (tmp_path / "program_of_ray.py").write_text(RAY)
-    found = scripts.outcomes(scripts.run(tmp_path / "program_of_ray.py", *map(str, paths), timeout=300).stdout)
+    address = ray_cluster.get_runtime_context().gcs_address
+    found = scripts.outcomes(scripts.run(tmp_path / "program_of_ray.py", address, *map(str, paths)).stdout)
     assert len(found) == len(fragments)
     for one in found:
         check(one, "ray")
