@@ -19,9 +19,20 @@ def nap(seconds):
     return seconds
 
 
+others = set()
+
+
+@pytest.fixture(autouse=True)
+def others_that_were_there():
+    """Children that other tests have left to the end of this process, such as the tracker of `multiprocessing`."""
+    others.update(psutil.Process().children(recursive=True))
+    yield
+    others.clear()
+
+
 def workers_of(name):
     threads = [thread for thread in threading.enumerate() if f"poolifier: {name} " in thread.name]
-    return threads + [child for child in psutil.Process().children(recursive=True) if child.is_running()]
+    return threads + [child for child in psutil.Process().children(recursive=True) if child not in others]
 
 
 @pytest.fixture

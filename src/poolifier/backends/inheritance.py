@@ -42,12 +42,11 @@ class Inheritance:
     def pickling(self) -> Iterator[dict[type, Any]]:
         """For as long as workers' start is pickled, in this thread: gives the reducers that are to be used besides.
 
-        What is to be given to workers is what was met the last time. Locks keep their numbers: workers that have
-        started before use theirs.
+        What is given to workers is all that was ever met, and it keeps its numbers: what a script defines is pickled
+        once, and read by workers that start later as well.
         """
         import multiprocessing.context as context
 
-        self._close_descriptors()
         before = context.get_spawning_popen()
         # So `multiprocessing` takes this for a process of its own that is being started.
         context.set_spawning_popen(self)  # type: ignore[arg-type]
@@ -58,16 +57,16 @@ class Inheritance:
 
     def close(self) -> None:
         """Lets go of everything."""
-        self._close_descriptors()
-        self.locks.clear()
-
-    def _close_descriptors(self) -> None:
         for fd in self.descriptors:
             os.close(fd)
         self.descriptors.clear()
+        self.locks.clear()
 
     def duplicate_for_child(self, fd: int) -> int:
         """Called by `multiprocessing` for each descriptor that is pickled."""
+        for number, known in enumerate(self.descriptors):
+            if _is_same(known, fd):
+                return number
         self.descriptors.append(os.dup(fd))
         return len(self.descriptors) - 1
 
@@ -93,6 +92,17 @@ class Inheritance:
             numbers = [len(self.locks)]
             self.locks.append(semaphore)
         return rebuild_lock, (type(lock), semaphore.kind, semaphore.maxvalue, numbers[0])
+
+
+def _is_same(fd: int, other: int) -> bool:
+    """Whether both are the same file, opened alike: the two ends of a pipe are one file."""
+    return os.path.sameopenfile(fd, other) and _access(fd) == _access(other)
+
+
+def _access(fd: int) -> int:
+    import fcntl  # not on Windows, where there are no processes, but this is imported
+
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
 
 
 def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:

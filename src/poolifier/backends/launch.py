@@ -148,7 +148,7 @@ def _pickled(definitions: Definitions, value: Any, what: str, inheritance: Inher
     try:
         if inheritance is None or "multiprocessing" not in sys.modules:
             return dumps_lasting(value)
-        with inheritance.pickling() as reducers:
+        with inheritance.pickling() as reducers, definitions.reducing(reducers):
             return dumps_lasting(value, reducers)
     except SerializationError as error:
         raise SerializationError(f"{what} cannot be pickled: {error}") from error
