@@ -357,7 +357,7 @@ def test_an_error_that_cannot_be_told_is_survived():
     pool = Pool(1, restart_limit=(0, 1.0))
     lose_idle(pool)
     fail_start(pool, error=Mute())
-    assert "Mute: (its text cannot be told)" in str(refusal(pool.scheduler, None))
+    assert "Mute: () (its str() failed: RuntimeError)" in str(refusal(pool.scheduler, None))
 
 
 def test_a_simulation_tells_of_a_pool_that_fails_and_recovers():

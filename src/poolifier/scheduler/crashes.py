@@ -83,7 +83,9 @@ def cannot_start(pool: str, slots: Iterable[int] | None, slot: int, row: FailedS
     """The error of a pool, or of some of its slots, in which no worker can be started; the row is that of one slot."""
     error = row.error
     # Errors of the library say enough by themselves; of others the type is half of what they say.
-    last = text_of(error) if is_a(error, PoolifierError) else f"{type_name_of(error)}: {text_of(error)}"
+    last = (
+        text_of(error) if is_a(error, PoolifierError) else f"{type_name_of(error).rpartition('.')[2]}: {text_of(error)}"
+    )
     where = "no worker can be started" if slots is None else f"no worker can be started in the slots {sorted(slots)}"
     starts = "1 start has" if row.count == 1 else f"{row.count} starts in a row have"
     failure = PoolFailedError(f"pool {pool!r}: {where}: {starts} failed in slot {slot}; the last: {last}")
