@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
 from poolifier.wire.scripts import namespaces, rebuild, values
+from poolifier.wire.scripts.learned import Learned
 from poolifier.wire.scripts.pickler import Pickler, blame, named
 from poolifier.wire.scripts.reduced import Reduced
 from poolifier.wire.scripts.script_globals import ATOMS, Limited, globals_in, is_offered, module_with
@@ -63,6 +64,7 @@ class Definitions:
         renewed: How often a name has got another object than before.
         owner: Who the closures belong to that are pickled now: a number, or 0 for the pool.
         shapes: Beginnings of pickles that need nothing which is not here.
+        learned: What else their pickles have found out.
     """
 
     def __init__(self, *, everywhere: bool = False) -> None:
@@ -70,6 +72,7 @@ class Definitions:
         self.renewed: int = 0
         self.owner: int = 0
         self.shapes: set[bytes] = set()
+        self.learned: Learned = Learned()
         self._everywhere = everywhere
         self._log: dict[int, Operation] = {}
         self._numbers: dict[_Key, int] = {}
@@ -165,6 +168,7 @@ class Definitions:
                 return  # it has been used here, and is what it was
         self._globals = None
         self.shapes.clear()
+        self.learned.forget()
         try:
             self._work([(key, now, "", None)])
         except Exception as error:  # noqa: BLE001 - tasks that do not use it are not to fail for it
