@@ -47,7 +47,7 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
         definitions = pickler.definitions
         number = number_of(cls)
         if definitions is not None:
-            definitions.require_class(cls, number)
+            definitions.require_class(cls, number, lasting=pickler.lasting)
             return namespaces.keyed, (number,)
         if namespaces.is_from_pool(namespaces.KEYED, number):
             return namespaces.keyed, (number,)
