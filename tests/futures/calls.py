@@ -1,6 +1,7 @@
 """What tests have executors call. Workers import this module by name."""
 
 import contextvars
+import gc
 import os
 import threading
 import time
@@ -44,6 +45,43 @@ def sleep_with_mark(path, seconds=60.0):
     while time.monotonic() < deadline:
         time.sleep(0.005)
     return "slept"
+
+
+def sleep_until(path):
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return "slept"
+
+
+def local_object(number):
+    """Of a class of its own, which no name leads to."""
+
+    class Local:
+        def give(self):
+            return number
+
+    return Local()
+
+
+def local_function(number):
+    """It refers to a class of its own, which no name leads to."""
+
+    class Local:
+        def give(self, more):
+            return number + more
+
+    return lambda more: Local().give(more)
+
+
+def method_of(local):
+    return local.give()
+
+
+def local_classes():
+    """How many of those there are."""
+    gc.collect()
+    return sum(isinstance(each, type) and each.__name__ == "Local" for each in gc.get_objects())
 
 
 def initialize(value):

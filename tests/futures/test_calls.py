@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import gc
 import operator
 import threading
 import time
@@ -47,6 +48,28 @@ def test_a_function_that_nobody_has_any_more_is_forgotten(executor):
     futures += [executor.submit(eval(f"lambda: {number}")) for number in range(400)]
     assert [future.result() for future in futures] == [*range(400), *range(400)]
     assert not executor._engine._packer._heads
+
+
+def test_calls_that_wait_have_their_classes_when_their_turn_comes(tmp_path, eventually):
+    """More of them than anybody would keep, and nobody else has the classes."""
+    go = tmp_path / "go"
+    with ProcessPoolExecutor(1) as executor:
+        first = executor.submit(calls.sleep_until, go)
+        futures = [executor.submit(calls.method_of, calls.local_object(number)) for number in range(1500)]
+        futures += [executor.submit(calls.local_function(number), 1) for number in range(1500)]
+        gc.collect()
+        go.touch()
+        assert first.result() == "slept"
+        assert [future.result() for future in futures] == [*range(1500), *range(1, 1501)]
+
+
+def test_classes_that_nobody_has_any_more_are_forgotten_by_workers():
+    with ProcessPoolExecutor(1) as executor:
+        for number in range(50):
+            assert executor.submit(calls.method_of, calls.local_object(number)).result() == number
+        gc.collect()
+        assert executor.submit(abs, -1).result() == 1
+        assert executor.submit(calls.local_classes).result() <= 4
 
 
 def test_an_error_arrives_as_itself(executor):

@@ -21,6 +21,10 @@ MANAGED: Final = b"multiprocessing.managers"
 """Found in the pickle of a proxy, which connects to its manager as it is read."""
 
 
+KEYED: Final = b"keyed"
+"""Found in the pickle of what refers to a class by its number."""
+
+
 class LastingCall(list["Any"]):
     """A packed call with what it was packed from, which is there for as long as the call."""
 
@@ -66,6 +70,8 @@ class Packer:
 
     def __init__(self) -> None:
         self._heads: dict[int, tuple[ref[Any], bytes, tuple[Any, ...]]] = {}
+        # Functions, by identity, that refer to classes which workers have for as long as this process has them.
+        self._holding: set[int] = set()
         self._renewed = 0
         self.definitions: Definitions | None = None
 
@@ -77,6 +83,7 @@ class Packer:
             if definitions.renewed != self._renewed:
                 self._renewed = definitions.renewed
                 self._heads.clear()
+                self._holding.clear()
 
     def pack(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """The call as it is sent.
@@ -98,7 +105,12 @@ class Packer:
             head = self._head(function)
         if not head:
             arguments = (function, *arguments)
-        elif not keywords and len(arguments) < FLAT and is_flat(arguments):
+        elif (
+            not keywords
+            and len(arguments) < FLAT
+            and is_flat(arguments)
+            and not (self._holding and self._holds(function))
+        ):
             return (head, *arguments)
         kept = Kept()
         try:
@@ -107,9 +119,10 @@ class Packer:
             return [head, arguments, keywords]
         if kept.buffers:
             return [head, arguments, keywords]
-        if MANAGED in payload:
-            # What a manager holds is gone with the last proxy that refers to it, which may be the call's.
-            return LastingCall((head, payload), (arguments, keywords))
+        if MANAGED in payload or KEYED in payload or self._holds(function):
+            # What a manager holds is gone with the last proxy that refers to it, which may be the call's. So is the
+            # definition of a class without a name, before the call that needs it is sent.
+            return LastingCall((head, payload), (function, arguments, keywords))
         return [head, payload]
 
     def _head(self, function: Callable[..., Any]) -> bytes:
@@ -124,8 +137,17 @@ class Packer:
             return _IN_ARGUMENTS
         head = encode(function)
         identity = id(function)
-        self._heads[identity] = (ref(function, lambda _: self._heads.pop(identity, None)), head, _contents(function))
+        if KEYED in head:
+            self._holding.add(identity)
+        self._heads[identity] = (ref(function, lambda _: self._forget(identity)), head, _contents(function))
         return head
+
+    def _holds(self, function: Callable[..., Any]) -> bool:
+        return id(function) in self._holding
+
+    def _forget(self, identity: int) -> None:
+        self._heads.pop(identity, None)
+        self._holding.discard(identity)
 
 
 def _contents(function: Any) -> tuple[Any, ...]:

@@ -55,6 +55,16 @@ _MOST_SHAPE: Final = 300
 
 _MOST_SHAPES: Final = 10_000
 
+_MEMOIZE: Final = 0x94
+_GET: Final = ord("h")
+_LONG_GET: Final = ord("j")
+
+_MOST_LOOKED_AT: Final = 16
+"""How often a byte is looked at that may find a global, and more in large pickles."""
+
+# Types, by identity, of which the last value had several globals, so that its plain pickle was of no use.
+_again: set[int] = set()
+
 # Beginnings of pickles that the other side can read as they are.
 _shapes: set[bytes] = set()
 
@@ -98,6 +108,10 @@ def encode(value: Any, keep: Kept | None = None) -> bytes:
     Raises:
         BaseException: Whatever a part of the value raised when it was pickled.
     """
+    if _again and id(type(value)) in _again:
+        repeated = _encode_again(value, keep)
+        if repeated is not None:
+            return repeated
     try:
         payload = pickle.dumps(value, PROTOCOL, buffer_callback=keep)
     except NeedsPoolError:
@@ -110,16 +124,44 @@ def encode(value: Any, keep: Kept | None = None) -> bytes:
     definitions = active.definitions
     shapes = _shapes if definitions is None else definitions.shapes
     shape = payload[_HEAD : payload.find(_GLOBAL, 0, _MOST_SHAPE) + 1]
-    if shape in shapes and payload.count(_GLOBAL) == 1:
+    if shape in shapes and (payload.count(_GLOBAL) == 1 or _is_last_global(payload, len(shape) + _HEAD)):
         return payload
     return _encode_globals(value, keep, payload, shape, shapes)
 
 
 def _encode_globals(value: Any, keep: Kept | None, plain: bytes, shape: bytes, shapes: set[bytes]) -> bytes:
-    payload = _encode_for_scripts(value, keep) if needs_scripts(plain) else plain
-    if shape and plain.count(_GLOBAL) == 1 and payload == plain and len(shapes) < _MOST_SHAPES:
-        shapes.add(shape)
+    needed = needs_scripts(plain)
+    payload = _encode_for_scripts(value, keep) if needed else plain
+    if shape and payload == plain and _is_last_global(plain, len(shape) + _HEAD):
+        if len(shapes) < _MOST_SHAPES:
+            shapes.add(shape)
+    elif needed and payload == plain:
+        _again.add(id(type(value)))
     return payload
+
+
+def _encode_again(value: Any, keep: Kept | None) -> bytes | None:
+    """Pickles what is likely to be made of what has been pickled before; None if it is not."""
+    from poolifier.wire.scripts import encoding
+
+    payload = encoding.dumps_again(value, keep)
+    if payload is None or _is_last_global(payload, payload.find(_GLOBAL) + 1):
+        # What comes next may be like this one, for which the plain pickle is faster.
+        _again.discard(id(type(value)))
+    return payload
+
+
+def _is_last_global(payload: bytes, begin: int) -> bool:
+    """Whether a pickle finds no global from there on. False as well if its data has the same byte too often."""
+    at = payload.find(_GLOBAL, begin)
+    for _ in range(_MOST_LOOKED_AT + (len(payload) >> 6)):
+        if at < 0:
+            return True
+        # What it takes is the name, which was remembered just now, or before.
+        if payload[at - 1] == _MEMOIZE or payload[at - 2] == _GET or payload[at - 5] == _LONG_GET:
+            return False
+        at = payload.find(_GLOBAL, at + 1)
+    return at < 0
 
 
 def needs_scripts(payload: bytes) -> bool:

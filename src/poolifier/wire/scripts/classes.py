@@ -47,7 +47,7 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
         definitions = pickler.definitions
         number = number_of(cls)
         if definitions is not None:
-            definitions.require_class(cls, number)
+            definitions.require_class(cls, number, lasting=pickler.lasting)
             return namespaces.keyed, (number,)
         if namespaces.is_from_pool(namespaces.KEYED, number):
             return namespaces.keyed, (number,)
@@ -125,15 +125,22 @@ def _registered(cls: Any) -> tuple[type, ...]:
 
 def _know_dictionary(pickler: Pickler, cls: type, here: dict[str, Any]) -> None:
     """Annotations of methods look into the class: from 3.14 on a cell of theirs holds its very dictionary."""
-    parts = {}
+    parts: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+    # The class's own as well: a forward reference that an annotation could not resolve refers to the cell.
+    waiting = [here.get("__annotate_func__", here.get("__annotate__"))]
     for value in here.values():
         function = getattr(value, "__func__", value)
-        annotate = getattr(function, "__annotate__", None) if isinstance(function, FunctionType) else None
+        if isinstance(function, FunctionType):
+            waiting.append(getattr(function, "__annotate__", None))
+    for annotate in waiting:
         if not isinstance(annotate, FunctionType):
             continue
         for name, each in zip(annotate.__code__.co_freevars, annotate.__closure__ or (), strict=True):
             if name == "__classdict__":
                 parts[id(each)] = (each, (rebuild.class_dict_cell, (cls,)))
+            elif name == "own_annotate" and annotate.__module__ == "typing":
+                # What a `TypedDict` has asks that of the statement.
+                waiting.append(each.cell_contents)
     if parts:
         pickler.parts = {**pickler.parts, **parts}
 

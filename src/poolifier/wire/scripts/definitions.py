@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import sys
+from collections import deque
 from contextlib import suppress
 from io import BytesIO
 from types import CellType, FunctionType, ModuleType
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
 from poolifier.wire.scripts import namespaces, rebuild, values
+from poolifier.wire.scripts.learned import Learned
+from poolifier.wire.scripts.local_classes import LocalClasses
 from poolifier.wire.scripts.pickler import Pickler, blame, named
 from poolifier.wire.scripts.reduced import Reduced
 from poolifier.wire.scripts.script_globals import ATOMS, Limited, globals_in, is_offered, module_with
@@ -33,11 +36,8 @@ _MISSING: Final = object()
 _OF_ANNOTATIONS: Final = frozenset({"typing", "types"})
 """Modules of the types of what annotations are made of besides classes: special forms, aliases, new types."""
 
-_MOST_CLASSES: Final = 1000
-"""Classes without a name that leads to them which are kept: programs that make them as they go are rare."""
-
 _MOST_FORGOTTEN: Final = 1000
-"""Closures that workers are told to forget: those that lag behind hear of the last ones."""
+"""Cells and classes that workers are told to forget: those that lag behind hear of the last ones."""
 
 _LARGE: Final = 64 << 10
 """Bytes of a pickle that are not sent where nothing refers to it."""
@@ -63,6 +63,7 @@ class Definitions:
         renewed: How often a name has got another object than before.
         owner: Who the closures belong to that are pickled now: a number, or 0 for the pool.
         shapes: Beginnings of pickles that need nothing which is not here.
+        learned: What else their pickles have found out.
     """
 
     def __init__(self, *, everywhere: bool = False) -> None:
@@ -70,6 +71,7 @@ class Definitions:
         self.renewed: int = 0
         self.owner: int = 0
         self.shapes: set[bytes] = set()
+        self.learned: Learned = Learned()
         self._everywhere = everywhere
         self._log: dict[int, Operation] = {}
         self._numbers: dict[_Key, int] = {}
@@ -82,13 +84,14 @@ class Definitions:
         self._again: set[_Key] = set()
         self._cell_names: dict[str, str] = {}
         self._owners: dict[str, set[int]] = {}
-        self._forgotten: list[_Key] = []
+        self._released: deque[int] = deque()
+        self._forgotten: deque[_Key] = deque()
         self._anew: set[_Key] = set()
         self._made = 0
         self._limit = 0
         self._refused: set[_Key] = set()
         self._offered: dict[str, int] = {}
-        self._classes: dict[str, type] = {}
+        self._classes = LocalClasses()
         self._spaces: dict[str, dict[str, Any]] = {}
         self._sources: set[str] = set()
         self._todo: list[tuple[_Key, Any, str, _Key | None]] = []
@@ -108,6 +111,7 @@ class Definitions:
 
     def look(self) -> bool:
         """Finds names and cells that mean other objects than what was sent, and sends these. True if there are any."""
+        self._forget_unneeded()
         changed: list[tuple[_Key, Any]] | None = None
         for key, (there, value) in self._names.items():
             now = there.get(key[1], value)
@@ -165,6 +169,7 @@ class Definitions:
                 return  # it has been used here, and is what it was
         self._globals = None
         self.shapes.clear()
+        self.learned.forget()
         try:
             self._work([(key, now, "", None)])
         except Exception as error:  # noqa: BLE001 - tasks that do not use it are not to fail for it
@@ -185,7 +190,7 @@ class Definitions:
         if key[0] == namespaces.CELL:
             return self._contents.get(key[1], (None, _MISSING))[1]
         if key[0] == namespaces.KEYED:
-            return self._classes.get(key[1], _MISSING)
+            return self._classes.get(key[1]) or _MISSING
         return self._names.get(key, (None, _MISSING))[1]
 
     # ---- what pickles need ------------------------------------------------------------------------
@@ -217,10 +222,17 @@ class Definitions:
             self._describe(space, sys.modules[there["__name__"]])
         self._begin(key, there[name], by)
 
-    def require_class(self, cls: type, number: str) -> None:
-        """A pickle has a class by its number."""
+    def require_class(self, cls: type, number: str, *, lasting: bool) -> None:
+        """A pickle has a class by its number; `lasting` if it may be read after the class is gone here."""
+        current = self._current
+        if current is not None and current[0] == namespaces.KEYED:
+            self._classes.keep_part(current[1], cls)
+        elif current is not None:
+            self._classes.keep(number, cls)
+        elif lasting:
+            self._classes.keep(number, cls, self.owner)
         if number not in self._classes:
-            self._classes[number] = cls
+            self._classes.add(number, cls)
             self._begin((namespaces.KEYED, number), cls)
 
     def require_cell(self, cell: CellType, name: str = "a variable", by: str = "") -> str:
@@ -246,16 +258,28 @@ class Definitions:
         return number
 
     def release(self, owner: int) -> None:
-        """Nothing more is needed that was for that owner alone."""
-        for number, owners in list(self._owners.items()):
-            owners.discard(owner)
-            if not owners:
-                key = (namespaces.CELL, number)
-                self._drop(key)
-                self._put(key, namespaces.FORGET, None)
-                self._forgotten.append(key)
+        """Nothing more is needed that was for that owner alone. May be called at any time, and by any thread."""
+        self._released.append(owner)
+
+    def _forget_unneeded(self) -> None:
+        while self._released:
+            owner = self._released.popleft()
+            self._classes.release(owner)
+            for number, owners in list(self._owners.items()):
+                owners.discard(owner)
+                if not owners:
+                    self._forget((namespaces.CELL, number))
+        for number in self._classes.take_gone():
+            self._forget((namespaces.KEYED, number))
+
+    def _forget(self, key: _Key) -> None:
+        self._drop(key)
+        self._put(key, namespaces.FORGET, None)
+        self._forgotten.append(key)
         while len(self._forgotten) > _MOST_FORGOTTEN:
-            self._drop(self._forgotten.pop(0))
+            oldest = self._forgotten.popleft()
+            self._drop(oldest)
+            self._versions.pop(oldest, None)
 
     def require_module(self, module: ModuleType) -> str:
         """A pickle has a script's module; returns the name of its namespace."""
@@ -388,8 +412,6 @@ class Definitions:
             self._because.clear()
             self._current = None
             self._working = False
-        if len(self._classes) > _MOST_CLASSES:
-            self._drop((namespaces.KEYED, next(iter(self._classes))))
 
     def _pickled(self, key: _Key, value: Any) -> bytes:
         other = self._other_name(key, value)
@@ -502,7 +524,7 @@ class Definitions:
         self._log.pop(self._numbers.pop(key, 0), None)
         self._names.pop(key, None)
         if key[0] == namespaces.KEYED:
-            self._classes.pop(key[1], None)
+            self._classes.drop(key[1])
         elif key[0] == namespaces.CELL:
             known = self._contents.pop(key[1], None)
             if known is not None and self._held.get(id(known[1])) == key[1]:

@@ -7,8 +7,10 @@ from io import BytesIO
 
 from poolifier.errors import SerializationError
 from poolifier.wire import multiprocessing_reducers
-from poolifier.wire.codec import Kept, needs_scripts
+from poolifier.wire.codec import Kept, NeedsPoolError, needs_scripts
+from poolifier.wire.scripts import namespaces
 from poolifier.wire.scripts.active import active
+from poolifier.wire.scripts.learned import Learned, Repeating
 from poolifier.wire.scripts.pickler import Pickler, blame
 
 TYPE_CHECKING = False
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["dumps_lasting", "dumps_with"]
+__all__ = ["dumps_again", "dumps_lasting", "dumps_with"]
+
+# Of pickles that are made for no pool: in a worker, say.
+_learned = Learned()
+
+namespaces.on_change.append(_learned.forget)
 
 
 def dumps_with(
@@ -27,6 +34,10 @@ def dumps_with(
     lasting: bool = False,
 ) -> bytes:
     """Pickles a value for the other side, certain types of it as given."""
+    if not lasting and not reducers:
+        repeated = dumps_again(value, keep)
+        if repeated is not None:
+            return repeated
     reducers = {**multiprocessing_reducers.reducers(), **(reducers or {})}
     try:
         return _dump(value, keep, reducers, lasting)
@@ -38,6 +49,21 @@ def dumps_with(
         if isinstance(keep, Kept):
             keep.buffers.clear()
         return _dump(value, keep, {**more_reducers(), **reducers}, lasting)
+
+
+def dumps_again(value: Any, keep: Callable[[pickle.PickleBuffer], object] | None = None) -> bytes | None:
+    """Pickles a value of data that is made of what has been pickled before; None if it is not."""
+    definitions = active.definitions
+    file = BytesIO()
+    try:
+        Repeating(file, keep, _learned if definitions is None else definitions.learned).dump(value)
+    except NeedsPoolError:
+        raise
+    except Exception:  # noqa: BLE001 - something is new, or a name leads to something else than before
+        if isinstance(keep, Kept):
+            keep.buffers.clear()
+        return None
+    return file.getvalue()
 
 
 def dumps_lasting(value: Any, reducers: Mapping[type, Callable[[Any], Any]] | None = None) -> bytes:
@@ -65,6 +91,8 @@ def _dump(
     pickler.extra = reducers
     pickler.lasting = lasting
     pickler.functions = []
+    if not lasting:
+        pickler.learned = _learned if active.definitions is None else active.definitions.learned
     try:
         pickler.dump(value)
     except SerializationError:

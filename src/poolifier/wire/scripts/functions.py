@@ -78,6 +78,9 @@ def reduce(pickler: Pickler, function: FunctionType, *, optional: bool = False) 
 
 def cell(pickler: Pickler, each: CellType) -> tuple[Any, ...]:
     """A cell of a closure: by a number if what it holds may be sent again, else with what it holds."""
+    part = pickler.parts.get(id(each))
+    if part is not None and part[0] is each:
+        return part[1]
     if pickler.definitions is not None and pickler.lasting and not pickler.is_named_class:
         number = pickler.definitions.require_cell(each)
         return namespaces.cell, (number,)

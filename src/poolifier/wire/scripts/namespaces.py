@@ -129,7 +129,7 @@ def define(operations: list[Operation]) -> None:
             if version == FORGET:
                 for table in (_pending, _versions):
                     table.pop(key, None)
-                _cells.pop(name, None)
+                (_keyed if space == KEYED else _cells).pop(name, None)
                 continue
             before = _versions.get(key, 0)
             if before >= version:

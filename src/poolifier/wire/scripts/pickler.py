@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from poolifier.wire.scripts.definitions import Definitions
+    from poolifier.wire.scripts.learned import Learned
 
 __all__ = ["Pickler", "blame", "named"]
 
@@ -55,6 +56,7 @@ class Pickler(pickle.Pickler):
         functions: Those that travel by value, as far as the pickle has come.
         whole: The value that is being defined, also once it has begun.
         parts: What is a part of something that the pickle makes, by identity, and how it is found in that.
+        learned: Takes down what the pickle finds out, for those after it; or None.
     """
 
     definitions: Definitions | None = None
@@ -67,11 +69,18 @@ class Pickler(pickle.Pickler):
     anew: bool = False
     parts: Mapping[int, tuple[Any, tuple[Any, ...]]] = MappingProxyType({})
     functions: list[FunctionType]
+    learned: Learned | None = None
     _stand_ins: dict[int, tuple[Any, Reduced]] | None = None
 
     def reducer_override(self, obj: Any) -> Any:
         """See `pickle.Pickler`."""
         kind = type(obj)
+        reduced = self._reduced(obj, kind)
+        if self.learned is not None:
+            self.learned.learn(obj, kind, reduced, self.extra)
+        return reduced
+
+    def _reduced(self, obj: Any, kind: type) -> Any:
         if kind is FunctionType:
             return self._function(obj)
         if isinstance(obj, type):

@@ -99,6 +99,11 @@ def class_dict_cell(cls: type | None) -> CellType:
     return CellType({} if cls is None else cls.__dict__)
 
 
+def shared_descriptor(name: str) -> Any:
+    """The descriptor of that name that all classes have which Python code makes."""
+    return type(name, (), {}).__dict__[name]
+
+
 def partial_method(state: dict[str, Any]) -> Any:
     """A `functools.partialmethod`, which from 3.14 on cannot be made without its function."""
     from functools import partialmethod

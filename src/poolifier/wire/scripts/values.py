@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar
-from types import CellType, CodeType, MappingProxyType, ModuleType
+from types import CellType, CodeType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -113,6 +113,13 @@ def _partial_method(_: Pickler, obj: Any) -> Any:
     return rebuild.partial_method, (obj.__dict__,)
 
 
+def _descriptor(_: Pickler, obj: GetSetDescriptorType) -> Any:
+    # From 3.15 on all classes share one for `__dict__` and one for `__weakref__`, and say that `object` has them.
+    if getattr(obj.__objclass__, obj.__name__, None) is obj:
+        return NotImplemented
+    return rebuild.shared_descriptor, (obj.__name__,)
+
+
 def _cached_property(_: Pickler, obj: Any) -> Any:
     # It has a lock before 3.12.
     return rebuild.make_cached_property, (obj.func, obj.attrname, obj.__doc__)
@@ -205,6 +212,7 @@ REDUCERS: Final[dict[type, Callable[[Pickler, Any], Any]]] = {
     staticmethod: _wrapping,
     MappingProxyType: _proxy,
     memoryview: _view,
+    GetSetDescriptorType: _descriptor,
     functools.cached_property: _cached_property,
     functools.partialmethod: _partial_method,
     type(_thread.allocate_lock()): _lock,
