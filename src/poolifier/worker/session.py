@@ -392,13 +392,15 @@ class Session:
         current = self.current
         if not current or current == self.aborted or current not in (self.wanted, self.ledger.slots[ABORT]):
             return False
-        if importing(frame):
+        try:
+            if not importing(frame):
+                if self._patience.allows(frame, self._looks):
+                    return True
+                self._steps = True
             self._hold_back(current)
-            return False
-        if self._patience.allows(frame, self._looks):
+        except Exception:  # noqa: BLE001 - the task may be too deep for it; no abort is lost for that
+            self._steps = False
             return True
-        self._steps = True
-        self._hold_back(current)
         return False
 
     def _hold_back(self, sequence: int) -> None:

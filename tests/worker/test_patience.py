@@ -1,0 +1,73 @@
+"""An abort is never lost for an error of what looks whether it can be raised."""
+
+import asyncio
+import sys
+import threading
+
+import pytest
+
+from poolifier import FixedInterpreterPool, FixedProcessPool, FixedThreadPool
+
+KINDS = [
+    FixedProcessPool,
+    FixedThreadPool,
+    pytest.param(
+        FixedInterpreterPool, marks=pytest.mark.skipif(sys.version_info < (3, 13), reason="there are none before 3.13")
+    ),
+]
+
+LOOKS = ["poolifier.worker.patience.place", "poolifier.worker.imports.importing"]
+
+
+def break_looks(where):
+    """Whatever it is that fails: memory, a kind of instruction that is not known, a stack that is too deep."""
+    module, _, name = where.rpartition(".")
+
+    def fail(*_, **__):
+        raise LookupError(name)
+
+    for each in list(sys.modules.values()):
+        if getattr(each, "__name__", "").startswith("poolifier.") and hasattr(each, name):
+            setattr(each, name, fail)
+
+
+def spin(_):
+    lock = threading.Lock()
+    while True:
+        with lock:
+            pass
+
+
+def echo(value):
+    return value
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Threads have the modules of this process."""
+    for module in [each for key, each in sys.modules.items() if key.startswith("poolifier.")]:
+        for where in LOOKS:
+            name = where.rpartition(".")[2]
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, getattr(module, name))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("where", LOOKS)
+@pytest.mark.usefixtures("looks", "no_leaks")
+def test_an_error_of_the_look_raises_the_abort(run, until, kind, where):
+    async def main():
+        functions = {"spin": spin, "echo": echo}
+        async with kind(1, functions, abort_grace=60, initializer=break_looks, initargs=(where,)) as pool:
+            workers = [node.id for node in pool.worker_nodes]
+            for number in range(5):
+                future = pool.execute(None, "spin")
+                await until(lambda: pool.info.executing_tasks)
+                future.cancel()
+                await asyncio.wait([future])
+                assert await pool.execute(number, "echo") == number
+            assert pool.info.aborted_tasks == 5
+            assert [node.id for node in pool.worker_nodes] == workers
+            assert pool.info.crashed_workers == 0
+
+    run(main())
