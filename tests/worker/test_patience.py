@@ -21,7 +21,7 @@ LOOKS = ["poolifier.worker.patience.place", "poolifier.worker.imports.importing"
 
 def break_looks(where):
     """Whatever it is that fails: memory, a kind of instruction that is not known, a stack that is too deep."""
-    module, _, name = where.rpartition(".")
+    name = where.rpartition(".")[2]
 
     def fail(*_, **__):
         raise LookupError(name)

@@ -78,7 +78,7 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
                 break
         else:
             return False
-    except Exception:  # noqa: BLE001, S110 - where it stands cannot be told; no abort is lost for that
+    except Exception:  # noqa: BLE001 - where it stands cannot be told; no abort is lost for that
         pass
     _set_async_exc(number, raised)
     return True

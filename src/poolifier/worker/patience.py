@@ -58,7 +58,7 @@ class SignalPatience:
             found = place(frame)
             if found is not None and not self._takes_long(frame, look, innermost=found.innermost):
                 return False
-        except Exception:  # noqa: BLE001, S110 - what the frame's instructions say is not known: no abort is lost for that
+        except Exception:  # noqa: BLE001 - what the frame's instructions say is not known: no abort is lost for that
             pass
         self._steps = 0
         return True
