@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from importlib import import_module
 
 import pytest
 
@@ -68,6 +69,53 @@ def test_an_error_of_the_look_raises_the_abort(run, until, kind, where):
                 assert await pool.execute(number, "echo") == number
             assert pool.info.aborted_tasks == 5
             assert [node.id for node in pool.worker_nodes] == workers
+            assert pool.info.crashed_workers == 0
+
+    run(main())
+
+
+def without_threads():
+    """As where the system, or a limit, gives this process no more of them."""
+    from poolifier.worker import imports
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    imports.start_new_thread = refuse
+
+
+def import_then_spin(directory):
+    sys.path.insert(0, directory)
+    import_module("much")
+    while True:
+        pass
+
+
+def imported(_):
+    return "much" in sys.modules
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_an_abort_in_an_import_is_raised_after_it_also_without_a_thread(run, until, tmp_path):
+    begun = tmp_path / "begun"
+    # Is over once the worker has been told to stop, and has held that back.
+    (tmp_path / "much.py").write_text(
+        f"""
+from poolifier.worker.current_task import current_session
+open({str(begun)!r}, "w").close()
+while not current_session().poked:
+    pass
+"""
+    )
+
+    async def main():
+        functions = {"import": import_then_spin, "echo": echo, "imported": imported}
+        async with FixedProcessPool(1, functions, abort_grace=60, initializer=without_threads) as pool:
+            future = pool.execute(str(tmp_path), "import")
+            await until(begun.exists)
+            future.cancel()
+            assert await pool.execute(None, "imported")
+            assert pool.info.aborted_tasks == 1
             assert pool.info.crashed_workers == 0
 
     run(main())

@@ -228,6 +228,7 @@ class ThreadWorker:
     def _hold_back(self, sequence: int) -> None:
         if self._held != sequence:
             self._held = sequence
+            # Where there is no room for a thread it stays held back, and patience with the task ends as ever.
             look_until(partial(self._interrupted, sequence), lambda: self._patience.gets_on)
 
     def _interrupted(self, sequence: int) -> bool:
