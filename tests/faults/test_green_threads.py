@@ -137,6 +137,53 @@ def test_patched_workers_run_their_tasks(tmp_path, library):
     assert program.said == [f"{name}{way}" for name in ("worker", "both") for way in ways], program
 
 
+USES_A_LOCK = """
+    import asyncio, multiprocessing
+    {program_patch}
+    from poolifier import FixedProcessPool, UnsupportedError
+
+    kept = None
+
+    def keep(lock):
+        global kept
+        {worker_patch}
+        kept = lock
+
+    def use(times):
+        for _ in range(times):
+            with kept:
+                pass
+        return times
+
+    async def main():
+        lock = multiprocessing.get_context("{method}").Lock()
+        try:
+            async with FixedProcessPool(2, use, initializer=keep, initargs=(lock,)) as pool:
+                lock.acquire()
+                tasks = [pool.execute(20) for _ in range(4)]
+                await asyncio.sleep(0.2)
+                lock.release()
+                say(sum(await asyncio.gather(*tasks)))
+        except UnsupportedError as error:
+            say("get_context('spawn')" in str(error) and "gevent or eventlet" in str(error))
+
+    asyncio.run(main())
+    """
+
+
+def test_locks_that_need_threads_of_the_program_say_so(tmp_path, library):
+    source = USES_A_LOCK.format(program_patch=PATCHES[library], worker_patch="", method="fork")
+    program = run_program(tmp_path, source, flags=FLAGS)
+    assert program.said == ["True"], program
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_patched_workers_use_locks(tmp_path, library, method):
+    source = USES_A_LOCK.format(program_patch="", worker_patch=PATCHES[library], method=method)
+    program = run_program(tmp_path, source, flags=FLAGS)
+    assert program.said == ["80"], program
+
+
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="there are no interpreters before 3.13")
 def test_interpreters_need_threads_and_say_so(tmp_path, library):
     source = f"""

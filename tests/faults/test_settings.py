@@ -293,6 +293,80 @@ SET_LATER = """
     """
 
 
+SHARED = """
+    import asyncio, multiprocessing, socket, time
+    from multiprocessing import shared_memory
+    from poolifier import {kind}
+
+    # The workers' end waits longer than that for a lock, and the program's for somebody to want one.
+    socket.setdefaulttimeout({timeout})
+    kept = None
+
+    def keep(*things):
+        global kept
+        socket.setdefaulttimeout({timeout})
+        kept = things
+
+    def add(times):
+        lock, value = kept
+        for _ in range(times):
+            with lock:
+                value.value += 1
+        return times
+
+    def read(name):
+        socket.setdefaulttimeout({timeout})
+        block = shared_memory.SharedMemory(name)
+        try:
+            return bytes(block.buf[:3])
+        finally:
+            block.close()
+
+    async def main():
+        context = multiprocessing.get_context("fork")
+        things = context.Lock(), context.RawValue("i", 0)
+        block = shared_memory.SharedMemory(create=True, size=10)
+        block.buf[:3] = b"all"
+        functions = {{"add": add, "read": read}}
+        try:
+            async with {kind}(2, functions, initializer=keep, initargs=things{options}) as pool:
+                things[0].acquire()
+                tasks = [pool.execute(20, "add") for _ in range(4)]
+                await asyncio.sleep(0.3)
+                assert not any(task.done() for task in tasks)
+                things[0].release()
+                await asyncio.gather(*tasks)
+                assert things[1].value == 80
+                assert await pool.execute(block.name, "read") == b"all"
+            async with {kind}(1, functions{options}) as pool:
+                assert await pool.execute(block.name, "read") == b"all"
+        finally:
+            block.close()
+            block.unlink()
+        say("right")
+
+    if __name__ == "__main__":
+        asyncio.run(main())
+    """
+
+
+@pytest.mark.parametrize("timeout", [0.001, 0])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("FixedProcessPool", ""),
+        ("FixedProcessPool", ", start_method='spawn'"),
+        pytest.param(
+            "FixedInterpreterPool", "", marks=pytest.mark.skipif(sys.version_info < (3, 13), reason="there are none")
+        ),
+    ],
+)
+def test_locks_and_shared_memory_do_without_the_default_timeout(tmp_path, kind, options, timeout):
+    program = run_program(tmp_path, SHARED.format(kind=kind, options=options, timeout=timeout))
+    assert program.said == ["right"], program
+    assert "resource_tracker" not in str(program), program
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [

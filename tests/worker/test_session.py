@@ -117,9 +117,9 @@ def test_current_task(make_pool):
 
 
 def test_an_abort_in_an_import_waits_and_the_next_code_of_the_task_is_told(make_pool, monkeypatch):
-    monkeypatch.setattr("poolifier.worker.session.importing", lambda _: not over)
+    monkeypatch.setattr("poolifier.worker.due_abort.importing", lambda _: not over)
     looks = []
-    monkeypatch.setattr("poolifier.worker.session.look_until", looks.append)
+    monkeypatch.setattr("poolifier.worker.due_abort.look_until", lambda look: looks.append(look) or True)
     over, raised = [], []
 
     def task(_):
@@ -143,9 +143,9 @@ def test_an_abort_in_an_import_waits_and_the_next_code_of_the_task_is_told(make_
 
 
 def test_an_abort_that_was_held_back_to_the_end_leaves_the_next_task_alone(make_pool, monkeypatch):
-    monkeypatch.setattr("poolifier.worker.session.importing", lambda _: True)
+    monkeypatch.setattr("poolifier.worker.due_abort.importing", lambda _: True)
     looks = []
-    monkeypatch.setattr("poolifier.worker.session.look_until", looks.append)
+    monkeypatch.setattr("poolifier.worker.due_abort.look_until", lambda look: looks.append(look) or True)
 
     def task():
         pool.ledger.slots[ABORT] = 1

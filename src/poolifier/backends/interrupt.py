@@ -23,9 +23,10 @@ from poolifier.worker.patience import ExceptionPatience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any, Final
 
-__all__ = ["clear_exception", "load", "set_exception"]
+__all__ = ["clear_exception", "is_held_back", "load", "set_exception"]
 
 _TRIES: Final = 10
 
@@ -42,7 +43,7 @@ def load() -> bool:
             import ctypes
 
             set_async_exc: Any = ctypes.pythonapi.PyThreadState_SetAsyncExc
-        except (ImportError, AttributeError):
+        except Exception:  # noqa: BLE001 - whatever kept it from that: the abort is found in `wanted`, or comes again
             return False
         _ctypes, _set_async_exc = ctypes, set_async_exc
     return True
@@ -57,26 +58,38 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
     number, raised = _ctypes.c_ulong(ident), _ctypes.py_object(error)
     if ident == get_ident():
         own = sys._getframe()
-        if importing(own) or not patience.allows(own):
+        if is_held_back(own, patience):
             return False
         _set_async_exc(number, raised)
         return True
-    for _ in range(_TRIES):
-        frame = stacks.innermost(ident, stack)
-        if frame is None:
-            _set_async_exc(number, raised)
-            return True
-        at = frame.f_lasti
-        if importing(frame):
-            # That may take long.
-            patience.gets_on = False
+    try:
+        for _ in range(_TRIES):
+            frame = stacks.innermost(ident, stack)
+            if frame is None:
+                break
+            at = frame.f_lasti
+            if importing(frame):
+                # That may take long.
+                patience.gets_on = False
+                return False
+            if not patience.allows(frame):
+                return False
+            if frame.f_lasti == at:
+                break
+        else:
             return False
-        if not patience.allows(frame):
-            return False
-        if frame.f_lasti == at:
-            _set_async_exc(number, raised)
-            return True
-    return False
+    except Exception:  # noqa: BLE001 - where it stands cannot be told; no abort is lost for that
+        pass
+    _set_async_exc(number, raised)
+    return True
+
+
+def is_held_back(own: FrameType, patience: ExceptionPatience) -> bool:
+    """Whether nothing may be raised now in the calling thread, which stands in that frame."""
+    try:
+        return importing(own) or not patience.allows(own)
+    except Exception:  # noqa: BLE001 - the calling code may be too deep for it; no abort is lost for that
+        return False
 
 
 def clear_exception(ident: int) -> None:

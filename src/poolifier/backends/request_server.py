@@ -5,17 +5,18 @@ A lock is used in a thread for each thread that uses it, because whoever waits f
 
 from __future__ import annotations
 
+import _socket
 import asyncio
 import contextlib
-import select
-import socket
 import threading
 import weakref
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
 
-from poolifier.wire.sockets import NO_SIGNAL, Socket, recv_fds, send_fds, socket_pair
+from poolifier.backends.native_threads import threads_are_native
+from poolifier.errors import UnsupportedError
+from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket, recv_fds, send_fds, socket_pair
 from poolifier.worker.program_requests import LOCK, REQUEST, RESOURCE_TRACKER
 from poolifier.worker.remote_semaphore import ACQUIRE, CONFIRM, FAILED, OPERATION, RELEASE, RESULT
 
@@ -48,8 +49,17 @@ class RequestServer:
         """Begins to serve: on the running event loop, or in a thread where there are locks.
 
         Whoever has blocked the event loop may wait for a worker that is about to release what he waits for.
+
+        Raises:
+            UnsupportedError: There are locks, and no threads for them.
         """
         if self._locks:
+            if not threads_are_native():
+                raise UnsupportedError(
+                    "locks of the start method 'fork' need threads of the system to be used in workers, in place of "
+                    "which gevent or eventlet has put its own: leave threads out, as in "
+                    "monkey.patch_all(thread=False), or make the locks by multiprocessing.get_context('spawn')"
+                )
             self._sock.settimeout(None)
             thread = threading.Thread(target=self._answers.give_all, name="poolifier-requests", daemon=True)
             thread.start()
@@ -81,7 +91,7 @@ class RequestServer:
 
 def _end(sock: Socket) -> None:
     with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+        sock.shutdown(_socket.SHUT_RDWR)
 
 
 class _Answers:
@@ -90,7 +100,7 @@ class _Answers:
     def __init__(self, sock: Socket, locks: Sequence[Any]) -> None:
         self._sock = sock
         self._locks = locks
-        self._connections: list[tuple[socket.socket, threading.Thread]] = []
+        self._connections: list[tuple[Socket, threading.Thread]] = []
 
     def give_all(self) -> None:
         while self.give():
@@ -112,8 +122,7 @@ class _Answers:
             return False
         if not fds:
             return True  # there is no room for a descriptor here, and whoever asks finds his socket closed
-        answer = socket.socket(fileno=fds[0])
-        answer.settimeout(None)
+        answer = open_socket(fds[0])
         what, which = REQUEST.unpack(data)
         if what == LOCK and which < len(self._locks):
             self._connections = [each for each in self._connections if each[1].is_alive()]
@@ -123,21 +132,23 @@ class _Answers:
             self._connections.append((answer, thread))
             return True
         # What cannot be answered finds the socket closed.
-        with answer:
+        try:
             if what == RESOURCE_TRACKER:
                 _give_resource_tracker(answer)
+        finally:
+            answer.close()
         return True
 
     def close(self) -> None:
         for connection, _ in self._connections:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(_socket.SHUT_RDWR)
         for _, thread in self._connections:
             thread.join()
         self._connections.clear()
 
 
-def _give_resource_tracker(answer: socket.socket) -> None:
+def _give_resource_tracker(answer: Socket) -> None:
     # The program may never have used it, so it is not imported before.
     from multiprocessing import resource_tracker
 
@@ -146,31 +157,32 @@ def _give_resource_tracker(answer: socket.socket) -> None:
         send_fds(answer, b"t", [fd])
 
 
-def _serve(lock: Any, connection: socket.socket) -> None:
+def _serve(lock: Any, connection: Socket) -> None:
     """Uses a lock for a thread of a worker, until that closes the connection."""
     unconfirmed = False
     # An `RLock` belongs to the thread that acquires it, which this one is for the worker's.
-    with connection:
-        try:
-            while len(said := connection.recv(OPERATION.size, socket.MSG_WAITALL)) == OPERATION.size:
-                operation, seconds = OPERATION.unpack(said)
-                if operation == CONFIRM:
-                    unconfirmed = False
-                    continue
-                if operation == ACQUIRE:
-                    result = int(unconfirmed := _acquired(lock, seconds, connection))
-                elif operation == RELEASE:
-                    result = _released(lock)
-                else:
-                    result = lock._get_value()
-                connection.sendall(RESULT.pack(result), NO_SIGNAL)
-        except OSError:
-            pass  # the worker is gone
-        if unconfirmed:
-            lock.release()
+    try:
+        while len(said := connection.recv(OPERATION.size, _socket.MSG_WAITALL)) == OPERATION.size:
+            operation, seconds = OPERATION.unpack(said)
+            if operation == CONFIRM:
+                unconfirmed = False
+                continue
+            if operation == ACQUIRE:
+                result = int(unconfirmed := _acquired(lock, seconds, connection))
+            elif operation == RELEASE:
+                result = _released(lock)
+            else:
+                result = lock._get_value()
+            connection.sendall(RESULT.pack(result), NO_SIGNAL)
+    except OSError:
+        pass  # the worker is gone
+    finally:
+        connection.close()
+    if unconfirmed:
+        lock.release()
 
 
-def _acquired(lock: Any, seconds: float, connection: socket.socket) -> bool:
+def _acquired(lock: Any, seconds: float, connection: Socket) -> bool:
     if lock.acquire(False):
         return True
     end = float("inf") if seconds < 0 else monotonic() + seconds
@@ -182,12 +194,14 @@ def _acquired(lock: Any, seconds: float, connection: socket.socket) -> bool:
     return False
 
 
-def _gone(connection: socket.socket) -> bool:
+def _gone(connection: Socket) -> bool:
     """Whether nobody waits for an answer any more."""
-    poll = select.poll()
-    # Nothing is said before the answer, so what can be read is the end.
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
+    # Nothing is said before the answer, so what can be read is the end. (`select` may have been replaced, too.)
+    try:
+        connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _released(lock: Any) -> int:

@@ -7,7 +7,6 @@ whoever imports that next waits for ever.
 
 from __future__ import annotations
 
-import contextlib
 from _thread import start_new_thread
 from collections.abc import Callable
 from time import sleep
@@ -54,10 +53,11 @@ def longer(pause: float) -> float:
     return min(pause * 1.1, _LONGEST_PAUSE)
 
 
-def look_until(over: Callable[[], bool], gets_on: Callable[[], bool] | None = None) -> None:
+def look_until(over: Callable[[], bool], gets_on: Callable[[], bool] | None = None) -> bool:
     """Calls back from a thread of its own, now and then, until that returns true. Safe in a signal handler.
 
-    As long as `gets_on` says that it will not be long, it does so again and again, with the shortest pauses.
+    As long as `gets_on` says that it will not be long, it does so again and again, with the shortest pauses. Returns
+    false where there is no room for a thread.
     """
 
     def look() -> None:
@@ -77,7 +77,9 @@ def look_until(over: Callable[[], bool], gets_on: Callable[[], bool] | None = No
         finally:
             turns.restore()
 
-    # Not by `threading`, whose locks may be held by what was interrupted. Where there is no room for a thread, the
-    # abort stays held back, and patience with the task ends as ever.
-    with contextlib.suppress(RuntimeError):
+    # Not by `threading`, whose locks may be held by what was interrupted.
+    try:
         start_new_thread(look, ())
+    except RuntimeError:
+        return False
+    return True

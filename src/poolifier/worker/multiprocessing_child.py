@@ -11,9 +11,9 @@ asks for when it first needs it, and which the program starts then if it has not
 from __future__ import annotations
 
 import os
-import socket
 from functools import partial
 
+from poolifier.wire.sockets import recv_fds
 from poolifier.worker.import_hooks import when_imported
 from poolifier.worker.program_requests import RESOURCE_TRACKER, request
 
@@ -135,11 +135,11 @@ def _shared_tracker(module: ModuleType) -> type:
 
 def _tracker_of_program() -> int | None:
     try:
-        with request(RESOURCE_TRACKER) as answer:
-            _, fds, _, _ = socket.recv_fds(answer, 1, 1)
+        answer = request(RESOURCE_TRACKER)
+        try:
+            _, fds, _ = recv_fds(answer, 1, 1)
+        finally:
+            answer.close()
     except OSError:
         return None  # there is no program any more, so one of its own it is
-    if not fds:
-        return None
-    os.set_inheritable(fds[0], False)
-    return fds[0]
+    return fds[0] if fds else None

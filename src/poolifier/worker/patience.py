@@ -54,9 +54,12 @@ class SignalPatience:
         The number of the look is another one after each millisecond or so, when the signal is sent by another thread,
         which also interrupts what waits.
         """
-        found = place(frame)
-        if found is not None and not self._takes_long(frame, look, innermost=found.innermost):
-            return False
+        try:
+            found = place(frame)
+            if found is not None and not self._takes_long(frame, look, innermost=found.innermost):
+                return False
+        except Exception:  # noqa: BLE001 - what the frame's instructions say is not known: no abort is lost for that
+            pass
         self._steps = 0
         return True
 
@@ -103,6 +106,13 @@ class ExceptionPatience:
 
     def allows(self, frame: FrameType) -> bool:
         """Whether one may be set in the thread of this frame, its innermost."""
+        try:
+            return self._allows(frame)
+        except Exception:  # noqa: BLE001 - as in `SignalPatience`
+            self.waits = self.gets_on = False
+            return True
+
+    def _allows(self, frame: FrameType) -> bool:
         found = place(frame)
         self.waits = not raised_without_harm(frame, in_place=found is not None) and not self._takes_long(frame, found)
         self._looks = self._looks + 1 if self.waits else 0

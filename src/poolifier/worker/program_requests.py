@@ -7,8 +7,9 @@ forked, ever read each other's answers.
 
 from __future__ import annotations
 
-import socket
 import struct
+
+from poolifier.wire.sockets import Socket, open_socket, send_fds, socket_pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,14 +26,13 @@ RESOURCE_TRACKER: Final = 1
 LOCK: Final = 2
 """Use the semaphore of that number, see `remote_semaphore`."""
 
-_sock: socket.socket | None = None
+_sock: Socket | None = None
 
 
 def use(fd: int) -> None:
     """Sends requests through this socket, which is this module's from now on."""
     global _sock
-    _sock = socket.socket(fileno=fd)
-    _sock.settimeout(None)
+    _sock = open_socket(fd)
 
 
 def stop() -> None:
@@ -41,7 +41,7 @@ def stop() -> None:
         _sock.close()
 
 
-def request(what: int, which: int = 0) -> socket.socket:
+def request(what: int, which: int = 0) -> Socket:
     """Asks for something; returns the socket that the answer comes through.
 
     Raises:
@@ -49,11 +49,9 @@ def request(what: int, which: int = 0) -> socket.socket:
     """
     if _sock is None:
         raise OSError("there is no program to ask")
-    ours, theirs = socket.socketpair()
+    ours, theirs = socket_pair()
     try:
-        # Whatever default a task has set.
-        ours.settimeout(None)
-        socket.send_fds(_sock, [REQUEST.pack(what, which)], [theirs.fileno()])
+        send_fds(_sock, REQUEST.pack(what, which), [theirs.fileno()])
     except BaseException:
         ours.close()
         raise

@@ -13,12 +13,14 @@ import os
 import struct
 import threading
 
+from poolifier.wire.sockets import NO_SIGNAL
 from poolifier.worker.program_requests import LOCK, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Final
+
+    from poolifier.wire.sockets import Socket
 
 __all__ = ["ACQUIRE", "CONFIRM", "FAILED", "OPERATION", "RELEASE", "RESULT", "VALUE", "RemoteSemaphore"]
 
@@ -77,7 +79,7 @@ class RemoteSemaphore:
             return False
         try:
             self._owner = threading.get_ident()
-            self._local.sock.sendall(OPERATION.pack(CONFIRM, 0.0))
+            self._local.sock.sendall(OPERATION.pack(CONFIRM, 0.0), NO_SIGNAL)
         except BaseException:
             self._hang_up()
             raise
@@ -133,9 +135,9 @@ class RemoteSemaphore:
                 self._held = 0
             local.sock = request(LOCK, self._index)
             local.pid = self._pid
-        sock: socket.socket = local.sock
+        sock: Socket = local.sock
         try:
-            sock.sendall(OPERATION.pack(operation, seconds))
+            sock.sendall(OPERATION.pack(operation, seconds), NO_SIGNAL)
             answer = sock.recv(RESULT.size)
             if len(answer) < RESULT.size:
                 raise OSError("a lock of the program is used, which has ended")

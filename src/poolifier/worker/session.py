@@ -11,10 +11,9 @@ cannot wait it also sends a signal, the *poke*. Rules that make a poke safe at a
   is set before it raises. `current` is not 0 only inside the `try` that books what is raised on that
   task, so an abort never reaches another task.
 - A poke that arrives while another is served makes that one go round again.
-- In the middle of an import nothing is raised (see `imports`), nor where a `with` statement is being entered or left
-  (see `patience`). The worker then pokes itself, from a thread of its own, until the abort is raised or the task's code
-  is over; what runs of the task after that looks at `poked`. In a `with` it pokes itself at once, too, so that the
-  handler runs wherever the abort could be raised next.
+- In the middle of an import nothing is raised, nor where a `with` statement is being entered or left (see `due_abort`).
+  The worker then pokes itself, until the abort is raised or the task's code is over; what runs of the task after that
+  looks at `poked`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ import threading
 from _thread import interrupt_main
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from time import perf_counter
 
 from poolifier.errors import TaskAborted
@@ -38,14 +36,12 @@ from poolifier.wire.messages import WireReply
 from poolifier.wire.parcels import Packer, Payload, Unpacker
 from poolifier.wire.passing import Passing
 from poolifier.wire.remote_errors import encode_error
-from poolifier.worker.imports import importing, look_until
+from poolifier.worker.due_abort import DueAbort
 from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
-from poolifier.worker.patience import SignalPatience
 from poolifier.worker.registry import Registry
 from poolifier.worker.standing import frames_of, tell_where
-from poolifier.worker.with_statements import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,13 +86,10 @@ class Session:
     """
 
     __slots__ = (
-        "_held",
+        "_due",
         "_listens",
-        "_looks",
-        "_patience",
         "_raised_limit",
         "_serving",
-        "_steps",
         "_unpacker",
         "aborted",
         "cancel",
@@ -147,10 +140,7 @@ class Session:
         self.started_at: float = perf_counter()
         self.idle: float = 0.0
         self.cancel: Callable[[int], None] | None = None
-        self._held = 0
-        self._looks = 0
-        self._steps = False
-        self._patience = SignalPatience()
+        self._due = DueAbort(POKE, self._is_over)
         self._listens = False
         self._serving = False
         self._raised_limit = 0
@@ -388,33 +378,18 @@ class Session:
 
     def _is_to_raise(self, frame: FrameType) -> bool:
         """Whether the task whose code stands in that frame is to be stopped, and can be there."""
-        self._steps = False
         current = self.current
         if not current or current == self.aborted or current not in (self.wanted, self.ledger.slots[ABORT]):
+            self._due.steps = False
             return False
-        if importing(frame):
-            self._hold_back(current)
-            return False
-        if self._patience.allows(frame, self._looks):
+        if self._due.can_raise(current, frame):
             return True
-        self._steps = True
-        self._hold_back(current)
-        return False
-
-    def _hold_back(self, sequence: int) -> None:
         self.poked = True
-        if self._held != sequence:
-            self._held = sequence
-            look_until(partial(self._poke_again, sequence))
-
-    def _poke_again(self, sequence: int) -> bool:
-        """Pokes this worker, unless the task's code or the abort is over. In a thread of its own."""
-        if self.aborted == sequence or (self.current != sequence and sequence not in self.streams):
-            return True
-        load()
-        self._looks += 1
-        signal.pthread_kill(threading.main_thread().ident or 0, POKE)
         return False
+
+    def _is_over(self, sequence: int) -> bool:
+        """Whether there is nothing left to raise for that task. From any thread."""
+        return self.aborted == sequence or (self.current != sequence and sequence not in self.streams)
 
     def _drop(self, sequence: int) -> None:
         if sequence == self.current:
@@ -451,7 +426,7 @@ class Session:
         self.poked = True
         if self.current and not self._serving:
             self.serve(frame)
-            if self._steps:
+            if self._due.steps:
                 # By what is no call: at the end of one Python would run this handler, in here.
                 _ = [*map(interrupt_main, _POKES)]
 

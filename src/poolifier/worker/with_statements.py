@@ -63,7 +63,7 @@ def load() -> None:
     if _ctypes is None and sys.version_info >= (3, 14):
         try:
             import ctypes
-        except ImportError:
+        except Exception:  # noqa: BLE001 - an abort is waiting, which is not to be lost for that
             return
         _ctypes = ctypes
 

@@ -223,7 +223,7 @@ def test_an_abort_while_a_task_speaks_does_not_keep_the_loop_from_fetching():
 
 def test_a_task_that_speaks_in_the_middle_of_an_import_is_aborted_after_it(worker, monkeypatch):
     held, over = [], []
-    monkeypatch.setattr("poolifier.backends.thread.worker.importing", lambda _: not over)
+    monkeypatch.setattr("poolifier.backends.interrupt.importing", lambda _: not over)
     monkeypatch.setattr("poolifier.backends.interrupt.importing", lambda _: not over)
     monkeypatch.setattr("poolifier.backends.thread.worker.look_until", lambda look, _: held.append(look))
 

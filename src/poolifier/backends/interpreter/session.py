@@ -44,7 +44,6 @@ from poolifier.errors import TaskAborted
 from poolifier.exchange import DONE, FAILED, WorkerSettings
 from poolifier.wire import codec, messages
 from poolifier.wire.sockets import Socket
-from poolifier.worker.imports import importing
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.missed_exit import call_missed_exit
@@ -211,7 +210,7 @@ class InterpreterSession(Session):
             try:
                 if self._attend(sequence):
                     frame = interrupted or sys._getframe()
-                    if importing(frame) or not self.patience.allows(frame):
+                    if interrupt.is_held_back(frame, self.patience):
                         self._put_off(sequence)
                         self.poke_soon()
                     else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
 import sys
 from contextlib import suppress
 from importlib import import_module
-from types import BuiltinFunctionType
 from typing import Any, Final
 
+from poolifier.backends.native_threads import threads_are_native
 from poolifier.errors import UnsupportedError
 
 __all__ = ["interpreters_module"]
@@ -37,7 +36,7 @@ def interpreters_module() -> Any:
             "interpreter workers need Python 3.14, or Python 3.13 with `pip install 'poolifier[interpreters]'`; "
             f"this is {version}: use a process pool"
         )
-    if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
+    if not threads_are_native():
         raise UnsupportedError(
             "interpreter workers need threads of the system, in place of which gevent or eventlet has put its own: "
             "leave threads out, as in monkey.patch_all(thread=False), or use a process pool"

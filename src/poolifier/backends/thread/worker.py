@@ -53,7 +53,7 @@ from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.worker.current_task import Found
-from poolifier.worker.imports import importing, look_until
+from poolifier.worker.imports import look_until
 from poolifier.worker.missed_exit import call_missed_exit
 from poolifier.worker.patience import ExceptionPatience
 from poolifier.worker.registry import Registry
@@ -228,6 +228,7 @@ class ThreadWorker:
     def _hold_back(self, sequence: int) -> None:
         if self._held != sequence:
             self._held = sequence
+            # Where there is no room for a thread it stays held back, and patience with the task ends as ever.
             look_until(partial(self._interrupted, sequence), lambda: self._patience.gets_on)
 
     def _interrupted(self, sequence: int) -> bool:
@@ -374,7 +375,7 @@ class ThreadWorker:
                 self.window[sequence] = True
         if sequence and sequence in self.wanted and self.window.pop(sequence, None) is not None:
             frame = sys._getframe()
-            if importing(frame) or not self._patience.allows(frame):
+            if interrupt.is_held_back(frame, self._patience):
                 self.window[sequence] = True
                 self._hold_back(sequence)
             else:
