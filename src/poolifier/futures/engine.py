@@ -47,7 +47,7 @@ _logger = logging.getLogger("concurrent.futures")
 _number = count(1).__next__
 
 Entry: TypeAlias = "tuple[Driver, Function, int, float | None]"
-Call: TypeAlias = "tuple[CallFuture[Any], Callable[..., Any] | Packed, tuple[Any, ...], dict[str, Any], Context | None]"
+Call: TypeAlias = "tuple[CallFuture[Any], Any, tuple[Any, ...], dict[str, Any], Context | None]"
 
 
 class Engine:
@@ -130,7 +130,7 @@ class Engine:
             except RuntimeError:
                 pass
         if late:
-            future.set_exception(self._session.pool._life.refusal())
+            future.set_exception(self._session.refusal())
             return future
         if not self._woken:
             self._wake()
@@ -271,10 +271,9 @@ class Engine:
         """Takes what is in the inbox, and sees to it that what is left is taken in the next turn."""
         self._woken = False
         inbox = self._inbox
-        session = self._session
         entry: Entry | BaseException
         try:
-            entry = session.pool._called(session.name, None, None, admitted=session.admitted)
+            entry = self._session.called()
         except Exception as error:  # noqa: BLE001 - the calls that there are fail with it
             entry = error
         self._packer.look()
@@ -289,7 +288,7 @@ class Engine:
                 self.drop(item)
             else:
                 item()
-        if inbox and not self._woken and session.loop is not None:
+        if inbox and not self._woken and self._session.loop is not None:
             self._wake()
         self._look()
         if not inbox and not self.owns and self.driver is not None:

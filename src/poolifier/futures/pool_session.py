@@ -16,6 +16,7 @@ from poolifier.errors import PoolifierError, PoolNotStartedError
 from poolifier.futures.errors import BrokenPoolError
 from poolifier.pool.base import Pool
 from poolifier.pool.driver import Driver
+from poolifier.scheduler.functions import Function
 from poolifier.scheduler.restarts import FIRST_BACK_OFF, LONGEST_BACK_OFF
 from poolifier.task_functions import TaskFunction
 from poolifier.wire.codec import describe
@@ -122,6 +123,10 @@ class PoolSession:
                 return
         self._over.wait()
 
+    def refusal(self) -> BaseException:
+        """Why a call that comes while the pool is being left is not taken."""
+        return self.pool._life.refusal()
+
     # ---- for a pool that somebody else has started, while it is left: see `pool.leaving` -----------------
 
     @property
@@ -153,6 +158,10 @@ class PoolSession:
         return "an executor"
 
     # ---- on the loop ------------------------------------------------------------------------------
+
+    def called(self) -> tuple[Driver, Function, int, float | None]:
+        """What makes tasks of calls; raises as `Pool.execute` where the pool takes none."""
+        return self.pool._called(self.name, None, None, admitted=self.admitted)
 
     def look(self) -> None:
         """The client may have ended, or want to be heard."""
