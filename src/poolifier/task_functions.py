@@ -347,9 +347,13 @@ def check_number(name: str, value: object, allowed: str = "a number") -> float:
     """Returns `value` as a float, or raises where it is no number; `allowed` is what the message says it must be."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be {allowed}, not {value!r}")
-    if math.isnan(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be {allowed}, not an integer that is too large for a float") from None
+    if math.isnan(number):
         raise ValueError(f"{name} must be {allowed}, not {value!r}")
-    return float(value)
+    return number
 
 
 def _named(declared: object) -> dict[str, AnyFunction | TaskFunction]:

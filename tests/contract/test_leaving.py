@@ -193,6 +193,20 @@ def test_destroy_cuts_the_waiting_short(run, kind, logged):
     run(main())
 
 
+def test_two_who_leave_it_at_once_both_wait(run, kind, logged):
+    async def main():
+        async with kind.fixed(1, tasks.ALL, name="both") as pool:
+            futures = [pool.execute(0.05, "nap") for _ in range(3)]
+            other = asyncio.create_task(pool.__aexit__(None, None, None))
+            await asyncio.sleep(0)
+            assert pool.info.state == "closing"
+        assert [future.result() for future in futures] == [0.05] * 3
+        await other
+        assert ends_of(logged, "both") == []
+
+    run(main())
+
+
 def test_every_pool_has_a_name(run, kind):
     async def main():
         first, second, third = (

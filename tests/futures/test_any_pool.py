@@ -203,3 +203,30 @@ def test_a_pool_that_is_failing_refuses_calls_of_its_executors_until_it_recovers
 
     run(main())
     assert any("has recovered" in record.getMessage() for record in caplog.records)
+
+
+def test_an_executor_of_a_pool_that_is_destroyed_while_it_is_failing_says_so_and_lets_go_of_it(run, until, tmp_path):
+    path = tmp_path / "refuse"
+
+    async def main():
+        options = {"initializer": calls.refuse, "initargs": (str(path),), "restart_limit": (1, 10.0)}
+        pool = FixedProcessPool(1, calls.double, **options)
+        await pool.start()
+        path.touch()
+        os.kill(pool.worker_nodes[0].pid, signal.SIGKILL)
+        await until(lambda: pool.info.state == "failing")
+        executor, closed = PoolExecutor(pool), PoolExecutor(pool)
+        for each in (executor, closed):
+            with pytest.raises(BrokenPoolError, match="not now"):
+                await asyncio.wrap_future(each.submit(abs, -1))
+        await asyncio.to_thread(closed.shutdown)
+        assert len(pool._driver.consumers) == len(pool._driver.watchers) == 1
+        await pool.destroy()
+        await until(lambda: executor._broken is None)
+        with pytest.raises(PoolNotStartedError, match="destroyed"):
+            await asyncio.wrap_future(executor.submit(abs, -1))
+        await asyncio.to_thread(executor.shutdown)
+        assert not pool._driver.consumers
+        assert pool._driver.watchers == []
+
+    run(main())

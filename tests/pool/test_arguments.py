@@ -75,6 +75,7 @@ OPTIONS = [
     ({"restart_limit": (1, 0)}, ValueError, "restart_limit: the seconds must be above 0, not 0"),
     ({"timeout": 0}, ValueError, "timeout must be above 0 seconds or None, not 0"),
     ({"timeout": "1"}, TypeError, "timeout must be a number of seconds above 0, or None, not '1'"),
+    ({"exit_timeout": 10**400}, ValueError, "exit_timeout must be a number, not an integer that is too large"),
     ({"timeout": float("nan")}, ValueError, "timeout must be a number of seconds above 0, or None, not nan"),
     ({"abort_grace": -1}, ValueError, "abort_grace must not be negative, got -1"),
     ({"destroy_timeout": None}, TypeError, "destroy_timeout must be a number, not None"),

@@ -263,13 +263,14 @@ def test_items_that_cannot_be_pickled_fail_alone(run):
     run(main())
 
 
-def test_an_error_of_the_input_is_raised(run):
+@pytest.mark.parametrize("count", [10, 1_234])
+def test_an_error_of_the_input_is_raised_after_all_that_came_before(run, count):
     def broken():
-        yield from range(10)
+        yield from range(count)
         raise LookupError("no more")
 
     async def broken_async():
-        for n in range(10):
+        for n in range(count):
             yield n
         raise LookupError("no more")
 
@@ -280,7 +281,8 @@ def test_an_error_of_the_input_is_raised(run):
                 with pytest.raises(LookupError, match="no more"):
                     async for n in pool.map_ordered(items):
                         taken.append(n)
-                assert taken == [n * n for n in range(10)]
+                assert taken == [n * n for n in range(count)]
+                assert pool.info.queued_tasks == pool.info.executing_tasks == 0
 
     run(main())
 

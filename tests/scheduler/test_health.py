@@ -6,6 +6,7 @@ from poolifier.errors import PoolFailedError, WorkerCrashedError, WorkerStartErr
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.health import explanation, refusal, state
 from poolifier.scheduler.node import PLANNED, READY, STARTING
+from poolifier.scheduler.task import SENT
 from poolifier.task_functions import TaskFunctionProperties
 from poolifier.testing import Crash, Simulation
 from tests.scheduler.support import WORK, Pool
@@ -281,6 +282,20 @@ def test_a_pool_without_a_limit_never_fails():
     assert not pool.failed()
     ready(pool)
     assert pool.done(task) is task
+
+
+def test_a_task_does_not_wait_for_a_start_that_is_put_off_where_another_worker_is_ready():
+    pool = Pool((0, 2), restart_limit=None)
+    first = pool.submit()
+    fail_for_good(pool, 0, times=9)
+    second = pool.submit()
+    ready(pool, 1)
+    [put_off] = [node for node in pool.nodes if node.slot == 0]
+    assert put_off.state == PLANNED
+    for _ in range(2):
+        [running] = [task for task in (first, second) if task.state == SENT]
+        assert pool.done(running) is running
+    assert put_off.state == PLANNED
 
 
 def test_the_successor_of_a_worker_starts_as_soon_as_that_has_died_of_a_task():

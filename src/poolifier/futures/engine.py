@@ -1,4 +1,4 @@
-"""The part of an executor that works on the pool's event loop, and the way there from other threads.
+"""The calls of an executor, from the thread that makes them to the pool's event loop, where they are its tasks.
 
 Whatever the other threads want goes through the *inbox*: calls, cancellations, the request to close. Whoever
 puts something there wakes the loop, unless it has been woken and has not looked yet; so a thread that submits
@@ -9,7 +9,6 @@ An engine knows nothing of its executor, so that one which nobody has any more c
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -18,26 +17,22 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
-from importlib import import_module
 from itertools import count
 from typing import Any, Final, TypeAlias
 
-from poolifier.error_attributes import text_of
+from poolifier.error_attributes import is_a, text_of
 from poolifier.error_text import to_log
-from poolifier.errors import PoolFailedError, PoolifierError
+from poolifier.errors import PoolFailedError
 from poolifier.exchange import InContext
 from poolifier.futures import at_exit
-from poolifier.futures.errors import BrokenPoolError, BrokenWorkerError
+from poolifier.futures.errors import BrokenPoolError, BrokenWorkerError, afresh
 from poolifier.futures.future import CallFuture
 from poolifier.futures.packing import Packed, Packer
+from poolifier.futures.pool_session import PoolSession
 from poolifier.pool.base import Pool
 from poolifier.pool.driver import Driver
 from poolifier.scheduler.functions import Function
-from poolifier.scheduler.restarts import FIRST_BACK_OFF, LONGEST_BACK_OFF
 from poolifier.scheduler.task import QUEUED, Task, TaskExtra
-from poolifier.task_functions import TaskFunction
-from poolifier.wire.codec import describe
-from poolifier.worker.calls import call, call_here
 from poolifier.worker.imports import importing
 from poolifier.worker.loading import check_loaded
 
@@ -52,7 +47,7 @@ _logger = logging.getLogger("concurrent.futures")
 _number = count(1).__next__
 
 Entry: TypeAlias = "tuple[Driver, Function, int, float | None]"
-Call: TypeAlias = "tuple[CallFuture[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any], Context | None]"
+Call: TypeAlias = "tuple[CallFuture[Any], Any, tuple[Any, ...], dict[str, Any], Context | None]"
 
 
 class Engine:
@@ -64,26 +59,23 @@ class Engine:
         name: The task function that makes calls, or None: then the pool is given one.
 
     Attributes:
-        owns: The pool is the engine's own.
         broken: Why no calls are taken for now: no worker can be started. None while they are taken.
         forked: This is a process that was forked from the one that the engine works in.
-        driver: That of the pool, once it is started.
     """
 
     def __init__(self, pool: Pool[Any, Any], name: str | None = None) -> None:
-        self.owns: bool = True
-        self.broken: BaseException | None = None
+        self.broken: BrokenPoolError | None = None
         self.forked: bool = False
-        self._pool = pool
-        self._name = f"poolifier.futures-{_number()}" if name is None else name
-        self._adds = name is None
-        self._here = pool.kind == "thread"
+        adds = name is None
+        self._session = PoolSession(pool, f"poolifier.futures-{_number()}" if name is None else name, adds=adds)
         self._packer = Packer()
         # Reentrant, so that it knows who holds it (see `submit`).
         self._lock = threading.RLock()
         self._inbox: deque[Call | CallFuture[Any] | Callable[[], object]] = deque()
         # Until the loop looks for the first time it need not be told that there is something.
         self._woken = True
+        # Copied once, for every call asks.
+        self._here = self._session.here
         self._begun = False
         # The thread that calls may be importing a module that the calls refer to: see `packing.Packed`.
         self._imports = False
@@ -92,16 +84,18 @@ class Engine:
         self._closed = False
         self._closing = False
         self._outstanding: set[CallFuture[Any]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.driver: Driver | None = None
-        self._thread: threading.Thread | None = None
-        self._finished: asyncio.Event | None = None
-        self._over = threading.Event()
-        # Of a pool that somebody else has started: whether calls that were made so far are taken, and later ones.
-        self._admitted = True
+        # Of a pool that somebody else has started: calls that are made from now on come too late.
         self._late = False
-        self._opened = False
-        self._lasting: asyncio.Task[None] | None = None
+
+    @property
+    def owns(self) -> bool:
+        """Whether the pool is the engine's own."""
+        return self._session.owns
+
+    @property
+    def driver(self) -> Driver | None:
+        """That of the pool, once it is started."""
+        return self._session.driver
 
     # ---- from any thread --------------------------------------------------------------------------
 
@@ -136,7 +130,7 @@ class Engine:
             except RuntimeError:
                 pass
         if late:
-            future.set_exception(self._pool._life.refusal())
+            future.set_exception(self._session.refusal())
             return future
         if not self._woken:
             self._wake()
@@ -158,16 +152,8 @@ class Engine:
 
     def wait(self) -> None:
         """Returns when it has ended. On the loop, which must not wait, it returns at once."""
-        if not self._begun or self.forked:
-            return
-        if self._thread is not None:
-            if self._thread is not threading.current_thread():
-                self._thread.join()
-            return
-        with suppress(RuntimeError):
-            if asyncio.get_running_loop() is self._loop:
-                return
-        self._over.wait()
+        if self._begun and not self.forked:
+            self._session.wait()
 
     def forget(self) -> None:
         """This is a new process, forked from that of the engine: its threads are not here."""
@@ -177,9 +163,10 @@ class Engine:
 
     def callback_raised(self, future: CallFuture[Any], error: BaseException) -> bool:
         """Keeps what a callback has raised out of the delivery of results; returns False in other threads than that."""
-        loop = self._loop
-        if self._thread is not None:
-            if self._thread is not threading.current_thread():
+        loop = self._session.loop
+        thread = self._session.thread
+        if thread is not None:
+            if thread is not threading.current_thread():
                 return False
             text, exc_info = to_log(error)
             _logger.error(
@@ -208,35 +195,16 @@ class Engine:
             return RuntimeError("cannot schedule new futures after shutdown")
         if self.broken is None:
             return RuntimeError("cannot schedule new futures after interpreter shutdown")
-        return self._broken_afresh(self.broken)
-
-    def _broken_afresh(self, broken: BaseException) -> BrokenPoolError:
-        """The same error anew: one that is raised again and again collects all the tracebacks."""
-        fresh = BrokenPoolError(*broken.args)
-        fresh.__cause__ = broken.__cause__
-        return fresh
+        return afresh(self.broken)
 
     def _begin(self) -> None:
         if at_exit.is_exiting():
             raise self._refusal()
-        driver = self._pool._driver
-        self.owns = driver is None
-        if driver is None:
-            if not self._here:
-                # In that thread it could not be seen that this one imports what calls this.
-                check_loaded()
-                self._imports = importing(sys._getframe())
-            # Here and not in that thread: a process that is forked meanwhile would have half of the module for ever.
-            import_module(f"poolifier.backends.{self._pool.kind}.backend")
-            # A daemon: it is waited for before other threads are, and one that is stuck is not waited for twice.
-            thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="poolifier-executor", daemon=True)
-            thread.start()
-            self._thread = thread
-        else:
-            self._admitted = not driver.refuses
-            # Here, for the pool may be left before that is run.
-            driver.consumers.add(self)
-            driver.loop.call_soon_threadsafe(self._run_there)
+        if self._session.pool._driver is None and not self._here:
+            # In that thread it could not be seen that this one imports what calls this.
+            check_loaded()
+            self._imports = importing(sys._getframe())
+        self._session.begin(self)
         self._begun = True
         at_exit.watch(self)
 
@@ -252,161 +220,60 @@ class Engine:
     def _post(self, item: CallFuture[Any] | Callable[[], object]) -> None:
         if self.forked:
             return
-        # In this order, and the other way round in `_drain`: so nothing stays there unseen.
+        # In this order, and the other way round in `drain`: so nothing stays there unseen.
         self._inbox.append(item)
         if not self._woken:
             self._wake()
 
     def _wake(self) -> None:
-        assert self._loop is not None
+        loop = self._session.loop
+        assert loop is not None
         try:
             self._woken = True
-            self._loop.call_soon_threadsafe(self._drain)
+            loop.call_soon_threadsafe(self.drain)
         except RuntimeError:
             # It is closed: the engine has ended, or it was somebody else's.
-            self._drain()
+            self.drain()
         except BaseException:
             # A handler of signals has raised, perhaps before the loop was told. Once more does no harm.
             self._woken = False
             raise
-
-    # ---- for a pool that somebody else has started, while it is left: see `pool.leaving` -----------------
-
-    @property
-    def awaited(self) -> bool:
-        """Whether calls have yet to become tasks."""
-        # While it is broken it waits for the pool, and nobody for it.
-        return (not self._opened and self.broken is None) or bool(self._inbox)
-
-    @property
-    def reader(self) -> None:
-        """None: calls come from any thread."""
-        return None
-
-    @property
-    def under_way(self) -> int:
-        """None: its tasks are there for themselves."""
-        return 0
 
     def refuse(self) -> None:
         """Takes no calls from now on, and has those that come fail."""
         with self._lock:
             self._late = True
 
-    def pool_ended(self, name: str) -> None:
-        """Nothing: its calls have been cancelled."""
-
-    def __str__(self) -> str:
-        return "an executor"
-
     # ---- on the loop ------------------------------------------------------------------------------
 
-    def _run_there(self) -> None:
-        """Begins on the loop of a pool that somebody else has started."""
-        # The event loop itself remembers tasks only weakly.
-        self._lasting = asyncio.get_running_loop().create_task(self._run())
+    @property
+    def pending(self) -> bool:
+        """Whether there are calls that have yet to become tasks."""
+        return bool(self._inbox)
 
-    async def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._finished = finished = asyncio.Event()
-        try:
-            await self._open_at_last(finished)
-            self._drain()
-            while not self._ended():
-                finished.clear()
-                await finished.wait()
-            await self._leave()
-        finally:
-            self._closed = self._refuses = True
-            if self.driver is not None:
-                self.driver.consumers.discard(self)
-            for future in list(self._outstanding):
-                # Somebody else has ended the loop, or the pool.
-                future.cancel()
-            self._drain()
-            self._over.set()
-
-    async def _open_at_last(self, finished: asyncio.Event) -> None:
-        """Returns once workers can be started, or the engine is to end. Meanwhile all calls are refused."""
-        back_off = FIRST_BACK_OFF
-        opening = self._open()
-        while True:
-            try:
-                await opening
-            except Exception as error:  # noqa: BLE001 - told to whoever has called, or calls
-                self._stir(error)
-            else:
-                self._opened = True
-                self._stir(None)
-                return
-            # Whoever has asked it to end meanwhile is heard by this, once more where he was before.
-            finished.clear()
-            self._drain()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(back_off):
-                    await finished.wait()
-            if self._ended():
-                return
-            back_off = min(2 * back_off, LONGEST_BACK_OFF)
-            opening = self._open_again()
-
-    async def _open_again(self) -> None:
-        """As `_open`, where nobody waits for it, so that the engine may end meanwhile."""
-        finished = self._finished
-        assert finished is not None
-        opening = asyncio.ensure_future(self._open())
-        opening.add_done_callback(lambda _: finished.set())
-        while not opening.done() and not self._ended():
-            finished.clear()
-            await finished.wait()
-        opening.cancel()
-        await asyncio.wait([opening])
-        if opening.cancelled():
-            raise BrokenPoolError("the executor has been shut down while it waited for a worker")
-        opening.result()
-
-    async def _open(self) -> None:
-        pool = self._pool
-        try:
-            if self.owns:
-                await pool.start()
-            driver = pool._driver
-            if driver is not None and self._stir not in driver.watchers:
-                driver.watchers.append(self._stir)
-            if self._adds:
-                function = TaskFunction(call_here if self._here else call)
-                await pool._add_function(self._name, function, admitted=self._admitted)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # Raised by an initializer, say. They are to end the worker, not this thread.
-            raise BrokenPoolError(f"no worker gets ready: {describe(error)}") from error
-        self.driver = driver = pool._driver
-        if driver is not None:
-            self._packer.definitions = getattr(driver.backend, "definitions", None)
-
-    async def _leave(self) -> None:
-        driver = self._pool._driver
-        if driver is not None and self._stir in driver.watchers:
-            driver.watchers.remove(self._stir)
-        if self.owns:
-            await self._pool.destroy()
-        elif self._adds:
-            with suppress(PoolifierError):
-                await self._pool.remove_task_function(self._name)
-
-    def _ended(self) -> bool:
+    @property
+    def has_ended(self) -> bool:
+        """Whether it takes no more calls, and all that it took have ended."""
         if not self._closing or self._outstanding:
             return False
         # Whoever has found it open puts his call there before he lets go of the lock.
         with self._lock:
             return not self._inbox
 
-    def _drain(self) -> None:
+    def stop(self) -> None:
+        """Somebody has ended the loop, or the pool: what is left will never run."""
+        self._closed = self._refuses = True
+        for future in list(self._outstanding):
+            future.cancel()
+        self.drain()
+
+    def drain(self) -> None:
         """Takes what is in the inbox, and sees to it that what is left is taken in the next turn."""
         self._woken = False
         inbox = self._inbox
         entry: Entry | BaseException
         try:
-            entry = self._pool._called(self._name, None, None, admitted=self._admitted)
+            entry = self._session.called()
         except Exception as error:  # noqa: BLE001 - the calls that there are fail with it
             entry = error
         self._packer.look()
@@ -421,7 +288,7 @@ class Engine:
                 self.drop(item)
             else:
                 item()
-        if inbox and not self._woken and self._loop is not None:
+        if inbox and not self._woken and self._session.loop is not None:
             self._wake()
         self._look()
         if not inbox and not self.owns and self.driver is not None:
@@ -433,7 +300,7 @@ class Engine:
         if future.cancelled():
             return  # of which the engine is about to hear
         if self.broken is not None:
-            future.set_exception(self._broken_afresh(self.broken))
+            future.set_exception(afresh(self.broken))
             return
         if isinstance(entry, BaseException):
             future.set_exception(entry)
@@ -460,8 +327,8 @@ class Engine:
             future.set_exception(error)
 
     def _look(self) -> None:
-        if self._closing and not self._outstanding and self._finished is not None:
-            self._finished.set()
+        if self._closing and not self._outstanding:
+            self._session.look()
 
     def ended(self, future: CallFuture[Any]) -> None:
         """A call has ended."""
@@ -470,25 +337,23 @@ class Engine:
         if self._closing:
             self._look()
 
-    def _stir(self, failure: object) -> None:
-        """Hears that no worker can be started, which is why calls are refused, or that one is ready again."""
-        if not isinstance(failure, BaseException):
-            if self._opened:
-                self._mend()
-            elif self._finished is not None:
-                self._finished.set()  # to be tried at once
-            return
+    def failing(self, error: BaseException) -> None:
+        """No worker can be started, which is why calls are refused."""
         before = self.broken
-        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {text_of(failure)}")
-        broken.__cause__ = failure.__cause__ if isinstance(failure, PoolFailedError) else failure
+        broken = BrokenPoolError(f"the executor is broken, for no worker gets ready: {text_of(error)}")
+        # Not by `isinstance`, which asks the error for its class where the type alone says no.
+        broken.__cause__ = error.__cause__ if is_a(error, PoolFailedError) else error
         self.broken = broken
         self._refuses = True
         if before is None:
             # As the standard library does, for the calls may be none that anybody waits for.
-            text, exc_info = to_log(failure if broken.__cause__ is None else broken.__cause__)
-            _logger.critical("pool %r: no worker gets ready: %s", self._pool.info.name, text, exc_info=exc_info)
+            text, exc_info = to_log(error if broken.__cause__ is None else broken.__cause__)
+            name = self._session.pool.info.name
+            _logger.critical("pool %r: no worker gets ready: %s", name, text, exc_info=exc_info)
 
-    def _mend(self) -> None:
+    def able(self) -> None:
+        """Workers can be started, so calls are taken, unless it has been closed meanwhile."""
+        self._packer.definitions = None if self.driver is None else getattr(self.driver.backend, "definitions", None)
         self.broken = None
         with self._lock:
             self._refuses = False

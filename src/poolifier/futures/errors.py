@@ -22,6 +22,7 @@ __all__ = [
     "BrokenWorkerError",
     "UnpicklableCallError",
     "UnreadableCallError",
+    "afresh",
     "as_standard",
 ]
 
@@ -40,6 +41,13 @@ class UnpicklableCallError(SerializationError, PicklingError):
 
 class UnreadableCallError(SerializationError, UnpicklingError, BrokenProcessPool):
     """The call or its result cannot be unpickled, which breaks the standard library's executor, and not this one."""
+
+
+def afresh(broken: BrokenPoolError) -> BrokenPoolError:
+    """The same error anew: one that is raised again and again collects all the tracebacks."""
+    fresh = BrokenPoolError(*broken.args)
+    fresh.__cause__ = broken.__cause__
+    return fresh
 
 
 def as_standard(error: BaseException) -> BaseException:

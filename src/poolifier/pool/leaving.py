@@ -78,7 +78,9 @@ async def wait_for_tasks(driver: Driver, name: str, seconds: float | None, inter
     while True:
         now = monotonic()
         count, look_at = _count(driver, leaver, unread, now)
-        if not count or now >= limit or interrupted():
+        # Below 0 for a moment where a stream that nobody reads has run too long: its task has ended, and the stream is
+        # yet to hear of that.
+        if count <= 0 or now >= limit or interrupted():
             return
         if now >= tell_at:
             tell_at = inf

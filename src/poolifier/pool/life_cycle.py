@@ -151,7 +151,8 @@ class LifeCycle:
 
     async def leave(self) -> None:
         """Takes nothing new, waits for what was submitted, and ends the pool; see `Pool.__aexit__`."""
-        driver = self.open
+        # Where another one leaves it already, both wait.
+        driver = self.open or self.leaving
         if driver is None or driver.thread == FORKED or driver.loop is not asyncio.get_running_loop():
             await self.destroy(patience=0.0)
             return

@@ -328,7 +328,7 @@ class MapRun:
                 return
 
     def _pull_some(self, source: Iterator[Any], count: int) -> list[Any]:
-        """Up to `count` items: fewer where they are slow to come."""
+        """Up to `count` items: fewer where they are slow to come, or where the input raises, which ends it."""
         if type(source) in _INSTANT:
             items: list[Any] = Items(islice(source, count))
             self._exhausted = len(items) < count
@@ -337,10 +337,13 @@ class MapRun:
         step = 1
         begun = perf_counter()
         while len(items) < count:
-            wanted = min(step, count - len(items))
-            some = list(islice(source, wanted))
-            items += some
-            if len(some) < wanted:
+            wanted = min(len(items) + step, count)
+            try:
+                # What comes before an error stays in the list.
+                items.extend(islice(source, wanted - len(items)))
+            except Exception as error:  # noqa: BLE001 - the input's, told once all before it is done
+                self._input_error = error
+            if len(items) < wanted:
                 self._exhausted = True
                 break
             if perf_counter() - begun > PULL_SECONDS / 2:

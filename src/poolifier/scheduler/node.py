@@ -50,7 +50,6 @@ class Node:
         ran: Tasks that have run on it, items of maps included, where that matters for recycling.
         task_limit: How many may.
         replace_at: At how many its successor is started.
-        online_at: When it became ready.
         overdue: Its successor takes over as soon as it is ready, however few tasks this one has run.
         memory_limit: Bytes that it may take, before it is replaced.
         successor: Who is to take its slot, or has taken it.
@@ -77,7 +76,6 @@ class Node:
         "max_inactive_time",
         "memory_limit",
         "most",
-        "online_at",
         "outbox",
         "overdue",
         "pid",
@@ -128,7 +126,6 @@ class Node:
         self.ran: int = 0
         self.task_limit: int = UNLIMITED
         self.replace_at: int = UNLIMITED
-        self.online_at: float = now
         self.overdue: bool = False
         self.memory_limit: int = UNLIMITED
         self.successor: Node | None = None

@@ -94,9 +94,8 @@ class Recycling:
             seconds = now - node.heard_at
             self._start_seconds += (seconds - self._start_seconds) * (0.5 if self._start_seconds else 1.0)
 
-    def begin(self, node: Node, now: float) -> None:
+    def begin(self, node: Node) -> None:
         """A worker is ready, and has its slot: sets its limits."""
-        node.online_at = now
         share = 1.0 - JITTER * (node.id * _GOLDEN % 1.0)
         if self._tasks is not None:
             node.task_limit = node.replace_at = ceil(self._tasks * share)
@@ -175,7 +174,7 @@ class Recycling:
 
     def _foresee(self, node: Node) -> None:
         """Works out at how many tasks its successor is to be started, so that it is ready at the worker's last one."""
-        seconds = node.heard_at - node.online_at
+        seconds = node.heard_at - node.ready_at
         if seconds > 0.0:
             meanwhile = int(MARGIN * self._start_seconds * node.ran / seconds)
             node.replace_at = max(node.ran, node.task_limit - meanwhile)

@@ -67,7 +67,7 @@ class Turnover:
         node.heard_at = node.active_since = node.ready_at = now
         node.max_inactive_time = ready.max_inactive_time
         node.kill_behavior = ready.kill_behavior
-        self._recycling.begin(node, now)
+        self._recycling.begin(node)
         self._scheduler.ready_count += 1
         self._sizing.coming -= 1
         if not self._functions.learned:

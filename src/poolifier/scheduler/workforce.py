@@ -59,8 +59,10 @@ class Workforce:
         if slot is None:
             return chosen
         node = self.add(slot, now, dynamic=True)
-        if node.state == PLANNED and chosen is not None:
-            return chosen  # It may not start for a while, after failed starts in its slot.
+        if node.state == PLANNED:
+            # It may not start for a while, after failed starts in its slot. Where no other is there, the task waits for
+            # whichever is ready first.
+            return chosen
         policy = self._placement.choosers.made[function.choice].policy
         if policy.dynamic_worker_ready:
             self._placement.choosers.add(node)
