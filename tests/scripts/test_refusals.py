@@ -6,7 +6,7 @@ from tests.scripts import scripts
 from tests.scripts.runners import KINDS
 
 SCRIPT = '''
-import asyncio, socket, sqlite3, sys, tempfile, threading
+import asyncio, select, sqlite3, sys, tempfile, threading
 
 
 class Sink:
@@ -40,7 +40,7 @@ class Logger:
 logger = Logger(Core())
 logger.add(tempfile.mktemp())
 database = sqlite3.connect(":memory:")
-connection = socket.socket()
+connection = select.poll()
 numbers = (number for number in range(3))
 opened = open(__file__, "a") if "__file__" in globals() else open(tempfile.mktemp(), "w")
 nested = {"a": [1, {"deep": opened}]}
@@ -118,7 +118,7 @@ def takes(x):
 
 
 def gives_connection(x):
-    return socket.socket()
+    return select.poll()
 
 
 def works(x):
@@ -166,7 +166,7 @@ async def main(kinds):
                 print(f"{kind}: {function.__name__}: came to {result!r}")
         if kind in EXECUTORS:
             with executor(kind, None, ()) as workers:
-                for function, argument, words in ((takes, connection, ["socket"]), (gives_connection, 1, ["socket"])):
+                for function, argument, words in ((takes, connection, ["poll"]), (gives_connection, 1, ["poll"])):
                     try:
                         print(kind, workers.submit(function, argument).result())
                     except Exception as error:
@@ -175,7 +175,7 @@ async def main(kinds):
                 assert workers.submit(works, 1).result() == 2
             continue
         async with pool_of(kind, {"takes": takes, "gives": gives_connection, "works": works}, None, ()) as pool:
-            for name, argument, words in (("takes", connection, ["takes", "socket"]), ("gives", 1, ["gives", "socket"])):
+            for name, argument, words in (("takes", connection, ["takes", "poll"]), ("gives", 1, ["gives", "poll"])):
                 try:
                     print(f"{kind}: {name}: came to", await pool.execute(argument, name))
                 except Exception as error:

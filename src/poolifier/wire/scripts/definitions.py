@@ -12,7 +12,7 @@ import os
 import pickle
 import sys
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from types import CellType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,8 @@ from poolifier.wire.scripts.reduced import Reduced
 from poolifier.wire.scripts.script_globals import ATOMS, Limited, globals_in, is_offered, module_with
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from poolifier.wire.scripts.namespaces import Operation
 
 __all__ = ["Definitions"]
@@ -89,6 +91,7 @@ class Definitions:
         self._anew: set[_Key] = set()
         self._made = 0
         self._limit = 0
+        self._reducers: Mapping[type, Callable[[Any], Any]] = {}
         self._refused: set[_Key] = set()
         self._offered: dict[str, int] = {}
         self._classes = LocalClasses()
@@ -457,6 +460,15 @@ class Definitions:
         other = self.global_with(value)
         return None if other == key else other
 
+    @contextmanager
+    def reducing(self, reducers: Mapping[type, Callable[[Any], Any]]) -> Iterator[None]:
+        """What is pickled meanwhile may hold what these reduce: what workers are given only when they start."""
+        before, self._reducers = self._reducers, reducers
+        try:
+            yield
+        finally:
+            self._reducers = before
+
     def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
         file = BytesIO() if not self._limit else Limited(self._limit)
         pickler = Pickler(file, 5)
@@ -465,7 +477,7 @@ class Definitions:
         pickler.lasting = True
         pickler.target = pickler.whole = value
         pickler.anew = key in self._anew
-        pickler.extra = more
+        pickler.extra = {**self._reducers, **(more or {})}
         pickler.functions = []
         try:
             pickler.dump(value)
