@@ -36,7 +36,7 @@ def function_kind(function: Callable[..., Any]) -> str:
         if flags & _COROUTINE:
             return "async"
         return "generator" if flags & _GENERATOR else "plain"
-    if type(function) is BuiltinFunctionType:
+    if isinstance(function, BuiltinFunctionType):
         return "generator" if _is_compiled_generator(function) else "plain"
     # Only where it is needed, for it takes longer to import than all that a worker needs.
     import inspect
