@@ -33,11 +33,14 @@ def test_it_is_logged_and_all_other_calls_go_on(executor_type, error, caplog):
     assert any("exception calling callback" in message for message in errors)
 
 
-def test_whoever_cancels_gets_it():
+@pytest.mark.parametrize("where", ["on its way", "waiting for a worker"])
+def test_whoever_cancels_gets_it(where, eventually):
     with ThreadPoolExecutor(1) as executor:
         blocked = executor.submit(calls.wait_a_little)
         future = executor.submit(abs, 1)
         future.add_done_callback(raiser(SystemExit(3)))
+        if where == "waiting for a worker":
+            eventually(lambda: future._task is not None)
         with pytest.raises(SystemExit):
             future.cancel()
         assert future.cancelled()
@@ -49,15 +52,16 @@ def test_an_event_loop_of_the_programs_own_ends_with_it_once_all_is_delivered():
     delivered = []
 
     async def main():
-        async with FixedThreadPool(2, abs) as pool:
+        # One worker, so that the others have ended by then.
+        async with FixedThreadPool(1, abs) as pool:
             executor = PoolExecutor(pool)
             futures = [executor.submit(abs, -number) for number in range(10)]
-            futures[0].add_done_callback(raiser(SystemExit(3)))
-            for future in futures[1:]:
+            for future in futures[:-1]:
                 future.add_done_callback(lambda done: delivered.append(done.result()))
+            futures[-1].add_done_callback(raiser(SystemExit(3)))
             await asyncio.gather(*map(asyncio.wrap_future, futures))
             await asyncio.sleep(10)
 
     with pytest.raises(SystemExit):
         asyncio.run(main())
-    assert delivered
+    assert delivered == list(range(9))

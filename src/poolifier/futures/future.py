@@ -94,10 +94,12 @@ class CallFuture(Future[ResultT]):
     def cancel(self) -> bool:
         """Cancels the call: drops it where it waits, aborts it where it runs. False where it is done already."""
         # For the class above it is pending until it is done, so that it can be cancelled until then.
-        if not super().cancel():
-            return False
-        self._engine.cancelled(self)
-        return True
+        try:
+            return super().cancel()
+        finally:
+            # Also where a callback has raised: the engine would wait for this call for ever.
+            if self.cancelled():
+                self._engine.cancelled(self)
 
     # Both are asked for every call, and take a lock in the class above, which one look does not need.
 
