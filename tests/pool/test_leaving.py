@@ -20,6 +20,10 @@ def nap(seconds):
     return seconds
 
 
+def count_up(most):
+    yield from range(most)
+
+
 def die_once(path):
     try:
         Path(path).touch(exist_ok=False)
@@ -162,3 +166,17 @@ def test_what_the_end_of_a_pool_closes_is_named_up_to_a_few(run, logged):
     [told] = [record.getMessage() for record in logged if record.levelno == logging.WARNING]
     assert "its end cancelled 8 tasks; closed " in told
     assert told.endswith("and 3 more")
+
+
+@pytest.mark.parametrize("read", ["map_ordered", "map_unordered", "stream"])
+def test_what_was_left_by_break_is_nothing_to_be_warned_of(run, logged, read):
+    async def main():
+        async with FixedThreadPool(2, {"count": count_up, "negate": abs}) as pool:
+            results = pool.stream(10**9, "count") if read == "stream" else getattr(pool, read)(range(10**9), "negate")
+            async for result in results:
+                if result == 100:
+                    break
+            del results
+
+    run(main())
+    assert logged == []

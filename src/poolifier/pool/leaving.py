@@ -26,6 +26,10 @@ _TELL_AFTER: Final = 5.0
 _BETWEEN_ITEMS: Final = 0.5
 """Seconds that the reader of a stream may take between two items without being taken for gone."""
 
+_TURNS_TO_CLOSE: Final = 3
+"""Turns of the event loop in which asyncio closes an iterator that was just left by `break`: it is called in the first,
+makes a task in the second, and that runs in the third. Such a map or stream is over, and nothing to be warned of."""
+
 _logger = logging.getLogger("poolifier")
 
 
@@ -70,6 +74,8 @@ def current_reader() -> Callable[[], asyncio.Task[Any] | None]:
 
 async def wait_for_tasks(driver: Driver, name: str, seconds: float | None, interrupted: Callable[[], bool]) -> None:
     """Returns when nothing is left to wait for, when the time is up, or when it is `interrupted`."""
+    for _ in range(_TURNS_TO_CLOSE if driver.consumers else 0):
+        await asyncio.sleep(0)
     begun = monotonic()
     limit = inf if seconds is None else begun + seconds
     tell_at = begun + _TELL_AFTER
