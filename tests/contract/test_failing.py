@@ -26,6 +26,10 @@ def count(_):
 FUNCTIONS = {**tasks.PLAIN, "count": count}
 
 
+SECONDS = 240
+"""An actor takes seconds to start where the machine has much to do, and here several start one after another."""
+
+
 class Switch:
     """Decides whether workers can be started, and notes what the pool says of it."""
 
@@ -64,13 +68,13 @@ class Switch:
         """A pool of one worker that fails within this, and recovers after it."""
         self.path.touch()
         await self.lose_worker(pool)
-        await until(lambda: pool.info.state == "failing")
+        await until(lambda: pool.info.state == "failing", SECONDS)
         try:
             yield
         finally:
             self.released.touch()
             self.path.unlink()
-        await until(lambda: pool.info.state == "ready")
+        await until(lambda: pool.info.state == "ready", SECONDS)
 
 
 @pytest.fixture
@@ -100,7 +104,7 @@ def test_what_waits_and_what_comes_fails_in_its_future_and_the_pool_recovers(run
             assert len({id(outcome) for outcome in outcomes}) == 10
             switch.released.touch()
             switch.path.unlink()
-            await until(lambda: pool.info.state == "ready")
+            await until(lambda: pool.info.state == "ready", SECONDS)
             assert pool.info.failure is None
             assert await asyncio.gather(*(pool.execute(number) for number in range(20))) == list(range(20))
             assert switch.events == [("failing", "failing"), ("recovered", "ready")]
@@ -109,7 +113,7 @@ def test_what_waits_and_what_comes_fails_in_its_future_and_the_pool_recovers(run
             assert info.crashed_workers >= 3
             assert info.restarted_workers >= 4
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_every_way_to_submit_ends_while_a_pool_is_failing(run, until, kind, switch):
@@ -138,7 +142,7 @@ def test_every_way_to_submit_ends_while_a_pool_is_failing(run, until, kind, swit
                     pool.execute(1, timeout="soon")
             assert await pool.map_execute(range(50)) == list(range(50))
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_whoever_tries_on_without_a_pause_does_not_keep_it_from_recovering(run, until, kind, switch):
@@ -163,7 +167,7 @@ def test_whoever_tries_on_without_a_pause_does_not_keep_it_from_recovering(run, 
                 await asyncio.sleep(0.01)
             assert await asyncio.gather(*callers) == ["at last", 0]
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, switch):
@@ -171,7 +175,7 @@ def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, swit
         async with kind.fixed(1, FUNCTIONS, **switch.options()) as pool:
             switch.path.touch()
             await switch.lose_worker(pool)
-            await until(lambda: pool.info.state == "failing")
+            await until(lambda: pool.info.state == "failing", SECONDS)
             last = pool.execute(1)
             switch.released.touch()
             before = time.monotonic()
@@ -182,7 +186,7 @@ def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, swit
         with pytest.raises(PoolNotStartedError):
             pool.execute(1)
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_a_pool_of_none_fails_recovers_and_can_be_started_meanwhile(run, until, kind, switch):
@@ -195,11 +199,11 @@ def test_a_pool_of_none_fails_recovers_and_can_be_started_meanwhile(run, until, 
             assert isinstance(caught.value.__cause__, ValueError)
             assert (pool.info.state, pool.info.ready) == ("failing", False)
             switch.path.unlink()
-            await until(lambda: pool.info.state == "ready")  # although nobody waits for a worker
+            await until(lambda: pool.info.state == "ready", SECONDS)  # although nobody waits for a worker
             assert await pool.execute(2) == 2
             assert [event for event, _ in switch.events] == ["failing", "recovered"]
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_the_first_start_raises_what_failed_and_can_be_tried_again(run, kind, switch):
@@ -222,7 +226,7 @@ def test_the_first_start_raises_what_failed_and_can_be_tried_again(run, kind, sw
             assert await pool.execute(1) == 1
         assert pool.info.state == "closed"
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_any_number_of_workers_that_are_given_up_for_their_tasks_costs_nothing_else(run, until, kind, switch):
@@ -240,7 +244,7 @@ def test_any_number_of_workers_that_are_given_up_for_their_tasks_costs_nothing_e
             assert switch.events == []
             switch.released.touch()
 
-    run(main())
+    run(main(), deadline=SECONDS)
 
 
 def test_any_number_of_tasks_that_end_their_workers_costs_nothing_else(run, kind):
@@ -261,4 +265,4 @@ def test_any_number_of_tasks_that_end_their_workers_costs_nothing_else(run, kind
             assert info.crashed_workers == info.restarted_workers == crashes
             assert info.failure is None
 
-    run(main())
+    run(main(), deadline=SECONDS)

@@ -79,6 +79,10 @@ def test_it_tells_every_call_of_the_task_and_no_other(run, kind, name):
                     await pool.execute(6.0, name, timeout=limit)
         error = caught.value
         inner = "innermost_async" if "async" in name else "innermost"
+        if kind.name == "ray" and name == "doze_between_async":
+            # What such a generator awaits is not told there: see docs/how-to/time-limits.md.
+            assert calls(error) == [], error.stack
+            return
         assert calls(error) == [name, inner], error.stack
         assert "sleep(seconds)" in error.stack
         assert "poolifier/worker" not in error.stack

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from poolifier.errors import PoolFailedError
 from poolifier.exchange import WorkerExit
 from poolifier.scheduler import effects as effect
 from poolifier.scheduler.info import pool_info
@@ -217,6 +218,24 @@ def test_with_concurrency_a_slow_task_does_not_keep_the_slot():
     lose(pool, worker, signal="SIGKILL", started=worker.sequence)
     assert info(pool).failed_tasks == 2
     assert pool.scheduler.sizing.by_slot == {0: successor}
+
+
+def test_one_that_has_handed_its_slot_over_is_not_replaced_once_more():
+    options = {"tasks_queue_options": {"concurrency": 3}, "restart_worker_on_error": False}
+    pool = Pool(1, max_tasks_per_worker=3, **options)
+    [worker] = pool.nodes
+    for _ in range(3):
+        pool.submit()
+    [successor] = spares(pool)
+    say_ready(pool, successor)
+    finish(pool, worker)
+    assert pool.scheduler.sizing.by_slot == {0: successor}
+    lose(pool, successor, exit_code=1)
+    assert isinstance(pool.scheduler.failure, PoolFailedError)
+    finish(pool, worker)
+    finish(pool, worker)
+    lose(pool, worker, exit_code=0)
+    assert not pool.nodes
 
 
 def test_limits_differ_from_worker_to_worker():

@@ -130,7 +130,7 @@ class Turnover:
                 failed = self._restarts.judge(node.slot)
             self._workforce.replace(node, now)
             self._judge(node.slot, error, failed=failed)
-        elif not self._scheduler.closing:
+        elif counts and not self._scheduler.closing:
             if node.dynamic:
                 self._workforce.try_on(node, now)
             else:
