@@ -5,7 +5,6 @@ import ctypes
 import logging
 import os
 import signal
-import sys
 import time
 import types
 from collections import Counter

@@ -55,7 +55,7 @@ def hold(path):
 def spin_and_clean(_):
     try:
         send_message("begun")
-        spin(60)
+        spin(600)
     except TaskAborted:
         send_message("aborted")
         raise

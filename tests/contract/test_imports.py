@@ -44,7 +44,7 @@ def load(place):
 
 def load_and_spin(place):
     load(place)
-    tasks.spin(60)
+    tasks.spin(600)
 
 
 def load_and_return(place):
@@ -64,7 +64,7 @@ def load_in_steps(place):
         yield "begun"
         load(place)
         yield "loaded"
-        tasks.spin(60)
+        tasks.spin(600)
     finally:
         Path(place[0], "left").touch()
 
@@ -117,7 +117,7 @@ def test_the_import_ends_and_the_task_is_stopped_right_after(run, until, kind, p
                     await future
             file(place, "go").touch()
             # It does not wait for the end of the task, which is long.
-            assert await asyncio.wait_for(pool.execute(place, "done"), 20) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 60) == "whole"
             assert await pool.execute(place, "return") == "whole"
             assert await pool.execute(None, "where") == worker
 
@@ -152,7 +152,7 @@ def test_what_follows_in_a_map_does_not_run(run, until, kind, place, tmp_path):
             with pytest.raises(asyncio.CancelledError):
                 await whole
             file(place, "go").touch()
-            assert await asyncio.wait_for(pool.execute(place, "done"), 20) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 60) == "whole"
             assert not any(note.exists() for note in notes)
 
     run(main())
@@ -161,7 +161,7 @@ def test_what_follows_in_a_map_does_not_run(run, until, kind, place, tmp_path):
 def test_a_stream_that_imports_is_left_when_that_has_ended(run, until, kind, place):
     async def main():
         async with kind.fixed(1, FUNCTIONS, **PATIENT) as pool:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 stream = pool.stream(place, "steps")
                 assert await anext(stream) == "begun"
                 following = asyncio.ensure_future(anext(stream))
@@ -171,7 +171,7 @@ def test_a_stream_that_imports_is_left_when_that_has_ended(run, until, kind, pla
                 closing = asyncio.ensure_future(stream.aclose())
                 file(place, "go").touch()
                 await closing
-            assert await asyncio.wait_for(pool.execute(place, "done"), 20) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 60) == "whole"
             await until(Path(place[0], "left").exists)
 
     run(main())
@@ -189,7 +189,7 @@ def test_one_that_never_ends_costs_the_worker(run, until, kind, place):
             await until(file(place, "begun").exists)
             begin = time.monotonic()
             future.cancel()
-            await asyncio.wait_for(neighbour, 20)
+            await asyncio.wait_for(neighbour, 60)
             assert time.monotonic() - begin >= 0.2
             assert exits == [worker]
             if not kind.killable:

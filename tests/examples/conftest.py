@@ -39,7 +39,7 @@ def serving():
 
 
 def _wait_for(port, process):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

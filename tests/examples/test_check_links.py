@@ -92,7 +92,7 @@ def site():
 def test_finds_what_is_broken(site):
     root = f"http://127.0.0.1:{site.server_address[1]}/docs/"
     command = [sys.executable, "-W", "error", SCRIPT, root, "--workers", "2", "--timeout", "6"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.stderr == ""
     assert done.returncode == 1
@@ -115,7 +115,7 @@ def test_a_server_that_is_not_there(site):
     site.shutdown()
     site.server_close()
     root = f"http://127.0.0.1:{site.server_address[1]}/"
-    done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[0].startswith(f"{root}: ConnectError: ")

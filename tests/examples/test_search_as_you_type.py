@@ -38,7 +38,7 @@ def test_only_the_latest_text_is_searched_to_the_end(serving, tmp_path):
             return slowest
 
     async def numbers(port, wanted):
-        async with asyncio.timeout(10), connect(f"ws://127.0.0.1:{port}/numbers") as connection:
+        async with asyncio.timeout(60), connect(f"ws://127.0.0.1:{port}/numbers") as connection:
             found = json.loads(await connection.recv())
         return found if wanted(found) else await numbers(port, wanted)
 

@@ -92,4 +92,4 @@ def test_no_module_is_broken(run, until, pool_class):
             assert await pool.map_execute(range(PACKAGES), "load") == list(range(PACKAGES))
             assert {node.id for node in pool.worker_nodes} == workers, "an abort ended a worker"
 
-    run(main(), deadline=120)
+    run(main())

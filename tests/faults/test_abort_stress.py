@@ -88,4 +88,4 @@ def test_an_abort_hits_its_own_task_or_none(run, until, pool_class, function, co
             assert info.aborted_tasks == sum(answer is None for answer in answers.values()) > ABORTS / 4
             assert {(node.id, node.pid) for node in pool.worker_nodes} == workers, "an abort ended a worker"
 
-    run(main(), deadline=120)
+    run(main())

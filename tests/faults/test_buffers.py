@@ -66,7 +66,7 @@ def test_workers_killed_at_random_lose_and_leak_nothing(run, until, seed):
             await asyncio.gather(*[check(number) for number in range(8)])
             assert psutil.Process().num_fds() <= descriptors + 8
 
-    run(main(), 120.0)
+    run(main())
 
 
 def test_a_parent_that_is_killed_leaves_nothing_in_shared_memory(tmp_path):

@@ -257,7 +257,7 @@ PROCESSES = textwrap.dedent(
                 await pool.start()
             except OSError as error:
                 print("refused", extra, error, flush=True)
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 60
                 continue
             assert await pool.execute(-1) == 1
             print("started", extra, flush=True)
@@ -289,7 +289,7 @@ PROCESSES = textwrap.dedent(
 def test_however_few_processes_are_left_a_start_succeeds_or_says_so_and_a_pool_recovers(tmp_path):
     script = tmp_path / "processes.py"
     script.write_text(PROCESSES)
-    done = subprocess.run([sys.executable, script, "drop"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, script, "drop"], capture_output=True, text=True, timeout=300, check=False)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr + done.stdout
     assert said[-1] == "recovered"

@@ -150,7 +150,7 @@ def test_map_raises_when_time_is_over_and_stops_what_runs(executor, tmp_path, ev
         next(results)
     begun = time.monotonic()
     executor.shutdown()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 def test_cancel_stops_a_call_that_runs(executor_type, tmp_path, eventually):

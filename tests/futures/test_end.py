@@ -245,7 +245,7 @@ with ProcessPoolExecutor(2) as executor:
     print(list(executor.map(double, range(5))))
 """
     )
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=300, check=False)
     assert (done.stdout, done.stderr) == ("[0, 2, 4, 6, 8]\n", "")
 
 

@@ -164,7 +164,7 @@ def test_an_executor_that_is_broken_can_be_shut_down_at_once(kind, tmp_path, cap
     eventually((tmp_path / "refuse.hangs").exists)  # the next start is under way, and takes as long as it likes
     before = time.monotonic()
     executor.shutdown()
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 60
     path.write_text("end")
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(abs, 1)

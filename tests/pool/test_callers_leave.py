@@ -367,7 +367,7 @@ def test_a_map_that_returns_errors_ends_with_its_pool(run, kind, items):
         assert {type(outcome) for outcome in outcomes} <= {int, asyncio.CancelledError}
         assert len(pool._driver.callers) == 0
 
-    run(main(), deadline=20)
+    run(main())
 
 
 # ---- executors -------------------------------------------------------------------------------------

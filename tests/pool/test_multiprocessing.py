@@ -157,7 +157,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("options", [{}, {"start_method": "spawn"}], ids=["fork_server", "spawn"])
 def test_what_is_left_is_removed_at_the_programs_end_and_only_that_is_told(options):
     program = PROGRAM.replace("**OPTIONS", f"**{options!r}")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     name = done.stdout.strip()
     assert name
     assert not lives(name)
@@ -178,7 +178,7 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["0"]
 
 
@@ -364,5 +364,5 @@ async def main():
 multiprocessing.set_start_method("spawn")
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["spawn"]

