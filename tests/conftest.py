@@ -53,7 +53,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def run() -> Callable[..., Any]:
     """Runs a coroutine with a deadline, in seconds, that no machine is too slow for."""
 
-    def run_coroutine(coroutine: Coroutine[Any, Any, Any], deadline: float = 240.0) -> Any:
+    def run_coroutine(coroutine: Coroutine[Any, Any, Any], deadline: float = 300.0) -> Any:
         return asyncio.run(asyncio.wait_for(coroutine, deadline))
 
     return run_coroutine
@@ -79,7 +79,7 @@ class Footprint:
     def comes_back(self) -> None:
         """Checks that nothing is left of what came after this was taken."""
         # A thread that has ended, and was joined, is seen for a moment more: by what is taken before, too.
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while _thread_ids() - self.threads and time.monotonic() < deadline:
             time.sleep(0.001)
         now = Footprint()
@@ -101,7 +101,7 @@ def _target(descriptor: Path) -> str:
 def until() -> Callable[..., Coroutine[Any, Any, None]]:
     """Waits until something that fires no event has become true."""
 
-    async def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    async def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - nothing fires an event for it
                 await asyncio.sleep(0)
@@ -153,7 +153,7 @@ def actors_left(ray_cluster: Any) -> Callable[[], list[str]]:
     from ray._private.state import actors
 
     def look() -> list[str]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             left = [actor_id for actor_id, actor in actors().items() if actor["State"] != "DEAD"]
             if not left or time.monotonic() > deadline:

@@ -23,7 +23,7 @@ def test_where_another_thread_is(monkeypatch, shared):
     thread = threading.Thread(target=linger)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(120)
         frame, names = innermost(thread.ident, found[0]), []
         while frame is not None:
             names.append(frame.f_code.co_name)

@@ -32,7 +32,7 @@ def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
             await until(lambda: pool.info.executing_tasks)
             await asyncio.sleep(0.02)
             future.cancel()
-            assert await asyncio.wait_for(pool.execute(None, "where"), 60) == worker
+            assert await asyncio.wait_for(pool.execute(None, "where"), 120) == worker
             assert pool.info.aborted_tasks == 1
 
     run(main())
@@ -82,7 +82,7 @@ def test_the_time_of_the_only_task_is_limited_though_a_worker_is_idle(run, kind)
     async def main():
         async with kind.fixed(2, tasks.ALL) as pool:
             with pytest.raises(TaskTimeoutError):
-                await asyncio.wait_for(pool.execute(600, "spin", timeout=0.1), 60)
+                await asyncio.wait_for(pool.execute(600, "spin", timeout=0.1), 120)
 
     run(main())
 
@@ -103,7 +103,7 @@ def test_what_does_not_stop_costs_its_worker(run, until, kind, tmp_path):
             neighbour = pool.execute("moved")
             await until(lambda: heard)
             future.cancel()
-            assert await asyncio.wait_for(neighbour, 60) == "moved"
+            assert await asyncio.wait_for(neighbour, 120) == "moved"
             assert exits == [worker]
             assert pool.worker_nodes[0].id != worker
             assert (pool.info.aborted_tasks, pool.info.failed_tasks) == (1, 0)

@@ -117,7 +117,7 @@ def test_the_import_ends_and_the_task_is_stopped_right_after(run, until, kind, p
                     await future
             file(place, "go").touch()
             # It does not wait for the end of the task, which is long.
-            assert await asyncio.wait_for(pool.execute(place, "done"), 60) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"
             assert await pool.execute(place, "return") == "whole"
             assert await pool.execute(None, "where") == worker
 
@@ -152,7 +152,7 @@ def test_what_follows_in_a_map_does_not_run(run, until, kind, place, tmp_path):
             with pytest.raises(asyncio.CancelledError):
                 await whole
             file(place, "go").touch()
-            assert await asyncio.wait_for(pool.execute(place, "done"), 60) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"
             assert not any(note.exists() for note in notes)
 
     run(main())
@@ -161,7 +161,7 @@ def test_what_follows_in_a_map_does_not_run(run, until, kind, place, tmp_path):
 def test_a_stream_that_imports_is_left_when_that_has_ended(run, until, kind, place):
     async def main():
         async with kind.fixed(1, FUNCTIONS, **PATIENT) as pool:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 stream = pool.stream(place, "steps")
                 assert await anext(stream) == "begun"
                 following = asyncio.ensure_future(anext(stream))
@@ -171,7 +171,7 @@ def test_a_stream_that_imports_is_left_when_that_has_ended(run, until, kind, pla
                 closing = asyncio.ensure_future(stream.aclose())
                 file(place, "go").touch()
                 await closing
-            assert await asyncio.wait_for(pool.execute(place, "done"), 60) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"
             await until(Path(place[0], "left").exists)
 
     run(main())
@@ -189,7 +189,7 @@ def test_one_that_never_ends_costs_the_worker(run, until, kind, place):
             await until(file(place, "begun").exists)
             begin = time.monotonic()
             future.cancel()
-            await asyncio.wait_for(neighbour, 60)
+            await asyncio.wait_for(neighbour, 120)
             assert time.monotonic() - begin >= 0.2
             assert exits == [worker]
             if not kind.killable:

@@ -148,7 +148,7 @@ def test_destroy_ends_what_runs_and_what_waits(run, kind, name):
         futures = [pool.execute(600, name) for _ in range(10)]
         begun = time.monotonic()
         await asyncio.gather(pool.destroy(), pool.destroy())
-        assert time.monotonic() - begun < 60
+        assert time.monotonic() - begun < 240
         assert all(future.cancelled() for future in futures)
         with pytest.raises(PoolNotStartedError):
             pool.execute(1)

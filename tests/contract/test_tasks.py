@@ -201,7 +201,7 @@ def test_async_functions_interleave(run, kind):
         async with kind.fixed(1, tasks.ALL, tasks_queue_options={"concurrency": 20}) as pool:
             begun = time.monotonic()
             assert await asyncio.gather(*(pool.execute(0.2, "wait") for _ in range(20))) == [0.2] * 20
-            assert time.monotonic() - begun < 60
+            assert time.monotonic() - begun < 240
             assert await pool.execute(5, "echo") == 5
             pool.set_tasks_queue_options({"concurrency": 1})
             begun = time.monotonic()

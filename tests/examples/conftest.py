@@ -27,7 +27,7 @@ def serving():
             _wait_for(port, process)
             yield port
             process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=20)
+            said, _ = process.communicate(timeout=300)
             assert "Traceback" not in said, said
             assert process.returncode in (0, -signal.SIGINT), said
         finally:

@@ -45,12 +45,12 @@ class Site(BaseHTTPRequestHandler):
             case ["new"]:
                 self.page('<a href="missing">missing</a> <a href="slow">slow</a> <a href="http://[bad">bad</a>')
             case ["leaf", _]:
-                self.server.crowd.wait(5)
+                self.server.crowd.wait(60)
                 self.page("<p>a leaf</p>")
             case ["logo.png"]:
                 self.page("<a href='not-a-page'>", kind="image/png")
             case ["slow"]:
-                self.server.end.wait(20)
+                self.server.end.wait(120)
                 self.page("at last")
             case [] if path == "/elsewhere":
                 self.page('<a href="/elsewhere/broken">not looked at</a>')

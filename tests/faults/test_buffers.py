@@ -99,7 +99,7 @@ def test_a_parent_that_is_killed_leaves_nothing_in_shared_memory(tmp_path):
         assert len(workers) == 2
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        gone, alive = psutil.wait_procs(workers, timeout=10)
+        gone, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive
     assert len(gone) == 2
     assert set(Path("/dev/shm").iterdir()) <= before

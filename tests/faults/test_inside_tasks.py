@@ -140,7 +140,7 @@ def identify(_):
 def test_changing_everything(endure, tmp_path, then):
     async def main(guard):
         functions = {"change": change_everything, "nap": nap, "identify": identify}
-        async with FixedProcessPool(1, functions) as pool:
+        async with FixedProcessPool(1, functions, abort_grace=60) as pool:
             here = Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()
             worker = await pool.execute(None, "identify")
             assert await guard.outcomes([pool.execute(str(tmp_path), "change")]) == [None]
@@ -167,19 +167,21 @@ async def block_the_signal_async(seconds):
 @pytest.mark.parametrize("function", [block_the_signal, block_the_signal_async])
 def test_a_task_that_blocks_the_signal_of_aborts(endure, function):
     async def main(guard):
-        options = {"abort_grace": 0.3}
-        async with FixedProcessPool(1, {"block": function, "nap": nap, "identify": identify}, **options) as pool:
+        functions = {"block": function, "nap": nap, "identify": identify}
+        async with FixedProcessPool(1, functions, abort_grace=0.3) as pool:
             worker = await pool.execute(None, "identify")
             # While it has blocked it, its worker is deaf: the grace period ends that.
             began = time.monotonic()
             assert type(*await guard.outcomes([pool.execute(600, "block", timeout=0.1)])) is TaskTimeoutError
             successor = await pool.execute(None, "identify")
-            assert time.monotonic() - began < 60
+            assert time.monotonic() - began < 240
             assert successor != worker
+            await guard.healthy(pool)
+        async with FixedProcessPool(1, functions, abort_grace=60) as pool:
             # What it leaves behind does not make the next one deaf.
-            assert await pool.execute(0, "block") == successor
+            worker = await pool.execute(0, "block")
             assert type(*await guard.outcomes([pool.execute(600, "nap", timeout=0.1)])) is TaskTimeoutError
-            assert await pool.execute(None, "identify") == successor
+            assert await pool.execute(None, "identify") == worker
             await guard.healthy(pool)
 
     endure(main)
@@ -204,7 +206,7 @@ def test_a_thread_that_outlives_its_task(endure, tmp_path, until):
             assert await pool.execute(None, "identify") == worker
             await guard.healthy(pool)
             before = time.monotonic()
-        assert time.monotonic() - before < 60, "the end of the pool is bounded"
+        assert time.monotonic() - before < 240, "the end of the pool is bounded"
 
     endure(main)
 
@@ -276,7 +278,7 @@ def test_a_worker_that_is_stopped(endure):
             waiting = guard.watch(pool.execute(1, "nap"))
             before = time.monotonic()
         assert waiting.cancelled()
-        assert time.monotonic() - before < 60
+        assert time.monotonic() - before < 240
 
     endure(main)
 

@@ -65,7 +65,7 @@ BODY = (
                     try:
                         await pool.execute(name=name, timeout=0.1)
                     except TaskTimeoutError:
-                        assert time.monotonic() - began < 60
+                        assert time.monotonic() - began < 240
                         said = name
                     assert said == name
                 try:

@@ -27,7 +27,7 @@ def number_of(text):
 
 async def until(condition):
     """Lets the event loop turn until it holds."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)
 

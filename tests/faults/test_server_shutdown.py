@@ -90,7 +90,7 @@ def test_exit_timeout_bounds_that(tmp_path):
         server.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         _, errors = server.communicate(timeout=300)
-        assert time.monotonic() - begun < 60
+        assert time.monotonic() - begun < 240
         assert "pool 'service': its end cancelled 1 task" in errors
 
 

@@ -159,7 +159,7 @@ class Soak:
     async def _has_shrunk(self):
         """Waits until only the workers of the minimum are left, and looks whether the counts are right."""
         pool = self._pool
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while pool.info.worker_nodes > len(self._stay):
                 self._shrunk.clear()
                 await self._shrunk.wait()

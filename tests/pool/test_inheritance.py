@@ -59,7 +59,7 @@ def test_locks_exclude_each_other_in_all_workers(run, context, pool_of, kind):
             tasks = [pool.execute(50, "add_to_kept") for _ in range(6)]
             for _ in range(50):
                 # In between the program takes part.
-                if lock.acquire(timeout=5):
+                if lock.acquire(timeout=120):
                     value.value += 1
                     lock.release()
                 await asyncio.sleep(0)
@@ -91,7 +91,7 @@ def test_rlocks_belong_to_the_thread_that_has_them(run, context, pool_of):
             lock.release()
             assert await pool.execute(name="try_kept")
             await pool.execute(name="release_kept")
-            assert lock.acquire(timeout=5)
+            assert lock.acquire(timeout=120)
             lock.release()
 
     run(main())

@@ -101,7 +101,7 @@ def test_a_reader_that_stays_away_does_not_hold_it(run, logged):
             while not pool.info.executing_tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             begun = time.monotonic()
-        assert time.monotonic() - begun < 60
+        assert time.monotonic() - begun < 240
         gone.set()
         with pytest.raises(asyncio.CancelledError):
             await reading
@@ -148,7 +148,7 @@ def test_ctrl_c_while_it_is_left():
         begun = time.monotonic()
         program.send_signal(signal.SIGINT)
         _, errors = program.communicate(timeout=300)
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 240
     assert errors.count("its end cancelled 4 tasks") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
 

@@ -94,7 +94,7 @@ def test_destroy_while_starting(run, until):
         await until(lambda: pool.worker_nodes)
         before = time.monotonic()
         await pool.destroy()
-        assert time.monotonic() - before < 60
+        assert time.monotonic() - before < 240
         with pytest.raises((PoolNotStartedError, asyncio.CancelledError)):
             await starting
 
@@ -206,7 +206,7 @@ def test_destroy_cancels_what_does_not_finish(run):
         futures = [pool.execute(600) for _ in range(3)]
         before = time.monotonic()
         await pool.destroy()
-        assert time.monotonic() - before < 60
+        assert time.monotonic() - before < 240
         assert all(future.cancelled() for future in futures)
         info = pool.info
         assert info.submitted_tasks == info.aborted_tasks == 3
@@ -220,7 +220,7 @@ def test_destroy_cancels_any_number_of_tasks(run):
         pool = FixedProcessPool(2, nap)
         await pool.start()
         futures = [pool.execute(600) for _ in range(5_000)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await pool.destroy()
         assert all(future.cancelled() for future in futures)
         assert pool.info.aborted_tasks == 5_000
@@ -236,7 +236,7 @@ def test_an_error_in_the_body_does_not_wait_for_tasks(run):
             async with FixedProcessPool(1, nap) as pool:
                 future = pool.execute(600)
                 raise LookupError
-        assert time.monotonic() - before < 60
+        assert time.monotonic() - before < 240
         assert future.cancelled()
 
     run(main())
@@ -258,7 +258,7 @@ def test_a_worker_that_ignores_everything_is_killed(run, until):
             pool.execute(600)
             await until(lambda: pool.info.executing_tasks)
             before = time.monotonic()
-        assert time.monotonic() - before < 60
+        assert time.monotonic() - before < 240
 
     run(main())
 
@@ -290,7 +290,7 @@ def test_cancelling_a_running_task_frees_its_worker(run):
             pid = pool.worker_nodes[0].pid
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(pool.execute(600, "nap"), 0.1)
-            assert await asyncio.wait_for(pool.execute("next", "echo"), 60) == "next"
+            assert await asyncio.wait_for(pool.execute("next", "echo"), 120) == "next"
             assert pool.worker_nodes[0].pid == pid
             assert pool.info.aborted_tasks == 1
 
@@ -496,7 +496,7 @@ def test_nothing_survives_the_parent(activity, ending):
         parent.send_signal(ending)
         ended_at = time.monotonic()
         while any(is_running(process) for process in family):
-            assert time.monotonic() - ended_at < 60
+            assert time.monotonic() - ended_at < 240
         stderr = parent.communicate(timeout=300)[1]
         if ending == signal.SIGINT:
             # One traceback, of the interrupted program itself; workers add none.
@@ -517,7 +517,7 @@ def test_a_worker_that_does_not_leave_is_killed(run, until):
         async with DynamicProcessPool(0, 1, worker, destroy_timeout=1.0) as pool:
             first = await pool.execute(1)
             await until(lambda: not pool.info.ready or pool.info.idle_worker_nodes == 0)
-            assert await asyncio.wait_for(pool.execute(1), 60) != first
+            assert await asyncio.wait_for(pool.execute(1), 120) != first
 
     run(main())
 

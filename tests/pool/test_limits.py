@@ -70,7 +70,7 @@ def test_a_running_function_is_stopped_and_its_worker_lives(run, until, name):
             future = pool.execute(600, name)
             await until(lambda: pool.info.executing_tasks)
             future.cancel()
-            assert await asyncio.wait_for(pool.execute(None, "pid"), 60) == worker
+            assert await asyncio.wait_for(pool.execute(None, "pid"), 120) == worker
             assert pool.info.aborted_tasks == 1
 
     run(main())
@@ -101,7 +101,7 @@ def test_what_ignores_everything_is_killed_after_the_grace_period(run, until, tm
             await until((tmp_path / "begun").exists)
             future.cancel()
             # They had not started, so they run on the replacement, and the kill is no crash of the worker's own.
-            assert await asyncio.wait_for(asyncio.gather(*neighbours), 60) == [n / 1000 for n in range(5)]
+            assert await asyncio.wait_for(asyncio.gather(*neighbours), 120) == [n / 1000 for n in range(5)]
             assert await pool.execute(None, "pid") != worker
             info = pool.info
             assert (info.aborted_tasks, info.failed_tasks) == (1, 0)
@@ -153,7 +153,7 @@ def test_a_time_limit_kills_what_does_not_stop(run, tmp_path):
             worker = await pool.execute(None, "pid")
             with pytest.raises(TaskTimeoutError):
                 await pool.execute(str(tmp_path / "begun"), "block", timeout=0.1)
-            assert await asyncio.wait_for(pool.execute(None, "pid"), 60) != worker
+            assert await asyncio.wait_for(pool.execute(None, "pid"), 120) != worker
 
     run(main())
 

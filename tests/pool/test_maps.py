@@ -50,7 +50,7 @@ async def slow_async(n):
 
 
 def wait_for_file(path):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 240
     while path.startswith("/") and not os.path.exists(path):  # noqa: PTH110
         if time.monotonic() > end:
             raise TimeoutError

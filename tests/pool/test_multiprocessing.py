@@ -278,11 +278,11 @@ def test_the_arguments_of_a_call_live_as_long_as_it(manager, nested):
         # The first call starts the pool, so it waits.
         first = executor.submit(things.append_and_sum, manager.list([1]), 2)
         others = [executor.submit(things.append_and_sum, manager.list([number]), 1) for number in range(20)]
-        assert first.result(30) == 3
-        assert [other.result(30) for other in others] == list(range(1, 21))
+        assert first.result(120) == 3
+        assert [other.result(120) for other in others] == list(range(1, 21))
         if nested:
             outer = manager.list()
-            assert executor.submit(things.put_nested, {"tasks": [(manager.Queue(), 1)]}).result(30) is None
+            assert executor.submit(things.put_nested, {"tasks": [(manager.Queue(), 1)]}).result(120) is None
             del outer
 
 

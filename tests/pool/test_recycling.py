@@ -193,7 +193,7 @@ def test_dynamic_workers(run):
             pids = set()
             while len(pids) < 6:
                 pids.update(await asyncio.gather(*(pool.execute(0.01) for _ in range(10))))
-            await asyncio.wait_for(gone.wait(), 60)
+            await asyncio.wait_for(gone.wait(), 120)
             assert pool.info.worker_nodes == 0
             assert await pool.execute(0) not in pids
 

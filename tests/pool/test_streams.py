@@ -612,8 +612,8 @@ def test_what_arrives_in_the_middle_of_a_step_does_not_wait_for_the_reader(run):
             assert await anext(items) == "begun"
             future = pool.execute(0.0, "nap")
             await asyncio.sleep(0)  # it is sent at the end of the loop's turn
-            await asyncio.wait_for(pool.add_task_function("len", len), 60)
-            assert await asyncio.wait_for(future, 60) == "rested"
+            await asyncio.wait_for(pool.add_task_function("len", len), 120)
+            assert await asyncio.wait_for(future, 120) == "rested"
 
     run(main())
 

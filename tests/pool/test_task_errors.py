@@ -112,7 +112,7 @@ def call():
                 assert pool.worker_nodes[0].pid == pid, "the worker did not survive"
                 return caught.value
 
-            return runner.run(asyncio.wait_for(wait(), 60))
+            return runner.run(asyncio.wait_for(wait(), 120))
 
         yield call_function
         runner.run(pool.destroy())

@@ -176,7 +176,7 @@ def test_destroy_does_not_wait_for_what_is_stuck(run, until, caplog, pipe):
         await pool.start()
         future = pool.execute(pipe[0])
         await until(lambda: heard)
-        await asyncio.wait_for(pool.destroy(), 60)
+        await asyncio.wait_for(pool.destroy(), 120)
         assert future.cancelled()
         assert "go on after the pool's end" in caplog.text
         os.write(pipe[1], b"xx")
@@ -350,7 +350,7 @@ def test_an_abort_that_a_finalizer_swallows_is_raised_again(run, until):
             future = pool.execute(None, "finalize")
             await until(lambda: heard)
             future.cancel()
-            assert await asyncio.wait_for(pool.execute(None, "whoami"), 60) == worker
+            assert await asyncio.wait_for(pool.execute(None, "whoami"), 120) == worker
             assert heard in (["begun"], ["begun", "went on"])
             assert pool.info.aborted_tasks == 1
 

@@ -32,7 +32,7 @@ class Recorder:
     def worker_logged(self, worker_id, attributes):
         print(attributes, file=sys.stderr)
     async def until(self, condition):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()

@@ -29,7 +29,7 @@ async def run(retries):
         early = await asyncio.gather(*tasks[:40])
         await started.wait()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not all(node.ready for node in pool.worker_nodes):
                 await asyncio.sleep(0.01)
         errors = [str(outcome) for outcome in outcomes if isinstance(outcome, WorkerCrashedError)]
