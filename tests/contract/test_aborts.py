@@ -26,7 +26,7 @@ def test_what_waits_is_dropped(run, kind):
 @pytest.mark.parametrize("name", ["spin", "wait"])
 def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
     async def main():
-        async with kind.fixed(1, tasks.ALL) as pool:
+        async with kind.fixed(1, tasks.ALL, abort_grace=60) as pool:
             worker = await pool.execute(None, "where")
             future = pool.execute(600, name)
             await until(lambda: pool.info.executing_tasks)
@@ -45,7 +45,7 @@ def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
 def test_it_may_clean_up(run, until, kind, name, expected):
     async def main():
         heard = []
-        async with kind.fixed(1, tasks.ALL, message_handler=lambda _, word: heard.append(word)) as pool:
+        async with kind.fixed(1, tasks.ALL, abort_grace=60, message_handler=lambda _, word: heard.append(word)) as pool:
             future = pool.execute(600, name)
             await until(lambda: heard)
             future.cancel()
@@ -56,7 +56,7 @@ def test_it_may_clean_up(run, until, kind, name, expected):
 
 def test_others_in_the_same_event_loop_go_on(run, until, kind):
     async def main():
-        async with kind.fixed(1, tasks.ALL, tasks_queue_options={"concurrency": 4}) as pool:
+        async with kind.fixed(1, tasks.ALL, abort_grace=60, tasks_queue_options={"concurrency": 4}) as pool:
             long, short = pool.execute(600, "wait"), pool.execute(0.1, "wait")
             await until(lambda: pool.info.executing_tasks == 2)
             long.cancel()

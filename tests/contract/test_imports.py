@@ -12,7 +12,7 @@ import pytest
 from poolifier import TaskTimeoutError
 from tests.contract import tasks
 
-PATIENT = {"abort_grace": 30.0, "destroy_timeout": 10.0}
+PATIENT = {"abort_grace": 120.0, "destroy_timeout": 10.0}
 
 PACKAGE = """
 import time
@@ -108,13 +108,16 @@ def test_the_import_ends_and_the_task_is_stopped_right_after(run, until, kind, p
     async def main():
         async with kind.fixed(1, FUNCTIONS, **PATIENT) as pool:
             worker = await pool.execute(None, "where")
-            future = pool.execute(place, "spin", timeout=0.5 if way == "limit" else None)
-            await until(file(place, "begun").exists)
             if way == "abort":
+                future = pool.execute(place, "spin")
+                await until(file(place, "begun").exists)
                 future.cancel()
-            else:
+            limit = 0.5
+            while not file(place, "begun").exists():
+                # Until there is time for it to come there, on this machine.
                 with pytest.raises(TaskTimeoutError):
-                    await future
+                    await pool.execute(place, "spin", timeout=limit)
+                limit *= 2
             file(place, "go").touch()
             # It does not wait for the end of the task, which is long.
             assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"

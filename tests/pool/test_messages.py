@@ -93,7 +93,7 @@ def test_threads(run, function, heard):
     async def main():
         async with FixedProcessPool(1, function, message_handler=lambda _, message: heard.append(message)) as pool:
             [channel] = pool._driver.channels.values()
-            future = pool.execute(600)
+            future = pool.execute(60)
             while not future.done():
                 # Pokes in between, which the main thread serves wherever it is, and then answers to.
                 channel.reclaim()

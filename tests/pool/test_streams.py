@@ -657,7 +657,7 @@ def test_time_limit(run, functions, heard, until):
         async with FixedProcessPool(1, functions, message_handler=heard.handle) as pool:
             items = []
             with pytest.raises(TaskTimeoutError):
-                async for item in pool.stream(10, timeout=0.2, buffer=2):
+                async for item in pool.stream(10, timeout=2.0, buffer=2):
                     items.append(item)
                     if item == 3:
                         await until(lambda: pool.info.failed_tasks)
