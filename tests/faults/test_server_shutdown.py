@@ -101,7 +101,7 @@ def test_requests_that_run(tmp_path, patience):
     code = "import httpx, sys; c = httpx.Client(transport=httpx.HTTPTransport(uds=sys.argv[1]), timeout=300)\n"
     code += "print(c.get('http://server/wait', params={'path': sys.argv[2]}).text)"
     done = tmp_path / "done"
-    with served(tmp_path, *arguments, seconds=1 if patience is None else 600) as (server, _):
+    with served(tmp_path, *arguments, seconds=3 if patience is None else 600) as (server, _):
         command = [sys.executable, "-c", code, str(tmp_path / "socket"), str(done)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as request:
             wait_for((tmp_path / "done.begun").exists)
