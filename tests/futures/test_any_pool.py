@@ -102,7 +102,7 @@ def test_a_pool_whose_loop_is_gone_fails_its_calls():
 
 
 def test_calls_are_those_of_any_pool_with_its_limits(run):
-    with PoolExecutor(FixedThreadPool(1, calls.double, timeout=0.1)) as executor:
+    with PoolExecutor(FixedThreadPool(1, calls.double, timeout=2.0)) as executor:
         with pytest.raises(TimeoutError):
             executor.submit(calls.sleep_with_mark, "/dev/null").result()
         assert executor.submit(abs, -1).result() == 1

@@ -216,10 +216,11 @@ signal.signal(signal.SIGALRM, interrupt)
 with NAME(2) as executor:
     executor.submit(abs, 1).result()
     kept = []
-    for _ in range(150):
+    for _ in range(60):
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.002)
-            while True:
+            # Not for ever: in a finalizer the interrupt is lost.
+            for _ in range(20_000):
                 kept.append(executor.submit(abs, 1))
         except KeyboardInterrupt:
             pass
