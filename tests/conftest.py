@@ -21,12 +21,27 @@ from tests.logs import handler, levels, logged
 __all__ = ["handler", "levels", "logged"]
 
 
-def pytest_configure() -> None:
+class FailuresAtOnce:
+    """Names a test as soon as it has failed: pytest's own report is never written where a run is cut off."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = crash.message.partition("\n")[0] if crash is not None else ""
+            terminal.write(f"\nfailed ({report.when}): {report.nodeid}: {why}\n", flush=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Scripts have what they start in the background ignore Ctrl-C, and children inherit that: tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # What it makes functions of opens its own file when the first one is made, in some builds, and keeps it.
     ctypes.CFUNCTYPE(None)(lambda: None)
+    config.pluginmanager.register(FailuresAtOnce(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
