@@ -179,7 +179,7 @@ def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, swit
             last = pool.execute(1)
             switch.released.touch()
             before = time.monotonic()
-        assert time.monotonic() - before < 20
+        assert time.monotonic() - before < 240
         with pytest.raises(PoolFailedError):
             await last
         assert (pool.info.state, pool.info.started) == ("closed", False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["run_program"]
 
-_LATE = 60
+_LATE = 300
 
 
 class Program:
