@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["MARK", "reducers"]
+__all__ = ["MARK", "late_reducers", "reducers"]
 
 MARK: Final = b"multiprocessing.connection"
 """Found in the pickle of a connection."""
@@ -30,3 +30,16 @@ def reducers() -> dict[type, Any]:
     pickled_anyway = (MethodType, partial, type(list.append), type(int.__add__))
     registered = reduction.ForkingPickler._extra_reducers
     return {each: reduce for each, reduce in registered.items() if each not in pickled_anyway}
+
+
+def late_reducers() -> dict[type, Any]:
+    """The reducers, for a value that could not be pickled without them: imports them if it may be for want of them.
+
+    Workers start without `multiprocessing`, which takes long to import. An object that only it can pickle is there once
+    its module has been imported, which brings the reducers along; sockets alone are there without. So whether a worker
+    can return one does not depend on what has been imported for other tasks.
+    """
+    if "socket" in sys.modules:
+        import multiprocessing.reduction  # noqa: F401 - it registers them
+
+    return reducers()

@@ -48,7 +48,8 @@ def dumps_with(
 
         if isinstance(keep, Kept):
             keep.buffers.clear()
-        return _dump(value, keep, {**more_reducers(), **reducers}, lasting)
+        more = {**more_reducers(), **multiprocessing_reducers.late_reducers()}
+        return _dump(value, keep, {**more, **reducers}, lasting)
 
 
 def dumps_again(value: Any, keep: Callable[[pickle.PickleBuffer], object] | None = None) -> bytes | None:
