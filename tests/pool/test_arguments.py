@@ -40,12 +40,24 @@ SIZES = [
 ]
 
 SWAPPED = [
-    (FixedProcessPool, (len, 2), "n must be an integer of at least 1, not <built-in function len>: the number of workers"),
+    (
+        FixedProcessPool,
+        (len, 2),
+        "n must be an integer of at least 1, not <built-in function len>: the number of workers",
+    ),
     (FixedThreadPool, ({"f": len}, 2), "comes first, and then what the workers run, as in FixedProcessPool(2, worker)"),
     (FixedProcessPool, ("workers.py", 2), "not 'workers.py': the number of workers comes first"),
     (FixedThreadPool, (Worker(len), 2), "the number of workers comes first"),
-    (DynamicProcessPool, (len, 1, 2), "min must be an integer of at least 0, not <built-in function len>: min and max come"),
-    (DynamicProcessPool, (1, len, 2), "max must be an integer of at least 1, not <built-in function len>: min and max come"),
+    (
+        DynamicProcessPool,
+        (len, 1, 2),
+        "min must be an integer of at least 0, not <built-in function len>: min and max come",
+    ),
+    (
+        DynamicProcessPool,
+        (1, len, 2),
+        "max must be an integer of at least 1, not <built-in function len>: min and max come",
+    ),
 ]
 
 
