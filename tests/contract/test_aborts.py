@@ -110,12 +110,9 @@ def test_what_does_not_stop_costs_its_worker(run, until, kind, logged, tmp_path)
             # It is told, whether the worker was killed or abandoned.
             said = [(record.levelname, record.getMessage()) for record in logged if record.name == "poolifier"]
             if kind.killable:
+                ending = "after abort_grace=0.1 s: task 1 ('ignore_aborts') did not stop"
                 assert said == [
-                    (
-                        "WARNING",
-                        f"pool {pool.info.name!r}: worker {worker} (pid {pid}) was killed after abort_grace=0.1 s: "
-                        f"task 1 ('ignore_aborts') did not stop",
-                    )
+                    ("WARNING", f"pool {pool.info.name!r}: worker {worker} (pid {pid}) was killed {ending}")
                 ]
             else:
                 assert [level for level, _ in said] == ["WARNING", "ERROR"]

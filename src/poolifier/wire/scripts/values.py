@@ -7,10 +7,8 @@ import contextlib
 import copyreg
 import functools
 import sys
-import threading
 import types
 import typing
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar
 from io import TextIOWrapper
@@ -137,13 +135,6 @@ def _rlock(pickler: Pickler, _obj: Any) -> Any:
     return (rebuild.new_rlock, ()) if pickler.anew else NotImplemented
 
 
-def _condition(pickler: Pickler, obj: Any) -> Any:
-    if not pickler.anew:
-        return NotImplemented
-    # Threads of the program that wait for it would be notified there in the place of the worker's.
-    return copyreg.__newobj__, (type(obj),), {**vars(obj), "_waiters": deque()}  # type: ignore[attr-defined]
-
-
 def _text_file(_: Pickler, obj: TextIOWrapper) -> Any:
     # What cloudpickle makes of others is a copy of their text, in memory.
     for name in ("stdin", "stdout", "stderr"):
@@ -232,7 +223,6 @@ REDUCERS: Final[dict[type, Callable[[Pickler, Any], Any]]] = {
     functools.partialmethod: _partial_method,
     type(_thread.allocate_lock()): _lock,
     _thread.RLock: _rlock,
-    threading.Condition: _condition,
     TextIOWrapper: _text_file,
     _thread._local: _local,
     ContextVar: _context_variable,
