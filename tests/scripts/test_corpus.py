@@ -79,8 +79,8 @@ def test_as_if_imported_by_ray(tmp_path, ray_cluster):
     fragments = [fragment for fragment in FRAGMENTS if fragment.stem in OF_RAY]
     for fragment in fragments:
         source = fragment.read_text()
-        oracles.append(scripts.compared(tmp_path / f"oracle_{fragment.name}", source, ["spawn", "here"]))
         paths.append(tmp_path / fragment.name)
+        oracles.append(scripts.compared(paths[-1], source, ["spawn", "here"]))
         paths[-1].write_text(scripts.program(source, ["ray"]))
     (tmp_path / "program_of_ray.py").write_text(RAY)
     address = ray_cluster.get_runtime_context().gcs_address
