@@ -194,7 +194,7 @@ def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, swit
             switch.released.touch()
             before = time.monotonic()
         # `destroy_timeout` is 5 seconds; as much again is for a busy machine, and Ray has its actors to end besides.
-        assert time.monotonic() - before < (20 if kind.name == "ray" else 10)
+        assert time.monotonic() - before < (60 if kind.name == "ray" else 10)
         with pytest.raises(PoolFailedError):
             await last
         assert (pool.info.state, pool.info.started) == ("closed", False)
