@@ -12,14 +12,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["MARK", "late_reducers", "reducers"]
+__all__ = ["MARK", "reducers"]
 
 MARK: Final = b"multiprocessing.connection"
 """Found in the pickle of a connection."""
 
 
-def reducers() -> dict[type, Any]:
-    """The reducers by type; none where this process has not imported it."""
+def reducers(*, load: bool = False) -> dict[type, Any]:
+    """The reducers by type; none where this process has not imported it, which `load` does in some milliseconds."""
+    if load and "socket" in sys.modules:
+        # Whoever has a socket need not have that. All else that it has reducers for has imported it.
+        import multiprocessing.reduction  # noqa: F401 - found below
     reduction: Any = sys.modules.get("multiprocessing.reduction")
     if reduction is None:
         return {}
@@ -30,16 +33,3 @@ def reducers() -> dict[type, Any]:
     pickled_anyway = (MethodType, partial, type(list.append), type(int.__add__))
     registered = reduction.ForkingPickler._extra_reducers
     return {each: reduce for each, reduce in registered.items() if each not in pickled_anyway}
-
-
-def late_reducers() -> dict[type, Any]:
-    """The reducers, for a value that could not be pickled without them: imports them if it may be for want of them.
-
-    Workers start without `multiprocessing`, which takes long to import. An object that only it can pickle is there once
-    its module has been imported, which brings the reducers along; sockets alone are there without. So whether a worker
-    can return one does not depend on what has been imported for other tasks.
-    """
-    if "socket" in sys.modules:
-        import multiprocessing.reduction  # noqa: F401 - it registers them
-
-    return reducers()
