@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -127,6 +128,8 @@ def until() -> Callable[..., Coroutine[Any, Any, None]]:
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
     """Checks that descriptors, children, threads and shared memory are as before."""
+    # What earlier tests left in cycles may hold descriptors: if it was collected meanwhile, there would be fewer.
+    gc.collect()
     before = Footprint()
     yield
     before.comes_back()
