@@ -15,6 +15,7 @@ import copyreg
 import marshal
 import sys
 import threading
+from contextlib import suppress
 from types import CellType, CodeType, FunctionType
 
 from poolifier.wire.scripts import namespaces
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "begin_attributes",
     "class_annotate",
     "contents_of",
     "fill_cell",
     "fill_class",
     "fill_function",
     "fill_instance",
+    "fill_set",
     "global_of",
     "lazy_import",
     "local_cell",
@@ -40,8 +43,12 @@ __all__ = [
     "module_of",
     "named_in",
     "new_globals",
+    "placed",
     "raw_instance",
 ]
+
+_HEAP_TYPE = 1 << 9
+"""Set in `__flags__` of classes that Python code made."""
 
 _building = threading.RLock()
 
@@ -55,13 +62,15 @@ def make_function(
     imports: tuple[str, ...],
 ) -> FunctionType:
     """A function, yet without its state."""
+    if home is not None and isinstance(begun := namespaces.begun(*home), FunctionType):
+        return begun
     for name in imports:
         __import__(name)
     found: CodeType = marshal.loads(code) if isinstance(code, bytes) else code
     there = namespaces.globals_of(space) if isinstance(space, str) else space
     made = FunctionType(found, there, None, None, closure)
     if home is not None:
-        namespaces.put(*home, made)
+        namespaces.begin(*home, made)
     if uses and isinstance(space, str):
         namespaces.want(space, uses)
     return made
@@ -82,6 +91,26 @@ def fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str,
         space = function.__globals__
         for name, value in values.items():
             space.setdefault(name, value)
+
+
+def placed(space: str, name: str, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """An object, which its name leads to before it has its state and items."""
+    made = namespaces.begun(space, name)
+    if made is None:
+        made = make(*arguments)
+        namespaces.begin(space, name, made)
+        return made
+    # A load that was put off may have begun to fill it.
+    for base in type(made).__mro__:
+        if not base.__flags__ & _HEAP_TYPE and hasattr(base, "clear"):
+            base.clear(made)
+            break
+    return made
+
+
+def fill_set(made: set[Any], items: list[Any]) -> None:
+    """Adds what a set holds."""
+    made.update(items)
 
 
 def make_code(*arguments: Any) -> CodeType:
@@ -145,6 +174,11 @@ def global_of(space: str, name: str) -> Any:
 def contents_of(number: str) -> Any:
     """What a cell holds."""
     return namespaces.loaded_cell(number).cell_contents
+
+
+def namespace_of(space: str) -> dict[str, Any]:
+    """The globals of a script."""
+    return namespaces.globals_of(space)
 
 
 def module_of(space: str) -> Any:
@@ -215,6 +249,28 @@ def context_manager(kind: Any, function: Any, arguments: tuple[Any, ...], keywor
     return kind(function, arguments, keywords)
 
 
+def made_by(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
+    """An object that a class of a module makes of these arguments."""
+    return named_in(module, name)(*arguments)
+
+
+def with_state_of(cls: Any, owner: type, name: str) -> Any:
+    """An instance whose dictionary is one that a class has: all of them share their state."""
+    made = object.__new__(cls)
+    made.__dict__ = owner.__dict__[name]
+    return made
+
+
+def dead_reference() -> Any:
+    """A weak reference to what is no more."""
+    from weakref import ref
+
+    class Gone:
+        pass
+
+    return ref(Gone())
+
+
 def new_rlock() -> Any:
     """A lock that nobody holds."""
     return threading.RLock()
@@ -251,10 +307,14 @@ def make_class(
     number: str,
 ) -> type:
     """A class, yet without its attributes."""
-    if number:
-        known: type | None = namespaces.tracked(number)
-        if known is not None:
-            return known
+    known: type | None = None if home is None else namespaces.begun(*home)
+    if known is not None and home is not None and "." in home[1]:
+        # It was whole, and is filled once more.
+        namespaces.begin_class()
+    if known is None and number:
+        known = namespaces.tracked(number)
+    if known is not None:
+        return known
     space: dict[str, Any] = {"__module__": names[0], "__qualname__": names[1]}
     if slots is not None:
         space["__slots__"] = slots
@@ -271,7 +331,7 @@ def make_class(
         namespaces.track(made, number)
         _unfilled.add(number)
     if home is not None:
-        namespaces.put(*home, made)
+        namespaces.begin(*home, made)
     namespaces.begin_class()
     return made
 
@@ -279,27 +339,64 @@ def make_class(
 _unfilled: set[str] = set()
 
 
-def fill_class(cls: type, state: tuple[str, dict[str, Any], Any, tuple[type, ...], Any]) -> None:
+def begin_attributes(cls: type, number: str, attributes: dict[str, Any]) -> None:
+    """Sets what a class does, before it is known what it has: that may be instances of it, or refer to its methods."""
+    if number and number not in _unfilled:
+        return
+    for name, value in attributes.items():
+        type.__setattr__(cls, name, value)
+
+
+def fill_class(cls: type, state: tuple[Any, ...]) -> None:
     """Sets a class's attributes, if it is new."""
-    number, attributes, annotate, registered, reducer = state
+    number, _, attributes, annotate, registered, registering, reducer, texts = state
     if number:
         if number not in _unfilled:
             return
         _unfilled.discard(number)
     namespaces.end_class()
     for name, value in attributes.items():
+        if name in cls.__dict__:
+            # In the order in which they stood.
+            with suppress(AttributeError, TypeError):
+                type.__delattr__(cls, name)
         type.__setattr__(cls, name, value)
     if annotate is not None:
         type.__setattr__(cls, "__annotate__", annotate)
     for other in registered:
         cls.register(other)  # type: ignore[attr-defined]
+    for base in registering:
+        base.register(cls)
     if reducer is not None:
         copyreg.pickle(cls, reducer)
+    if texts is not None:
+        namespaces.want(*texts)
 
 
-def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...]) -> Any:
-    """An instance of a class that is being made, without asking that."""
-    return base.__new__(cls, *arguments)
+def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...], where: tuple[str, str] | None) -> Any:
+    """An instance of a class that may be being made, without asking that; or what the global has that it is."""
+    if where is not None and (found := namespaces.globals_of(where[0]).get(where[1], _MISSING)) is not _MISSING:
+        _whole[id(found)] = found
+        return found
+    made = base.__new__(cls, *arguments)
+    if issubclass(base, BaseException):
+        # Some keep their arguments in attributes.
+        base.__init__(made, *arguments)
+    if where is not None:
+        namespaces.begin_besides(*where, made)
+    return made
+
+
+def raw_descriptor(cls: Any, base: Any, arguments: tuple[Any, ...]) -> Any:
+    """A property or the like, of a subclass that may make it of something else."""
+    made = base.__new__(cls)
+    base.__init__(made, *arguments)
+    return made
+
+
+_MISSING = object()
+_whole: dict[int, Any] = {}
+"""Instances that were there already and are not to be filled again, by identity."""
 
 
 def member_named(cls: Any, name: str) -> Any:
@@ -307,9 +404,26 @@ def member_named(cls: Any, name: str) -> Any:
     return cls._member_map_[name]
 
 
-def fill_instance(instance: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Sets the state of an instance, whose class may refuse that."""
-    fields, slots = state
+def fill_plainly(instance: Any, state: Any) -> None:
+    """Sets the state of an instance as `pickle` does, whose class is not asked whether it has a way of its own."""
+    fields, slots = state if isinstance(state, tuple) else (state, None)
+    if fields:
+        instance.__dict__.update(fields)
+    for name, value in (slots or {}).items():
+        object.__setattr__(instance, name, value)
+
+
+def fill_instance(instance: Any, state: tuple[dict[str, Any], dict[str, Any], list[Any] | None]) -> None:
+    """Sets the state of an instance, whose class may refuse that, if it is new."""
+    if _whole.pop(id(instance), None) is not None:
+        return
+    fields, slots, items = state
+    if items is not None:
+        fill: Any = {dict: dict.update, list: list.extend, set: set.update}
+        for base in type(instance).__mro__:
+            if base in fill:
+                fill[base](instance, items)
+                break
     if fields:
         instance.__dict__.update(fields)
     for name, value in slots.items():
