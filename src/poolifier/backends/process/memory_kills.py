@@ -129,5 +129,5 @@ def _read(path: str) -> str:
         os.close(fd)
 
 
-memory_kills = MemoryKills()
+memory_kills: MemoryKills = MemoryKills()
 """That of this process: all its pools share it, so that no kill explains the ends of two workers."""
