@@ -63,10 +63,15 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     pickler.making |= {cls}
     home = pickler.home if target else pickler.part_home(cls)
     here = dict(cls.__dict__)
-    slots: tuple[str, ...] | None = None
+    first: dict[str, Any] = {}
     if "__slots__" in here:
         own = [name for name, value in here.items() if _is_slot(cls, value)]
-        slots = (*own, *(name for name in ("__dict__", "__weakref__") if name in here))
+        first["__slots__"] = (*own, *(name for name in ("__dict__", "__weakref__") if name in here))
+    if rebuild.is_foreign(type(cls)):
+        from poolifier.wire.scripts import foreign
+
+        first.update((name, value) for name, value in here.items() if name in foreign.BEFORE)
+        here = {name: value for name, value in here.items() if name not in first and not foreign.is_field(value)}
     attributes = {
         name: pickler.shared(value)
         for name, value in here.items()
@@ -76,7 +81,7 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     _know_dictionary(pickler, cls, here)
     if annotate is None and "__annotations_cache__" in here and "__annotations__" not in here:
         attributes["__annotations__"] = here["__annotations_cache__"]
-    arguments = (type(cls), cls.__name__, cls.__bases__, slots, home, (cls.__module__, cls.__qualname__), number)
+    arguments = (type(cls), cls.__name__, cls.__bases__, first, home, (cls.__module__, cls.__qualname__), number)
     behaviour = {
         name: value
         for name, value in attributes.items()

@@ -121,6 +121,8 @@ class Pickler(pickle.Pickler):
             reducer = values.REDUCERS.get(kind)
             if reducer is not None:
                 return reducer(self, obj)
+        if self.lasting and (known := self._foreign(obj, kind)) is not None:
+            return known
         if self.anew and kind.__module__ in _MADE_ANEW:
             from poolifier.wire.scripts import made_anew
 
@@ -134,6 +136,17 @@ class Pickler(pickle.Pickler):
 
             return values.module(self, obj)
         return self.by_own_way(obj, kind)
+
+    def _foreign(self, obj: Any, kind: type) -> Any:
+        """A library of `ctypes`, or a function of one: pointers of this process mean nothing to others."""
+        ctypes = sys.modules.get("ctypes")
+        if ctypes is None:
+            return None
+        from poolifier.wire.scripts import foreign
+
+        if kind in (ctypes.CDLL, ctypes.PyDLL):
+            return foreign.library(obj)
+        return foreign.function(obj) if isinstance(obj, ctypes._CFuncPtr) else None
 
     def is_target(self, obj: Any) -> bool:
         """Whether that is what is being defined, and not yet begun with."""
@@ -224,10 +237,20 @@ class Pickler(pickle.Pickler):
         return self.home is not None and self.home[0] == namespaces.KEYED and "." in name
 
     def _class(self, cls: type) -> Any:
+        if cls.__module__ == "_ctypes" and issubclass(cls, type):
+            from poolifier.wire.scripts import foreign
+
+            return foreign.meta(cls) or NotImplemented
         if not cls.__flags__ & _HEAP_TYPE:
             return self._built_in(cls)
         if self.by_name(cls):
             return NotImplemented
+        if rebuild.is_foreign(type(cls)) and named(cls) is None:
+            from poolifier.wire.scripts import foreign
+
+            found = foreign.dynamic(cls)
+            if found is not None:
+                return found
         from poolifier.wire.scripts import classes
 
         # Where something else leads to a class than its own name, that only refers to it.

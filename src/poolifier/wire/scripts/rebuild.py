@@ -254,6 +254,41 @@ def made_by(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
     return named_in(module, name)(*arguments)
 
 
+def is_foreign(meta: type) -> bool:
+    """Whether a metaclass is one of `ctypes`, which keeps what it needs to know of a class."""
+    return any(one.__module__ == "_ctypes" for one in meta.__mro__)
+
+
+def type_of(module: str, name: str) -> Any:
+    """The class of an attribute of a module."""
+    return type(named_in(module, name))
+
+
+def function_type(result: Any, arguments: Any, flags: int) -> Any:
+    """A type of functions of C."""
+    import ctypes
+
+    make: Any = ctypes.PYFUNCTYPE if flags & 4 else ctypes.CFUNCTYPE
+    return make(result, *(arguments or ()), **({} if flags & 4 else {"use_errno": bool(flags & 8)}))
+
+
+def library(kind: str, name: str | None, use_errno: bool, functions: list[tuple[str, Any, Any]]) -> Any:
+    """A shared library."""
+    import ctypes
+
+    made = getattr(ctypes, kind)(name, use_errno=use_errno)
+    for each in functions:
+        library_function(made, *each)
+    return made
+
+
+def library_function(owner: Any, name: str, arguments: Any, result: Any) -> Any:
+    """A function of a shared library."""
+    found = getattr(owner, name)
+    found.argtypes, found.restype = arguments, result
+    return found
+
+
 def with_state_of(cls: Any, owner: type, name: str) -> Any:
     """An instance whose dictionary is one that a class has: all of them share their state."""
     made = object.__new__(cls)
@@ -301,7 +336,7 @@ def make_class(
     meta: type,
     name: str,
     bases: tuple[type, ...],
-    slots: tuple[str, ...] | None,
+    first: dict[str, Any],
     home: tuple[str, str] | None,
     names: tuple[str, str],
     number: str,
@@ -315,13 +350,11 @@ def make_class(
         known = namespaces.tracked(number)
     if known is not None:
         return known
-    space: dict[str, Any] = {"__module__": names[0], "__qualname__": names[1]}
-    if slots is not None:
-        space["__slots__"] = slots
+    space: dict[str, Any] = {"__module__": names[0], "__qualname__": names[1], **first}
     with _building:
         hooks = _take_hooks(bases)
         try:
-            made: type = _new_of(meta)(meta, name, bases, space)
+            made: type = meta(name, bases, space) if is_foreign(meta) else _new_of(meta)(meta, name, bases, space)
             if issubclass(meta, abc.ABCMeta):
                 _abc._abc_init(made)
         finally:
@@ -339,12 +372,18 @@ def make_class(
 _unfilled: set[str] = set()
 
 
+def _setter(cls: type) -> Any:
+    """Whose way to set attributes a class gets: not that of a metaclass in Python, but that of `ctypes`."""
+    meta: Any = type(cls)
+    return next(one for one in meta.__mro__ if not one.__flags__ & _HEAP_TYPE or one.__module__ == "_ctypes")
+
+
 def begin_attributes(cls: type, number: str, attributes: dict[str, Any]) -> None:
     """Sets what a class does, before it is known what it has: that may be instances of it, or refer to its methods."""
     if number and number not in _unfilled:
         return
     for name, value in attributes.items():
-        type.__setattr__(cls, name, value)
+        _setter(cls).__setattr__(cls, name, value)
 
 
 def fill_class(cls: type, state: tuple[Any, ...]) -> None:
@@ -359,10 +398,10 @@ def fill_class(cls: type, state: tuple[Any, ...]) -> None:
         if name in cls.__dict__:
             # In the order in which they stood.
             with suppress(AttributeError, TypeError):
-                type.__delattr__(cls, name)
-        type.__setattr__(cls, name, value)
+                _setter(cls).__delattr__(cls, name)
+        _setter(cls).__setattr__(cls, name, value)
     if annotate is not None:
-        type.__setattr__(cls, "__annotate__", annotate)
+        _setter(cls).__setattr__(cls, "__annotate__", annotate)
     for other in registered:
         cls.register(other)  # type: ignore[attr-defined]
     for base in registering:
@@ -389,8 +428,10 @@ def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...], where: tuple[
 
 def raw_descriptor(cls: Any, base: Any, arguments: tuple[Any, ...]) -> Any:
     """A property or the like, of a subclass that may make it of something else."""
-    made = base.__new__(cls)
-    base.__init__(made, *arguments)
+    # From 3.15 on some have it all in `__new__`.
+    made = base.__new__(cls, *arguments)
+    if base.__init__ is not object.__init__:
+        base.__init__(made, *arguments)
     return made
 
 
