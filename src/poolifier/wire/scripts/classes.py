@@ -22,8 +22,6 @@ __all__ = ["member", "number_of", "reduce"]
 
 _MADE_ANEW: Final = frozenset(
     {
-        "__dict__",
-        "__weakref__",
         "__module__",
         "__qualname__",
         "__annotate__",
@@ -32,7 +30,7 @@ _MADE_ANEW: Final = frozenset(
         "_abc_impl",
     }
 )
-"""What making a class gives it, or what is set apart."""
+"""What making a class gives it, or what is set apart; besides the descriptors of `__dict__` and `__weakref__`."""
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
@@ -59,7 +57,8 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     slots: tuple[str, ...] | None = None
     if "__slots__" in here:
         own = [name for name, value in here.items() if _is_slot(cls, value)]
-        slots = (*own, *(name for name in ("__dict__", "__weakref__") if name in here))
+        given = ("__dict__", "__weakref__")
+        slots = (*own, *(name for name in given if isinstance(here.get(name), GetSetDescriptorType)))
     attributes = {
         name: pickler.shared(value)
         for name, value in here.items()

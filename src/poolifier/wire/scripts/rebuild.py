@@ -12,6 +12,7 @@ import _abc  # type: ignore[import-not-found]
 import abc
 import builtins
 import copyreg
+import gc
 import marshal
 import sys
 import threading
@@ -22,7 +23,7 @@ from poolifier.wire.scripts import namespaces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Final
 
 __all__ = [
     "class_annotate",
@@ -287,14 +288,47 @@ def fill_class(cls: type, state: tuple[str, dict[str, Any], Any, tuple[type, ...
             return
         _unfilled.discard(number)
     namespaces.end_class()
+    hidden = {name: value for name, value in attributes.items() if _is_the_metaclasss(type(cls), name)}
+    if hidden:
+        _put_into(cls, hidden)
     for name, value in attributes.items():
-        type.__setattr__(cls, name, value)
+        if name not in hidden:
+            type.__setattr__(cls, name, value)
     if annotate is not None:
         type.__setattr__(cls, "__annotate__", annotate)
     for other in registered:
         cls.register(other)  # type: ignore[attr-defined]
     if reducer is not None:
         copyreg.pickle(cls, reducer)
+
+
+_STORED: Final = frozenset({"__doc__", "__annotations__", "__type_params__", "__abstractmethods__"})
+"""What `type` has descriptors for that put the value into the class, and know of it from then on."""
+
+
+def _is_the_metaclasss(meta: type, name: str) -> bool:
+    """Whether setting an attribute of that name would not put it into the class, but be the metaclass's business.
+
+    `type.__setattr__(cls, "__class__", value)` changes the metaclass, `"__name__"` the class's own name, and where the
+    metaclass has a property of the name it calls that. A class statement may well have them: proxies and mocks do.
+    """
+    if name in _STORED:
+        return False
+    for one in meta.__mro__:
+        found = one.__dict__.get(name)
+        if found is not None:
+            return hasattr(type(found), "__set__") or hasattr(type(found), "__delete__")
+    return False
+
+
+def _put_into(cls: type, attributes: dict[str, Any]) -> None:
+    """Puts attributes into a class's namespace past its metaclass."""
+    # What a mapping proxy shows is the only thing it refers to. Python offers no other way to it once the class has
+    # been made, and before that the values cannot be, for they may refer to the class.
+    namespace = gc.get_referents(cls.__dict__)[0]
+    namespace.update(attributes)
+    # So that what is remembered of lookups in the class is forgotten.
+    type.__setattr__(cls, "__module__", namespace["__module__"])
 
 
 def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...]) -> Any:
