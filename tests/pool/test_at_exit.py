@@ -49,3 +49,38 @@ def test_a_loop_that_is_stuck_does_not_keep_the_program_from_ending():
         [sys.executable, "-c", SCRIPT, "FixedProcessPool", "stuck"], capture_output=True, timeout=60, check=True
     )
     assert time.monotonic() - began < 50
+
+
+STARTS = """
+import asyncio
+import sys
+import threading
+
+import poolifier
+
+starting = threading.Event()
+
+
+async def main():
+    async with getattr(poolifier, sys.argv[1])(2, abs):
+        await asyncio.sleep(3600)
+
+
+async def watched():
+    task = asyncio.create_task(main())
+    # It has asked for its workers then, and none can be ready yet.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    starting.set()
+    await task
+
+
+threading.Thread(target=asyncio.run, args=(watched(),), daemon=True).start()
+starting.wait()
+"""
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_program_ends_while_a_pool_starts(pool):
+    done = subprocess.run([sys.executable, "-c", STARTS, pool], capture_output=True, text=True, timeout=60, check=True)
+    assert "Traceback" not in done.stderr
