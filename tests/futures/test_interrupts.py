@@ -51,8 +51,8 @@ def test_every_call_that_was_taken_ends(interrupts, executor_class):
             finally:
                 interrupts(0)
             # Waits for ever if an interrupt has left the lock held.
-            assert executor.submit(abs, -2).result(timeout=60) == 2
-        assert not wait(taken, timeout=60).not_done
+            assert executor.submit(abs, -2).result(timeout=120) == 2
+        assert not wait(taken, timeout=120).not_done
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -73,8 +73,8 @@ def test_every_call_that_was_not_cancelled_ends(interrupts, executor_class):
                 pass
             finally:
                 interrupts(0)
-            assert executor.submit(abs, -2).result(timeout=60) == 2
-        assert [future.result(timeout=60) for future in kept] == [1] * len(kept)
+            assert executor.submit(abs, -2).result(timeout=120) == 2
+        assert [future.result(timeout=120) for future in kept] == [1] * len(kept)
 
 
 def test_a_condition_that_was_left_held_is_in_nobody_elses_way(executor_type):
@@ -84,9 +84,9 @@ def test_a_condition_that_was_left_held_is_in_nobody_elses_way(executor_type):
         for future in (left, cancelled):
             future._condition.acquire()
         assert cancelled.cancel()
-        assert [executor.submit(abs, -number).result(timeout=60) for number in range(20)] == list(range(20))
+        assert [executor.submit(abs, -number).result(timeout=120) for number in range(20)] == list(range(20))
         # Whoever waits for it gives it back meanwhile.
-        assert left.result(timeout=60) == 1
+        assert left.result(timeout=120) == 1
 
 
 @pytest.mark.parametrize("cancels", [False, True])
@@ -100,4 +100,4 @@ def test_nor_does_it_hold_up_the_end(executor_type, monkeypatch, cancels):
     executor.shutdown(cancel_futures=cancels)
     assert running.result() is None
     assert all(future.done() for future in left)
-    assert not wait(left, timeout=60).not_done
+    assert not wait(left, timeout=120).not_done
