@@ -23,8 +23,6 @@ __all__ = ["descriptor", "member", "number_of", "reduce"]
 
 _MADE_ANEW: Final = frozenset(
     {
-        "__dict__",
-        "__weakref__",
         "__module__",
         "__qualname__",
         "__annotate__",
@@ -33,7 +31,7 @@ _MADE_ANEW: Final = frozenset(
         "_abc_impl",
     }
 )
-"""What making a class gives it, or what is set apart."""
+"""What making a class gives it, or what is set apart; besides the descriptors of `__dict__` and `__weakref__`."""
 
 _BEHAVIOUR: Final = (FunctionType, classmethod, staticmethod, property, partialmethod)
 """Types of attributes that say what a class does."""
@@ -66,7 +64,8 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     first: dict[str, Any] = {}
     if "__slots__" in here:
         own = [name for name, value in here.items() if _is_slot(cls, value)]
-        first["__slots__"] = (*own, *(name for name in ("__dict__", "__weakref__") if name in here))
+        given = ("__dict__", "__weakref__")
+        first["__slots__"] = (*own, *(name for name in given if isinstance(here.get(name), GetSetDescriptorType)))
     if rebuild.is_foreign(type(cls)):
         from poolifier.wire.scripts import foreign
 

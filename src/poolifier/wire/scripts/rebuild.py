@@ -12,6 +12,7 @@ import _abc  # type: ignore[import-not-found]
 import abc
 import builtins
 import copyreg
+import gc
 import marshal
 import sys
 import threading
@@ -23,7 +24,7 @@ from poolifier.wire.scripts import namespaces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Final
 
 __all__ = [
     "begin_attributes",
@@ -383,7 +384,7 @@ def begin_attributes(cls: type, number: str, attributes: dict[str, Any]) -> None
     if number and number not in _unfilled:
         return
     for name, value in attributes.items():
-        _setter(cls).__setattr__(cls, name, value)
+        _set_attribute(cls, name, value)
 
 
 def fill_class(cls: type, state: tuple[Any, ...]) -> None:
@@ -395,11 +396,7 @@ def fill_class(cls: type, state: tuple[Any, ...]) -> None:
         _unfilled.discard(number)
     namespaces.end_class()
     for name, value in attributes.items():
-        if name in cls.__dict__:
-            # In the order in which they stood.
-            with suppress(AttributeError, TypeError):
-                _setter(cls).__delattr__(cls, name)
-        _setter(cls).__setattr__(cls, name, value)
+        _set_attribute(cls, name, value)
     if annotate is not None:
         _setter(cls).__setattr__(cls, "__annotate__", annotate)
     for other in registered:
@@ -410,6 +407,48 @@ def fill_class(cls: type, state: tuple[Any, ...]) -> None:
         copyreg.pickle(cls, reducer)
     if texts is not None:
         namespaces.want(*texts)
+
+
+_STORED: Final = frozenset({"__doc__", "__annotations__", "__type_params__", "__abstractmethods__"})
+"""What `type` has descriptors for that put the value into the class, and know of it from then on."""
+
+
+def _is_of_the_metaclass(meta: type, name: str) -> bool:
+    """Whether setting an attribute of that name would not put it into the class, but be the metaclass's business.
+
+    `type.__setattr__(cls, "__class__", value)` changes the metaclass, `"__name__"` the class's own name, and where the
+    metaclass has a property of the name it calls that. A class statement may well have them: proxies and mocks do.
+    """
+    if name in _STORED:
+        return False
+    for one in meta.__mro__:
+        found = one.__dict__.get(name)
+        if found is not None:
+            return hasattr(type(found), "__set__") or hasattr(type(found), "__delete__")
+    return False
+
+
+def _set_attribute(cls: type, name: str, value: Any) -> None:
+    """Sets an attribute of a class, last of all: they are set in the order in which they stood."""
+    if _is_of_the_metaclass(type(cls), name):
+        _put_into(cls, name, value)
+        return
+    setter = _setter(cls)
+    if name in cls.__dict__:
+        with suppress(AttributeError, TypeError):
+            setter.__delattr__(cls, name)
+    setter.__setattr__(cls, name, value)
+
+
+def _put_into(cls: type, name: str, value: Any) -> None:
+    """Puts an attribute into a class's namespace past its metaclass."""
+    # What a mapping proxy shows is the only thing it refers to. Python offers no other way to it once the class has
+    # been made, and before that the values cannot be, for they may refer to the class.
+    namespace = gc.get_referents(cls.__dict__)[0]
+    namespace.pop(name, None)
+    namespace[name] = value
+    # So that what is remembered of lookups in the class is forgotten.
+    type.__setattr__(cls, "__module__", namespace["__module__"])
 
 
 def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...], where: tuple[str, str] | None) -> Any:
