@@ -17,7 +17,7 @@ from poolifier import (
     UnsupportedError,
     WorkerCrashedError,
 )
-from poolifier.backends.process import buffers
+from poolifier.backends import buffers
 from poolifier.pool.base import Pool
 
 pytestmark = pytest.mark.usefixtures("no_leaks")

@@ -1,4 +1,4 @@
-"""Memory that several processes see, and that a task can be given for nothing."""
+"""Memory that several processes or interpreters see, and that a task can be given for nothing."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class SharedBuffer:
         memories = packing.memories
         if memories is None:
             raise NeedsPoolError(
-                "a SharedBuffer can be pickled only on its way through a pool of processes; "
+                "a SharedBuffer can be pickled only on its way through a pool of processes or interpreters; "
                 "bytes(shared.buffer) is a copy that can go anywhere"
             )
         memory = self._memory

@@ -360,6 +360,12 @@ class Session:
             self.link.send(outbox.seal(*self.times()))
             outbox.clear()
 
+    def let_go(self) -> None:
+        """Closes the memory that large data has gone through, at the worker's end; what looks at it keeps it."""
+        self.packer.close()
+        if self._unpacker is not None:
+            self._unpacker.close()
+
     def times(self) -> tuple[float, float]:
         """Seconds with and without work so far."""
         return perf_counter() - self.started_at - self.idle, self.idle

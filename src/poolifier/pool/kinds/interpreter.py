@@ -12,6 +12,7 @@ from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_op
 from poolifier.pool.kinds.keywords import PoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
+from poolifier.wire.shared_buffer import SharedBuffer, Transferred
 from poolifier.worker.source import WorkerSource
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
             )
 
         super().__init__(source, checked, create_backend)
+
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
+        return Transferred(data, shared)
 
 
 class FixedInterpreterPool(_InterpreterPool[DataT, ResponseT]):
