@@ -145,6 +145,21 @@ def test_errors_with_large_arguments(run, pool_type):
     run(main())
 
 
+def test_where_the_program_has_no_such_memory_it_goes_the_ordinary_way(run, pool_type, monkeypatch):
+    def refuse(_name, _size):
+        raise OSError("no room")
+
+    monkeypatch.setattr("poolifier.wire.segments.sealed_file", refuse)
+
+    async def main():
+        async with pool_type(1, FUNCTIONS) as pool:
+            for value in (os.urandom(3 * MEBIBYTE), [b"x" * 100_000, 1], filled(5)):
+                assert await pool.execute(value) == value
+            assert next(iter(pool._driver.channels.values()))._buffers._packer._outbound is None
+
+    run(main())
+
+
 def test_large_data_that_is_dropped_or_aborted_gives_its_memory_back(run, pool_type):
     async def main():
         async with pool_type(1, FUNCTIONS, enable_tasks_queue=False) as pool:

@@ -219,8 +219,8 @@ class InterpreterSession(Session):
             self._take_window(sequence)
             try:
                 if self._attend(sequence):
-                    frame = interrupted or sys._getframe()
-                    if interrupt.is_held_back(frame, self.patience):
+                    # No variable for the frame: in its own frame that is a circle, which keeps the task's data.
+                    if interrupt.is_held_back(interrupted or sys._getframe(), self.patience):
                         self._put_off(sequence)
                         self.poke_soon()
                     else:
