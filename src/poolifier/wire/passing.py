@@ -1,4 +1,4 @@
-"""Descriptors that pass from process to process, on a socket of their own beside the channel.
+"""Descriptors that pass between a pool and a worker, on a socket of their own beside the channel.
 
 They have their own because reading what may bring descriptors takes longer than reading what cannot.
 Each comes with a number that says what it is of, and is fetched by that number.

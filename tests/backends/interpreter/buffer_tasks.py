@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 import time
 
 from poolifier import SharedBuffer, TaskAborted
@@ -82,6 +83,10 @@ def churn_stream(value):
         yield value
 
 
+def ident(_=None):
+    return threading.get_ident()
+
+
 def give_way(value):
     time.sleep(0)
     return value
@@ -103,5 +108,6 @@ FUNCTIONS = {
         churn,
         churn_stream,
         give_way,
+        ident,
     )
 }

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import random
+import resource
 import threading
 import time
 from contextlib import suppress
@@ -241,6 +242,35 @@ def test_streams_that_are_left_leave_no_slot_taken(run):
             gc.collect()
             assert await pool.execute(None, "busy") == 0
             assert outbound_of(pool).busy() == 0
+
+    run(main())
+
+
+def test_the_last_descriptors_are_not_taken(run):
+    """With one left, the memory could be made, and its descriptor not be taken at the other side."""
+
+    async def main():
+        value = os.urandom(SIZE)
+        for room in range(4):
+            async with FixedInterpreterPool(1, FUNCTIONS) as pool:
+                thread = await pool.execute(None, "ident")
+                limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+                taken = []
+                try:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 20, limits[1]))
+                    with suppress(OSError):
+                        while True:
+                            taken.append(os.dup(0))
+                    for _ in range(room):
+                        os.close(taken.pop())
+                    assert await pool.execute(value) == value
+                    assert await pool.execute(None, "ident") == thread
+                finally:
+                    for fd in taken:
+                        os.close(fd)
+                    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                assert await pool.execute(memoryview(value)) == value
+                assert await pool.execute(None, "ident") == thread
 
     run(main())
 

@@ -65,8 +65,8 @@ class FixedInterpreterPool(_InterpreterPool[DataT, ResponseT]):
     """Runs tasks on a fixed number of sub-interpreters of this process, each with its own GIL (PEP 734).
 
     Needs Python 3.14, or Python 3.13 with the extra `poolifier[interpreters]`. Data and results are copied,
-    as between processes. An interpreter that cannot be stopped (it is in C code, say, or ignores
-    `TaskAborted`) is abandoned and replaced after `abort_grace`.
+    as between processes, large ones through shared memory. An interpreter that cannot be stopped (it is in C
+    code, say, or ignores `TaskAborted`) is abandoned and replaced after `abort_grace`.
 
     Args:
         n: The number of workers, at least 1.
