@@ -277,7 +277,7 @@ def test_thousands_of_large_tasks_take_no_more_memory_than_a_few(run, pool_type)
             assert process.num_fds() == descriptors
             assert process.memory_info().rss < memory + 20 * MEBIBYTE
 
-    run(main(), 120.0)
+    run(main())
 
 
 class TestSharedBuffers:
