@@ -184,6 +184,36 @@ def test_a_large_result_arrives_though_its_worker_is_abandoned_after_it(run, pip
     joined(run(main()))
 
 
+def test_workers_that_are_abandoned_again_and_again_lose_and_leak_nothing(run, pipe):
+    told, heard = pipe
+    rounds = 8
+
+    async def main():
+        async with FixedInterpreterPool(2, FUNCTIONS, abort_grace=0.01) as pool:
+            threads = set(worker_threads())
+            values = [os.urandom(MEBIBYTE), memoryview(bytearray(os.urandom(SIZE))), {"k": os.urandom(SIZE)}]
+            held = []
+            for number in range(rounds):
+                stuck = pool.execute((told[1], heard[0]), "stand")
+                # What was sent to the same worker moves.
+                echoes = [pool.execute(value) for value in values * 3]
+                await stands(told)
+                stuck.cancel()
+                assert await asyncio.gather(*echoes) == values * 3
+                held.append((number, await pool.execute((number, SIZE), "filled")))
+                threads |= set(worker_threads())
+            for number, view in held:
+                assert view == bytes([number]) * SIZE
+            os.write(heard[1], b"x" * rounds)
+        return threads, held
+
+    threads, held = run(main())
+    joined(threads)
+    assert len(threads) >= rounds
+    for number, view in held:
+        assert view == bytes([number]) * SIZE
+
+
 def outbound_of(pool):
     """The pool's side of what goes to its only worker."""
     return next(iter(pool._driver.channels.values()))._buffers._packer._outbound
