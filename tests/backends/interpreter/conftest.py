@@ -3,6 +3,7 @@
 import sys
 
 NEED_INTERPRETERS = [
+    "test_backend.py",
     "test_buffers.py",
     "test_end_of_process.py",
     "test_left_behind.py",

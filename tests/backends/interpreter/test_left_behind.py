@@ -5,14 +5,8 @@ import gc
 import sys
 import threading
 
-import psutil
-import pytest
-
 from poolifier import FixedInterpreterPool
-from poolifier.backends.interpreter.backend import InterpreterBackend
 from poolifier.backends.interpreter.support import interpreters_module
-from poolifier.exchange import WorkerSettings
-from poolifier.worker.source import WorkerSource
 
 ROUNDS = 5
 
@@ -66,30 +60,3 @@ def test_a_worker_that_ends_leaves_what_any_interpreter_leaves():
     kept = blocks_kept(live_elsewhere)
     ours = blocks_kept(lambda: asyncio.run(start_and_end()))
     assert ours < kept + 500, (ours, kept)
-
-
-@pytest.mark.usefixtures("no_leaks")
-@pytest.mark.parametrize(
-    ("what", "error"),
-    [
-        ("poolifier.backends.interpreter.backend.create_ledger", OSError("no room")),
-        ("poolifier.backends.interpreter.host.socket_pair", OSError("no room")),
-        ("threading.Thread.start", RuntimeError("can't start new thread")),
-    ],
-)
-def test_a_worker_that_cannot_be_made_leaves_nothing(run, monkeypatch, what, error):
-    def refuse(*_):
-        raise error
-
-    async def main():
-        backend = InterpreterBackend(WorkerSource.from_argument(modules))
-        await backend.start(None)
-        before = psutil.Process().num_fds()
-        with monkeypatch.context() as patched:
-            patched.setattr(what, refuse)
-            with pytest.raises(OSError, match=r"no room|can't start new thread"):
-                backend.start_worker(1, 0, WorkerSettings())
-        assert psutil.Process().num_fds() == before
-        await backend.close()
-
-    run(main())
