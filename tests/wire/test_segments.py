@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -143,17 +145,29 @@ def test_leases_die_in_any_thread(ends):
     assert inbound.held == 0
 
 
-def test_a_forked_child_gives_nothing_back(ends):
-    outbound, inbound = ends
-    view = inbound.lease(put(outbound, b"x" * 70_000))
-    pid = os.fork()
-    if pid == 0:
-        del view
-        gc.collect()
-        os._exit(0)
-    os.waitpid(pid, 0)
-    assert outbound.busy() == 1
-    assert view[0] == ord("x")
+FORK = """
+import gc, os
+from poolifier.wire.segments import Inbound, Outbound
+from tests.wire.test_segments import put
+
+outbound = Outbound()
+inbound = Inbound(os.dup(outbound.fd))
+view = inbound.lease(put(outbound, b"x" * 70_000))
+pid = os.fork()
+if pid == 0:
+    del view
+    gc.collect()
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert outbound.busy() == 1
+assert view[0] == ord("x")
+"""
+
+
+def test_a_forked_child_gives_nothing_back():
+    """In a process with one thread: threads that have ended are still counted for a moment, and Python warns of them."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-W", "error", "-c", FORK], check=True, timeout=60, env=environment)
 
 
 def test_a_view_outlives_both_ends():

@@ -76,12 +76,16 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
     link = InterpreterLink(sock)
     control = _Control(control_sock, poking_fd, link, ledger)
     try:
+        control.begin()
         run_worker(link, ledger, _prepare, None, control.new_session)
     except ChannelLost:
         # Not by `contextlib.suppress`: that is code in which an unwinding would raise another.
         pass
     finally:
         control.end()
+        if control.has_unwound and "logging" in sys.modules:
+            # asyncio logs the tasks that were not ended, when there is nothing left to log with.
+            sys.modules["logging"].raiseExceptions = False  # type: ignore[attr-defined]
         link.close()
         for fd in waiting.values():
             os.close(fd)
@@ -107,6 +111,14 @@ class _Control:
         self._unwinding = Unwinding(ChannelLost, lambda: not self._ending)
         # No daemon, for interpreters with a lock of their own have none.
         self._thread = threading.Thread(target=self._run, name="poolifier-control")
+
+    @property
+    def has_unwound(self) -> bool:
+        """Whether the worker's code has been unwound, or was about to be."""
+        return self._unwinding.has_begun
+
+    def begin(self) -> None:
+        """Starts the thread. From then on this one may be unwound, at any line that is not ours."""
         self._thread.start()
 
     def new_session(
@@ -133,7 +145,8 @@ class _Control:
         def listen(unraisable: sys.UnraisableHookArgs) -> None:
             if session.unheard(unraisable.exc_type):
                 poke_soon()
-            else:
+            elif not (self._unwinding.has_begun and unraisable.exc_type is ChannelLost):
+                # What is unwound has finalizers, which are unwound as well.
                 report(unraisable)
 
         session.poke_soon = poke_soon
@@ -154,8 +167,9 @@ class _Control:
 
     def end(self) -> None:
         """Ends the thread, from the worker's."""
-        self._session = None
+        # First, for what follows is not to be unwound.
         self._ending = True
+        self._session = None
         with contextlib.suppress(OSError):
             self._sock.shutdown(_socket.SHUT_RD)
         self._thread.join()

@@ -18,7 +18,9 @@ import poolifier
 
 __all__ = ["LOOK_PAUSE", "Unwinding"]
 
-_OURS: Final = str(Path(poolifier.__file__).parent) + os.sep
+_SPARED: Final = (str(Path(poolifier.__file__).parent) + os.sep, "<frozen ")
+"""Where code begins that is not unwound: ours, and that of imports, which has callbacks that Python calls."""
+
 _TOOLS: Final = range(5, -1, -1)
 LOOK_PAUSE: Final = 0.005
 """Seconds between two looks at the thread."""
@@ -101,6 +103,6 @@ class Unwinding:
         return self._asleep >= _LOOKS or ticks - self._since >= _TICKS
 
     def _strike(self, code: Any, *_: object) -> None:
-        if threading.get_ident() == self._ident and self._wanted() and not code.co_filename.startswith(_OURS):
+        if threading.get_ident() == self._ident and self._wanted() and not code.co_filename.startswith(_SPARED):
             self._strikes += 1
             raise self._error
