@@ -1,6 +1,5 @@
 """Slots of shared memory change hands, keep their pages while they are in use, and lose them after."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -165,7 +164,7 @@ assert view[0] == ord("x")
 
 
 def test_a_forked_child_gives_nothing_back():
-    """In a process with one thread: threads that have ended are still counted for a moment, and Python warns of them."""
+    """In a process with one thread: those that have ended are counted for a moment more, and Python warns of them."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-W", "error", "-c", FORK], check=True, timeout=60, env=environment)
 
