@@ -11,14 +11,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
 
-import poolifier
+from poolifier import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["LOOK_PAUSE", "Unwinding"]
 
-_SPARED: Final = (str(Path(poolifier.__file__).parent) + os.sep, "<frozen ")
+_SPARED: Final = (errors.__file__.rpartition(os.sep)[0] + os.sep, "<frozen ")
 """Where code begins that is not unwound: ours, and that of imports, which has callbacks that Python calls."""
 
 _TOOLS: Final = range(5, -1, -1)

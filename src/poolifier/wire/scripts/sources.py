@@ -1,10 +1,14 @@
 """The source text of functions that travel by value, for tracebacks, warnings and `inspect` in workers."""
 
-from typing import Any, TypeAlias
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 __all__ = ["Source", "keep", "line_of", "source_of"]
 
-Source: TypeAlias = str | tuple[str, list[tuple[str, int]]]
+Source: TypeAlias = "str | tuple[str, list[tuple[str, int]]]"
 """The text of a file; of what has none the text, and (qualified name, first line) of all code that is made of it."""
 
 
