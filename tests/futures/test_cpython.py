@@ -48,6 +48,10 @@ LEFT_OUT = {
 LEFT_OUT["ProcessPoolSpawnFailingInitializerTest.test_initializer"] = LEFT_OUT[
     "ProcessPoolForkserverFailingInitializerTest.test_initializer"
 ]
+if sys.version_info >= (3, 14):
+    LEFT_OUT["ProcessPoolExecutorTest.test_broken_process_pool_traceback"] = LEFT_OUT[
+        "ProcessPoolExecutorTest.test_killed_child"
+    ]
 
 # With the start method "fork" ours does exactly what it does with "forkserver".
 KINDS = ["ThreadPool", "ProcessPoolForkserver", "ProcessPoolSpawn", "InterpreterPool"]
