@@ -10,7 +10,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from poolifier.futures import ProcessPoolExecutor
+from poolifier.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from tests.conftest import Footprint
 from tests.futures import calls
 from tests.futures.conftest import needs_interpreters
@@ -71,15 +71,19 @@ def test_one_that_was_never_used_has_nothing_to_end(executor_type):
         pass
 
 
-def test_nothing_stays_behind(executor_type):
-    def use():
+def test_nothing_stays_behind(executor_type, tmp_path):
+    def use(directory):
+        directory.mkdir()
         with executor_type(2) as executor:
+            # So that both workers have started: an interpreter that is starting cannot be stopped, and may stay behind.
+            meeting = [executor.submit(calls.meet, str(directory), number) for number in range(2)]
             assert sorted(executor.map(abs, range(-50, 0))) == list(range(1, 51))
+            assert [each.result() for each in meeting] == [0, 1]
 
-    use()
+    use(tmp_path / "first")
     before = Footprint()
-    for _ in range(2):
-        use()
+    for name in ("second", "third"):
+        use(tmp_path / name)
     before.comes_back()
     assert Footprint().descriptors == before.descriptors
 
@@ -131,11 +135,20 @@ def test_submitting_and_ending_at_once_loses_no_call(executor_type):
 def test_the_interpreter_ends_when_all_calls_have(name):
     done = script(
         """
-import time
+import os, shutil, tempfile, time
 from poolifier.futures import NAME
+directory = tempfile.mkdtemp()
+def meet(number):
+    os.mkdir(f"{directory}/{number}")
+    while len(os.listdir(directory)) < 2:
+        time.sleep(0.001)
 executor = NAME(2)
+# Both workers start: one that is starting is not waited for for long, and told of.
+for number in range(2):
+    executor.submit(meet, number)
 for number in range(4):
     executor.submit(time.sleep, 0.1)
+executor.submit(shutil.rmtree, directory, True)
 executor.submit(print, "finished", flush=True)
 other = NAME(1)
 other.submit(print, "as well", flush=True)
@@ -237,7 +250,7 @@ def test_a_script_needs_no_guard(tmp_path):
     path = tmp_path / "script.py"
     path.write_text(
         """
-from poolifier.futures import ProcessPoolExecutor
+from poolifier.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 def double(number):
     return 2 * number
@@ -253,7 +266,7 @@ with ProcessPoolExecutor(2) as executor:
 def test_a_call_sees_what_the_globals_of_the_script_are_now():
     done = script(
         """
-from poolifier.futures import ProcessPoolExecutor
+from poolifier.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 setting = 1
 
@@ -274,3 +287,37 @@ def test_one_executor_can_follow_another():
     for number in range(5):
         with ProcessPoolExecutor(1) as executor:
             assert executor.submit(abs, -number).result() == number
+
+
+LEAVES_THREADS = """
+import sys, threading
+from poolifier import futures
+
+def write(path):
+    threading.main_thread().join()
+    open(path, "w").close()
+
+def leave(path):
+    threading.Thread(target=write, args=(path,)).start()
+
+executor = getattr(futures, sys.argv[1])(1)
+left = threading.Event()
+
+def callback(future):
+    leave(sys.argv[2])
+    left.set()
+
+executor.submit(abs, 1).add_done_callback(callback)
+left.wait()
+if "Thread" in sys.argv[1]:
+    executor.submit(leave, sys.argv[3]).result()
+"""
+
+
+def test_the_program_waits_for_threads_that_calls_and_callbacks_have_left(executor_type, tmp_path):
+    """As with the standard library, whose threads are no daemons, so that these are none."""
+    by_callback, by_call = tmp_path / "callback", tmp_path / "call"
+    command = [sys.executable, "-c", LEAVES_THREADS, executor_type.__name__, str(by_callback), str(by_call)]
+    subprocess.run(command, check=True, timeout=60)
+    assert by_callback.exists()
+    assert by_call.exists() or executor_type is not ThreadPoolExecutor

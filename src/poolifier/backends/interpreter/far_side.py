@@ -21,18 +21,25 @@ from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.backends.interpreter.unwinding import LOOK_PAUSE, Unwinding
 from poolifier.exchange import WorkerSettings
+from poolifier.wire.passing import Passing
 from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket
 from poolifier.worker import inherited, program_requests
 from poolifier.worker.imports import FIRST_PAUSE, SHORT_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
-from poolifier.worker.multiprocessing_child import share_resource_tracker, trust
+from poolifier.worker.multiprocessing_child import (
+    share_descriptors_without_daemons,
+    share_resource_tracker,
+    stop_sharing_descriptors,
+    trust,
+)
 from poolifier.worker.registry import Registry
 from poolifier.worker.start import run_worker
 from poolifier.worker.switching import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 __all__ = ["IDENT_SIZE", "LEAVES", "LEAVING", "POKE", "RESTING", "UNWIND", "main"]
@@ -56,9 +63,10 @@ _BATCH: Final = 4096
 def main(fds: tuple[int, ...], poking_fd: int) -> None:
     """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end.
 
-    They are those of the channel, the ledger, the control socket and of requests, and then what the worker inherits.
+    They are those of the channel, of the socket for descriptors, the ledger, the control socket and of requests, and
+    then what the worker inherits.
     """
-    channel, ledger_fd, control_fd, requests, *inheritance = fds
+    channel, passing_fd, ledger_fd, control_fd, requests, *inheritance = fds
     waiting = dict(enumerate(inheritance))
     stacks.share()
     program_requests.use(requests)
@@ -66,6 +74,7 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
     atexit.register(program_requests.stop)
     inherited.receive(waiting.pop)
     sock = open_socket(channel)
+    passing = Passing(open_socket(passing_fd), waits=True)
     control_sock = open_socket(control_fd)
     ledger = Ledger(ledger_fd)
     os.close(ledger_fd)
@@ -74,7 +83,7 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
     link = InterpreterLink(sock)
-    control = _Control(control_sock, poking_fd, link, ledger)
+    control = _Control(control_sock, poking_fd, link, ledger, passing)
     try:
         control.begin()
         run_worker(link, ledger, _prepare, None, control.new_session)
@@ -82,11 +91,16 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
         # Not by `contextlib.suppress`: that is code in which an unwinding would raise another.
         pass
     finally:
+        # Here, for in a thread that ends its interpreter Python 3.13 prints an error when that waits for another one.
+        with contextlib.suppress(Exception):
+            stop_sharing_descriptors()
         control.end()
         if control.has_unwound and "logging" in sys.modules:
             # asyncio logs the tasks that were not ended, when there is nothing left to log with.
             sys.modules["logging"].raiseExceptions = False  # type: ignore[attr-defined]
         link.close()
+        control.let_go()
+        passing.close()
         for fd in waiting.values():
             os.close(fd)
 
@@ -94,16 +108,19 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
 def _prepare(settings: WorkerSettings) -> None:
     """Prepares what an interpreter does not share with the others of its process."""
     share_resource_tracker()
+    share_descriptors_without_daemons()
     if settings.program is not None:
         trust(settings.program)
 
 
 class _Control:
-    def __init__(self, sock: Socket, poking_fd: int, link: InterpreterLink, ledger: Ledger) -> None:
+    def __init__(self, sock: Socket, poking_fd: int, link: InterpreterLink, ledger: Ledger, passing: Passing) -> None:
         self._sock = sock
         self._poking_fd = poking_fd
         self._link = link
         self._ledger = ledger
+        self._passing = passing
+        self._let_go: Callable[[], object] | None = None
         self._session: InterpreterSession | None = None
         self._ending = False
         self._pause = FIRST_PAUSE
@@ -124,7 +141,8 @@ class _Control:
     def new_session(
         self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings
     ) -> InterpreterSession:
-        session = InterpreterSession(link, ledger, registry, settings)
+        session = InterpreterSession(link, ledger, registry, settings, self._passing)
+        self._let_go = session.let_go
         # Whatever it missed.
         session.poked = True
         self._session = session
@@ -164,6 +182,13 @@ class _Control:
                 session.cancel_all()
         if leave:
             self._link.hang_up()
+            # The worker may be waiting for a descriptor that the pool is not going to give it any more.
+            self._passing.hang_up()
+
+    def let_go(self) -> None:
+        """Closes what large data has gone through, once nothing uses it any more."""
+        if self._let_go is not None:
+            self._let_go()
 
     def end(self) -> None:
         """Ends the thread, from the worker's."""
@@ -215,6 +240,8 @@ class _Control:
         session = self._session
         if session is not None:
             session.calm()
+        with contextlib.suppress(Exception):
+            stop_sharing_descriptors()
         # Says that there is nothing but the end of this thread to wait for.
         with contextlib.suppress(OSError):
             self._sock.shutdown(_socket.SHUT_RDWR)

@@ -22,9 +22,18 @@ from poolifier.wire.codec import NeedsPoolError, describe
 from poolifier.wire.scripts import namespaces, rebuild, sources, values
 from poolifier.wire.scripts.learned import Learned
 from poolifier.wire.scripts.local_classes import LocalClasses
-from poolifier.wire.scripts.pickler import Pickler, blame, named
+from poolifier.wire.scripts.pickler import Pickler, SharingPickler, blame, named
 from poolifier.wire.scripts.reduced import Reduced
-from poolifier.wire.scripts.script_globals import ATOMS, Limited, globals_in, is_offered, module_with
+from poolifier.wire.scripts.script_globals import (
+    ATOMS,
+    CONTAINERS,
+    Limited,
+    globals_in,
+    is_flat,
+    is_offered,
+    module_with,
+    referred_to,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +52,9 @@ _MOST_FORGOTTEN: Final = 1000
 
 _LARGE: Final = 64 << 10
 """Bytes of a pickle that are not sent where nothing refers to it."""
+
+_PLACED: Final = frozenset({list, dict, set})
+"""Containers that are there before what they hold, which may refer to them."""
 
 _NOT_SENT: Final = frozenset(
     {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__file__", "__doc__"}
@@ -102,6 +114,7 @@ class Definitions:
         self._current: _Key | None = None
         self._working = False
         self._globals: dict[int, _Key] | None = None
+        self._containers: dict[int, Any] = {}
         self._describe("__main__", sys.modules["__main__"])
 
     # ---- what is sent -----------------------------------------------------------------------------
@@ -317,7 +330,12 @@ class Definitions:
         found = self._globals
         if found is None:
             found = self._globals = {}
+            containers = self._containers = {}
+            for _, contents in self._contents.values():
+                if type(contents) in CONTAINERS:
+                    containers[id(contents)] = contents
             for space, there in self._spaces.items():
+                containers.update(referred_to(there))
                 for name, each in list(there.items()):
                     if type(each) not in ATOMS and name not in _NOT_SENT:
                         found.setdefault(id(each), (space, name))
@@ -339,15 +357,20 @@ class Definitions:
         self._contents[number] = (cell, contents)
         if type(contents) not in ATOMS and not isinstance(contents, type | ModuleType):
             self._held.setdefault(id(contents), number)
+            if type(contents) in CONTAINERS:
+                self._containers[id(contents)] = contents
 
-    def add_source(self, filename: str) -> None:
-        """A function of that file is sent. The text goes along if workers cannot have the file."""
+    def add_source(self, filename: str, there: dict[str, Any]) -> None:
+        """A function of that file is sent. The text goes along if workers cannot have the file.
+
+        `there` are the function's globals, which say where the text is: in a zip file, for example.
+        """
         if filename in self._sources:
             return
         self._sources.add(filename)
         if not self._everywhere and os.path.exists(filename):  # noqa: PTH110
             return
-        source = sources.source_of(filename)
+        source = sources.source_of(filename, there)
         if source is not None:
             self._put((namespaces.SOURCE, filename), 1, source)
 
@@ -469,7 +492,9 @@ class Definitions:
 
     def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
         file = BytesIO() if not self._limit else Limited(self._limit)
-        pickler = Pickler(file, 5)
+        pickler = self._pickler(file, key, value)
+        if isinstance(pickler, SharingPickler) and pickler.own is not None:
+            value = placed(key, value)
         pickler.definitions = self
         pickler.home = key
         pickler.lasting = True
@@ -485,6 +510,21 @@ class Definitions:
             blame(error, pickler.functions)
             raise
         return file.getvalue()
+
+    def _pickler(self, file: BytesIO, key: _Key, value: Any) -> Pickler:
+        """The one that a value needs: the other one takes longer."""
+        self.global_with(value)  # which finds all containers
+        kind = type(value)
+        if kind in ATOMS or (kind in CONTAINERS and (not self._containers or is_flat(value))):
+            return Pickler(file, 5)
+        pickler = SharingPickler(file, 5)
+        pickler.spaces = {id(there): space for space, there in self._spaces.items()}
+        pickler.containers = self._containers
+        if kind in _PLACED:
+            pickler.own = value
+            of_cell = key[0] == namespaces.CELL
+            pickler.itself = (rebuild.contents_of, (key[1],)) if of_cell else (rebuild.global_of, key)
+        return pickler
 
     def _forget_todo(self, key: _Key) -> None:
         """What was needed by a pickle that could not be made is not needed for it."""
@@ -543,3 +583,14 @@ class Definitions:
             self._cell_names.pop(key[1], None)
             if known is not None:
                 self._cells.pop(id(known[0]), None)
+
+
+def placed(key: _Key, value: Any) -> Reduced:
+    """A container that its name leads to before it is filled."""
+    kind = type(value)
+    made = (rebuild.placed, (*key, kind, ()))
+    if kind is list:
+        return Reduced((*made, None, iter(value)))
+    if kind is dict:
+        return Reduced((*made, None, None, iter(value.items())))
+    return Reduced((*made, list(value), None, None, rebuild.fill_set))

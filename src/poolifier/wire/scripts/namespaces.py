@@ -12,6 +12,7 @@ import pickle
 import sys
 import threading
 from contextlib import suppress
+from io import BytesIO
 from types import CellType, ModuleType
 
 from poolifier.wire.scripts import sources
@@ -28,8 +29,13 @@ __all__ = [
     "SOURCE",
     "Namespace",
     "Operation",
+    "begin",
+    "begin_besides",
+    "begin_class",
+    "begun",
     "cell",
     "define",
+    "end_class",
     "globals_of",
     "is_from_pool",
     "is_namespace",
@@ -81,6 +87,10 @@ class Namespace(ModuleType):
                     # Whoever asks would take it for the answer that there is no such name.
                     raise LookupError(f"{name!r} of {self.__name__!r} cannot be loaded: {error}") from error
                 return vars(self)[name]
+            _put_off(key)
+        if name != "__getattr__" and (key[0], "__getattr__") in _pending:
+            # The script's own, which modules look for in their dictionary alone.
+            return self.__getattr__("__getattr__")(name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
@@ -107,13 +117,33 @@ _depth = 0
 _open = 0
 _wanted: list[_Key] = []
 
+# The loads that are under way, outermost first; of these, and of those that were put off, what is there already and has
+# not got all that belongs to it; and of those that were put off, what they need first, and their pickles.
+_loading: list[_Key] = []
+_begun: dict[_Key, Any] = {}
+_put_offs: dict[_Key, tuple[_Key, bytes]] = {}
+
 # Names that are about to get another object, until they have it.
 _stale: set[_Key] = set()
-_put: list[tuple[_Key, bytes]] = []
+_put: list[tuple[_Key, bytes | None]] = []
 
 # Classes that travel by value, by a number of their own, so that what comes back is of the class it left from.
 _tracked: Any = None
 _numbers: Any = None
+
+
+class _Cycle(BaseException):
+    """A load needs what another one is making, of which it is a part. No `Exception`: reducers of users catch these.
+
+    Attributes:
+        at: The load that is put off, with all that it has loaded.
+        needs: What is made first.
+    """
+
+    def __init__(self, at: _Key, needs: _Key) -> None:
+        super().__init__(at, needs)
+        self.at = at
+        self.needs = needs
 
 
 def define(operations: list[Operation]) -> None:
@@ -190,6 +220,7 @@ def keyed(number: str) -> Any:
     with _lock:
         key = (KEYED, number)
         if key not in _pending:
+            _put_off(key)
             raise LookupError(f"the class of number {number} is not here")
         _load(key)
         return _keyed[number]
@@ -213,6 +244,8 @@ def loaded_cell(number: str) -> CellType:
         key = (CELL, number)
         if key in _pending:
             _load(key)
+        else:
+            _put_off(key)
     return found
 
 
@@ -225,6 +258,30 @@ def want(space: str, names: tuple[str, ...]) -> None:
         _wanted.extend((space, name) for name in names if name == "*" or (space, name) in _pending)
         if not _depth:
             _load_wanted(0)
+
+
+def begin(space: str, name: str, value: Any) -> None:
+    """Gives a name its object before all that belongs to it is there: what belongs to it may refer to it."""
+    if "." in name:
+        return  # a part of another, which gets it
+    _begun[space, name] = value
+    put(space, name, value)
+
+
+def begin_besides(space: str, name: str, value: Any) -> None:
+    """The same, where that name is not what is being loaded, so that it is taken back with that."""
+    key = (space, name)
+    _put.append((key, _pending.get(key)))
+    begin(space, name, value)
+
+
+def begun(space: str, name: str) -> Any:
+    """What has been made under that name by a load that was put off, and which this one goes on with; or None."""
+    top, *path = name.split(".")
+    found = _begun.get((space, top))
+    for part in path:
+        found = getattr(found, "__dict__", {}).get(part)
+    return found
 
 
 def begin_class() -> None:
@@ -259,7 +316,7 @@ def module_of(space: str) -> ModuleType:
 
 
 def put(space: str, name: str, value: Any) -> None:
-    """Gives a name its object before all that belongs to it is there: what belongs to it may refer to it."""
+    """Gives a name its object."""
     if space == KEYED:
         _keyed[name] = value
         track(value, name)
@@ -321,17 +378,30 @@ def _is_there(key: _Key) -> bool:
 
 
 def _load(key: _Key) -> None:
-    """Loads a definition and all that it needs; or else nothing."""
+    """Loads a definition and all that it needs; or else nothing, or what of it can be had already (see `_put_off`)."""
     global _depth, _open
     blob = _pending.pop(key)
     first, wanted, classes = len(_put), len(_wanted), _open
+    resumed = key in _begun
     _put.append((key, blob))
+    _loading.append(key)
     _depth += 1
     try:
-        value = _read_renewed(blob) if _stale else pickle.loads(blob)
-        put(*key, value)
+        put(*key, _read(blob))
+        _begun.pop(key, None)
+        _go_on(key)
         if _depth == 1 or (not _open and _depth < _DEEPEST):
             _load_wanted(wanted)
+    except _Cycle as cycle:
+        del _wanted[wanted:]
+        if cycle.at != key:
+            _undo(first)
+            _open = classes
+            raise
+        # It stays as far as it is made. What it has loaded may have taken it for whole: that is loaded anew.
+        _undo(first + 1)
+        _open = classes + (isinstance(_begun[key], type) and not resumed)
+        _put_offs[key] = (cycle.needs, blob)
     except BaseException as error:
         _undo(first)
         del _wanted[wanted:]
@@ -340,23 +410,59 @@ def _load(key: _Key) -> None:
             error.add_note(f"while {key[1]!r} of {key[0]!r} was loaded")
         raise
     finally:
+        _loading.pop()
         _depth -= 1
         if not _depth:
             _put.clear()
             _wanted.clear()
+            _begun.clear()
+            _put_offs.clear()
             _open = 0
 
 
-def _read_renewed(blob: bytes) -> Any:
-    """Reads a pickle while names get other objects: what it names is the new one."""
-    from io import BytesIO
+def _put_off(key: _Key) -> None:
+    """Where a name is missing because it is being loaded: what needs it comes after it, if that is possible.
 
-    class Reader(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            load_stale("__main__" if module == "__mp_main__" else module, name.partition(".")[0])
-            return super().find_class(module, name)
+    A class may have its subclass among its attributes, or an object two of which refer to each other: whichever is
+    loaded first needs the other, which needs the first. Objects are there before what belongs to them is. So what stops
+    here is a part of something that is there already, and that can get the rest of it later: the innermost of these.
+    """
+    if key not in _loading or key in _begun:
+        return
+    for other in reversed(_loading[_loading.index(key) + 1 :]):
+        if other in _begun:
+            raise _Cycle(other, key)
 
-    return Reader(BytesIO(blob)).load()
+
+def _go_on(key: _Key) -> None:
+    """Goes on with what was put off until this was there."""
+    for other, (needs, blob) in list(_put_offs.items()):
+        if needs == key and other in _put_offs:
+            del _put_offs[other]
+            _pending[other] = blob
+            _load(other)
+
+
+class _Reader(pickle.Unpickler):
+    """Containers that a script has under a name, and that stand in others, are told apart from copies of them."""
+
+    def persistent_load(self, known: tuple[Any, tuple[str, ...]]) -> Any:
+        """See `pickle.Unpickler`."""
+        how, arguments = known
+        return how(*arguments)
+
+
+class _StaleReader(_Reader):
+    """Reads while names get other objects: what it names is the new one."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """See `pickle.Unpickler`."""
+        load_stale("__main__" if module == "__mp_main__" else module, name.partition(".")[0])
+        return super().find_class(module, name)
+
+
+def _read(blob: bytes) -> Any:
+    return (_StaleReader if _stale else _Reader)(BytesIO(blob)).load()
 
 
 def load_stale(space: str, name: str) -> None:
@@ -397,7 +503,10 @@ def _load_all(space: str) -> None:
 def _undo(first: int) -> None:
     """Takes back what a load that failed has put, so that the next one fails likewise and nothing is half there."""
     for key, blob in _put[first:]:
-        _pending.setdefault(key, blob)
+        if blob is not None:
+            _pending.setdefault(key, blob)
+        _begun.pop(key, None)
+        _put_offs.pop(key, None)
         space, name = key
         if space == KEYED:
             _keyed.pop(name, None)

@@ -9,10 +9,13 @@ from typing import Any, Final
 
 from poolifier.wire.scripts import importable
 
-__all__ = ["ATOMS", "Limited", "globals_in", "is_offered", "module_with"]
+__all__ = ["ATOMS", "CONTAINERS", "Limited", "globals_in", "is_flat", "is_offered", "module_with", "referred_to"]
 
 ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)})
 """Types whose objects are nothing but their value."""
+
+CONTAINERS: Final = frozenset({list, dict, set, bytearray, tuple, frozenset})
+"""Types of which `pickle` makes objects anew wherever they stand, without asking."""
 
 
 class Limited(BytesIO):
@@ -38,6 +41,32 @@ def module_with(name: str, value: Any) -> str | None:
         if isinstance(there, dict) and there.get(name) is value and not importable.is_script(module_name):
             return module_name
     return None
+
+
+def referred_to(there: dict[str, Any]) -> dict[int, Any]:
+    """The containers among a module's globals that something else may refer to as well, by identity.
+
+    Most are referred to by their name alone: where there are no others, nothing has to be looked through for them.
+    """
+    alone = _counted({"": []})[0][1]
+    return {id(each): each for each, count in _counted(there) if count > alone and not is_constant(each)}
+
+
+def is_constant(value: Any) -> bool:
+    """Whether a container can neither change nor has anything that does."""
+    return type(value) in (tuple, frozenset) and is_flat(value)
+
+
+def is_flat(value: Any) -> bool:
+    """Whether a container holds nothing but numbers, texts and the like."""
+    if type(value) is dict:
+        return ATOMS.issuperset(map(type, value)) and ATOMS.issuperset(map(type, value.values()))
+    return type(value) is bytearray or (type(value) in CONTAINERS and ATOMS.issuperset(map(type, value)))
+
+
+def _counted(there: dict[str, Any]) -> list[tuple[Any, int]]:
+    """The containers, and how many references there are to each, as far as that can be told."""
+    return [(each, sys.getrefcount(each)) for each in list(there.values()) if type(each) in CONTAINERS]
 
 
 def globals_in(module: ModuleType) -> dict[str, Any]:

@@ -12,11 +12,11 @@ Source: TypeAlias = "str | tuple[str, list[tuple[str, int]]]"
 """The text of a file; of what has none the text, and (qualified name, first line) of all code that is made of it."""
 
 
-def source_of(filename: str) -> Source | None:
-    """What is known here of the source of the code that has that file name."""
+def source_of(filename: str, there: dict[str, Any] | None = None) -> Source | None:
+    """What is known here of the source of the code that has that file name, and those globals."""
     import linecache
 
-    if lines := linecache.getlines(filename):
+    if lines := linecache.getlines(filename, there):
         return "".join(lines)
     # Since Python 3.14 (and in late releases of 3.13) `linecache` keeps the source of `python -c` and of the
     # interactive interpreter by code, because names such as <string> are not unique: what `exec` ran has that one, too.
