@@ -48,10 +48,21 @@ LEFT_OUT = {
 LEFT_OUT["ProcessPoolSpawnFailingInitializerTest.test_initializer"] = LEFT_OUT[
     "ProcessPoolForkserverFailingInitializerTest.test_initializer"
 ]
+# Several of these, where they fail, wait forever for tasks that they do not come to end.
+FROM_3_14 = {
+    "ProcessPoolExecutorTest.test_broken_process_pool_traceback": PROCESSES + ", and wants the executor broken",
+    "ProcessPoolExecutorTest.test_force_shutdown_workers": PROCESSES,
+    "ProcessPoolExecutorTest.test_force_shutdown_workers_stops_pool": PROCESSES,
+    "ProcessPoolExecutorTest.test_force_shutdown_workers_invalid_op": "calls `_force_shutdown`",
+    "ProcessPoolExecutorTest.test_terminate_workers": "replaces `_force_shutdown`",
+    "ProcessPoolExecutorTest.test_kill_workers": "replaces `_force_shutdown`",
+    "ProcessPoolExecutorTest.test_shutdown_no_wait_max_tasks_gh119592": MANAGER,
+    "ProcessPoolExecutorTest.test_gc_during_max_tasks_worker_exit_gh152967": MANAGER,
+    "ProcessPoolExecutorTest.test_force_shutdown_during_max_tasks_worker_exit": MANAGER,
+    "ProcessPoolExecutorTest.test_failed_worker_replacement_breaks_pool": MANAGER,
+}
 if sys.version_info >= (3, 14):
-    LEFT_OUT["ProcessPoolExecutorTest.test_broken_process_pool_traceback"] = LEFT_OUT[
-        "ProcessPoolExecutorTest.test_killed_child"
-    ]
+    LEFT_OUT |= FROM_3_14
 
 # With the start method "fork" ours does exactly what it does with "forkserver".
 KINDS = ["ThreadPool", "ProcessPoolForkserver", "ProcessPoolSpawn", "InterpreterPool"]
