@@ -60,9 +60,17 @@ FROM_3_14 = {
     "ProcessPoolExecutorTest.test_gc_during_max_tasks_worker_exit_gh152967": MANAGER,
     "ProcessPoolExecutorTest.test_force_shutdown_during_max_tasks_worker_exit": MANAGER,
     "ProcessPoolExecutorTest.test_failed_worker_replacement_breaks_pool": MANAGER,
+    "ProcessPoolShutdownTest.test_shutdown_gh_132969_case_1": MANAGER,
+    "ProcessPoolShutdownTest.test_shutdown_gh_132969_case_2": MANAGER,
+}
+FROM_3_15 = {
+    "ProcessPoolExecutorTest.test_traceback_when_child_process_terminates_abruptly": "wants the cause to be a private "
+    "class, `_RemoteTraceback`",
 }
 if sys.version_info >= (3, 14):
     LEFT_OUT |= FROM_3_14
+if sys.version_info >= (3, 15):
+    LEFT_OUT |= FROM_3_15
 
 # With the start method "fork" ours does exactly what it does with "forkserver".
 KINDS = ["ThreadPool", "ProcessPoolForkserver", "ProcessPoolSpawn", "InterpreterPool"]
