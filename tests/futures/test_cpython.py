@@ -103,7 +103,7 @@ def suites(tmp_path_factory):
 def test_they_pass(suites, kind):
     outcome, said = suites[kind].result()
     assert not outcome["failed"], said
-    skipped = {test.rpartition(".")[2] for test, _ in outcome["skipped"]}
+    skipped = {test.rpartition(".")[2] for test, why in outcome["skipped"] if "have no events" not in why}
     assert skipped <= {"test_max_workers_too_large", "test_hang_gh83386"}  # for Windows; hangs with the original
     assert outcome["run"] >= LEAST[kind]
 

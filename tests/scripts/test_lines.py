@@ -268,9 +268,9 @@ def test_without_a_file(tmp_path, how):
 
 
 COMMAND = """
-import asyncio
+import asyncio, poolifier.pool.time_outs
 from poolifier import FixedProcessPool, TaskTimeoutError
-
+poolifier.pool.time_outs._PATIENCE = 60  # a busy machine may take longer than the error waits
 class Holder:
     def stay(self):
         while True: pass  # line of the command
