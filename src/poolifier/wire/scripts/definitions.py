@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
-from poolifier.wire.scripts import namespaces, rebuild, values
+from poolifier.wire.scripts import namespaces, rebuild, sources, values
 from poolifier.wire.scripts.learned import Learned
 from poolifier.wire.scripts.local_classes import LocalClasses
 from poolifier.wire.scripts.pickler import Pickler, SharingPickler, blame, named
@@ -370,11 +370,9 @@ class Definitions:
         self._sources.add(filename)
         if not self._everywhere and os.path.exists(filename):  # noqa: PTH110
             return
-        import linecache
-
-        lines = linecache.getlines(filename, there)
-        if lines:
-            self._put((namespaces.SOURCE, filename), 1, "".join(lines))
+        source = sources.source_of(filename, there)
+        if source is not None:
+            self._put((namespaces.SOURCE, filename), 1, source)
 
     # ---- inside -----------------------------------------------------------------------------------
 

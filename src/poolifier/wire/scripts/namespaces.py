@@ -15,6 +15,8 @@ from contextlib import suppress
 from io import BytesIO
 from types import CellType, ModuleType
 
+from poolifier.wire.scripts import sources
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +152,7 @@ def define(operations: list[Operation]) -> None:
     with _lock:
         for space, name, version, value in operations:
             if space == SOURCE:
-                _add_source(name, value)
+                sources.keep(name, value)
                 continue
             if not name:
                 _make(space, value)
@@ -527,14 +529,3 @@ def _renew(key: _Key) -> None:
             # Those that do are not to go on with what the program has replaced.
             _namespaces[space].__dict__.pop(name, None)
         sys.stderr.write(f"poolifier: {name!r} of {space!r} was replaced by what cannot be loaded here: {error!r}\n")
-
-
-def _add_source(filename: str, text: str) -> None:
-    from os.path import exists
-
-    if exists(filename):  # noqa: PTH110 - pathlib is slow to import
-        return
-    import linecache
-
-    lines = text.splitlines(keepends=True)
-    linecache.cache[filename] = (len(text), None, lines, filename)
