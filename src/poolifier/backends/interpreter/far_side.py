@@ -91,10 +91,11 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
         # Not by `contextlib.suppress`: that is code in which an unwinding would raise another.
         pass
     finally:
+        # First, for what follows is not to be unwound.
+        control.end()
         # Here, for in a thread that ends its interpreter Python 3.13 prints an error when that waits for another one.
         with contextlib.suppress(Exception):
             stop_sharing_descriptors()
-        control.end()
         if control.has_unwound and "logging" in sys.modules:
             # asyncio logs the tasks that were not ended, when there is nothing left to log with.
             sys.modules["logging"].raiseExceptions = False  # type: ignore[attr-defined]
@@ -192,7 +193,6 @@ class _Control:
 
     def end(self) -> None:
         """Ends the thread, from the worker's."""
-        # First, for what follows is not to be unwound.
         self._ending = True
         self._session = None
         with contextlib.suppress(OSError):
@@ -229,6 +229,9 @@ class _Control:
             while said := self._hear():
                 if UNWIND in said:
                     self._unwinding.begin()
+                    if not self._unwinding.has_begun:
+                        # Nothing can be done, so nothing is to be waited for.
+                        self._sock.send(RESTING, NO_SIGNAL)
                 if LEAVING in said:
                     self._ledger.slots[LEAVE] = 1
                 self._poked()
