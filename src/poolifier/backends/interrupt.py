@@ -13,8 +13,9 @@ the end of loops. So where it begins an import next, the exception is delivered 
 Before Python 3.13, setting one or clearing it raises a flag of the whole interpreter, which goes down when an exception
 is delivered, to whichever thread, and not otherwise. While it is up, all threads run slower, at half their speed in
 the worst case; in Python 3.11 a thread that is traced, by a debugger or for coverage, never gets past its next call.
-So the calling thread delivers an exception to itself each time. A thread that has one coming raises the flag again
-when its turn comes.
+So the calling thread delivers an exception to itself each time, but not while a thread of `look_until` begins: until
+that runs it has, in Python 3.11, the identifier of the thread that has started it, and would get the exception. A
+thread that has one coming raises the flag again when its turn comes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from threading import get_ident
 
 from poolifier.backends import stacks
 from poolifier.worker import with_statements
-from poolifier.worker.imports import importing
+from poolifier.worker.imports import beginning, importing
 from poolifier.worker.patience import ExceptionPatience
 
 TYPE_CHECKING = False
@@ -123,7 +124,7 @@ def _set(number: Any, error: Any) -> None:
     try:
         _set_async_exc(number, error)
         # Not in a function of its own: a call is what a traced thread would not get past.
-        while _FLAG_STAYS:
+        while _FLAG_STAYS and not beginning:
             _set_async_exc(own, flag)
     except _Flag:
         pass

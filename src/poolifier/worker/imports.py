@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Final
 
-__all__ = ["FIRST_PAUSE", "IMPORT_SYSTEM", "SHORT_PAUSE", "importing", "longer", "look_until", "shelter"]
+__all__ = ["FIRST_PAUSE", "IMPORT_SYSTEM", "SHORT_PAUSE", "beginning", "importing", "longer", "look_until", "shelter"]
 
 FIRST_PAUSE: Final = 0.001
 """Seconds after which it is looked for the first time whether an import has ended."""
@@ -32,6 +32,9 @@ IMPORT_SYSTEM: Final = frozenset({"<frozen importlib._bootstrap>", "<frozen impo
 
 
 _sheltered: set[CodeType] = set()
+
+beginning: list[None] = []
+"""One for each thread of `look_until` that has been started and does not run yet."""
 
 
 def shelter(code: CodeType) -> None:
@@ -61,6 +64,7 @@ def look_until(over: Callable[[], bool], gets_on: Callable[[], bool] | None = No
     """
 
     def look() -> None:
+        beginning.pop()
         pause = FIRST_PAUSE
         turns = Turns()
         try:
@@ -78,8 +82,10 @@ def look_until(over: Callable[[], bool], gets_on: Callable[[], bool] | None = No
             turns.restore()
 
     # Not by `threading`, whose locks may be held by what was interrupted.
+    beginning.append(None)
     try:
         start_new_thread(look, ())
     except RuntimeError:
+        beginning.pop()
         return False
     return True
