@@ -65,6 +65,7 @@ class Definitions:
         renewed: How often a name has got another object than before.
         owner: Who the closures belong to that are pickled now: a number, or 0 for the pool.
         shapes: Beginnings of pickles that need nothing which is not here.
+        known_names: Names in pickles that need nothing which is not here (see `codec`).
         learned: What else their pickles have found out.
     """
 
@@ -73,6 +74,7 @@ class Definitions:
         self.renewed: int = 0
         self.owner: int = 0
         self.shapes: set[bytes] = set()
+        self.known_names: dict[bytes, str | None] = {}
         self.learned: Learned = Learned()
         self._everywhere = everywhere
         self._log: dict[int, Operation] = {}
@@ -172,6 +174,7 @@ class Definitions:
                 return  # it has been used here, and is what it was
         self._globals = None
         self.shapes.clear()
+        self.known_names.clear()
         self.learned.forget()
         try:
             self._work([(key, now, "", None)])
@@ -208,6 +211,10 @@ class Definitions:
         there = self._spaces.get(space)
         self.require_at(space, top, sys.modules[module].__dict__ if there is None else there)
         return True
+
+    def has(self, space: str, name: str) -> bool:
+        """Whether a global of a script has been sent."""
+        return (space, name) in self._names
 
     def require_at(self, space: str, name: str, there: dict[str, Any] | None = None, by: str = "") -> None:
         """A pickle needs a global of a script; `by` is the function that uses it.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poolifier.wire.scripts.definitions import Definitions
     from poolifier.wire.scripts.learned import Learned
 
-__all__ = ["Pickler", "blame", "named"]
+__all__ = ["Pickler", "blame", "is_known", "named"]
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
