@@ -33,7 +33,7 @@ from poolifier.wire.remote_errors import decode_error
 from poolifier.wire.reply_form import checked_replies
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.definitions import Definitions
-from poolifier.wire.scripts.namespaces import Operation
+from poolifier.wire.scripts.operations import Operation
 from poolifier.wire.sockets import NO_SIGNAL, Socket
 from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 

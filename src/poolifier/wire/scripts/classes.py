@@ -9,7 +9,8 @@ import os
 from itertools import count
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 
-from poolifier.wire.scripts import functions, namespaces, rebuild
+from poolifier.wire.scripts import functions, namespaces, numbered_classes, rebuild
+from poolifier.wire.scripts.operations import KEYED
 from poolifier.wire.scripts.reduced import Reduced
 
 TYPE_CHECKING = False
@@ -49,9 +50,9 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
         if definitions is not None:
             definitions.require_class(cls, number, lasting=pickler.lasting)
             return namespaces.keyed, (number,)
-        if namespaces.is_from_pool(namespaces.KEYED, number):
+        if namespaces.is_from_pool(KEYED, number):
             return namespaces.keyed, (number,)
-    elif target and pickler.home is not None and pickler.home[0] == namespaces.KEYED:
+    elif target and pickler.home is not None and pickler.home[0] == KEYED:
         number = pickler.home[1]
     pickler.making |= {cls}
     home = pickler.home if target else None
@@ -105,10 +106,10 @@ def member(obj: Any, kind: type) -> Any:
 
 def number_of(cls: type) -> str:
     """What tells a class that travels by value from all others, in all processes."""
-    number = namespaces.number_of(cls)
+    number = numbered_classes.number_of(cls)
     if number is None:
         number = f"{os.getpid()}-{os.urandom(6).hex()}-{_number()}"
-        namespaces.track(cls, number)
+        numbered_classes.track(cls, number)
     return number
 
 

@@ -12,7 +12,7 @@ from poolifier.wire.codec import Kept, NeedsPoolError, needs_scripts
 from poolifier.wire.scripts import namespaces
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.learned import Learned, Repeating
-from poolifier.wire.scripts.pickler import Pickler, blame, is_known
+from poolifier.wire.scripts.pickler import Pickler, is_known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,14 +113,6 @@ def _dump(
     pickler.definitions = active.definitions
     pickler.extra = reducers
     pickler.lasting = lasting
-    pickler.functions = []
     if not lasting:
         pickler.learned = _learned if active.definitions is None else active.definitions.learned
-    try:
-        pickler.dump(value)
-    except SerializationError:
-        raise
-    except Exception as error:
-        blame(error, pickler.functions)
-        raise
-    return file.getvalue()
+    return pickler.dump_to(file, value)

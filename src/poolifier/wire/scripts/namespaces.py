@@ -14,18 +14,18 @@ import threading
 from contextlib import suppress
 from types import CellType, ModuleType
 
+from poolifier.wire.scripts.numbered_classes import track, tracked, untrack
+from poolifier.wire.scripts.operations import CELL, FORGET, KEYED, SOURCE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Final, TypeAlias
+    from typing import Any, Final
+
+    from poolifier.wire.scripts.operations import Key, Operation
 
 __all__ = [
-    "CELL",
-    "FORGET",
-    "KEYED",
-    "SOURCE",
     "Namespace",
-    "Operation",
     "cell",
     "define",
     "globals_of",
@@ -35,29 +35,11 @@ __all__ = [
     "load_stale",
     "loaded_cell",
     "module_of",
-    "number_of",
     "on_change",
     "put",
     "resolve",
-    "track",
-    "tracked",
     "want",
 ]
-
-Operation: TypeAlias = "tuple[str, str, int, Any]"
-"""(namespace, name, version, pickle of the value). A name of `""` describes the namespace itself."""
-
-KEYED: Final = ":keyed"
-"""In the place of a namespace: the name is the number of a class that has no name which leads to it."""
-
-CELL: Final = ":cell"
-"""In the place of a namespace: the name is the number of a closure's cell."""
-
-SOURCE: Final = ":source"
-"""In the place of a namespace: the name is a file's, and the value its text, for tracebacks and `inspect`."""
-
-FORGET: Final = -1
-"""In the place of a version: nobody needs it any more."""
 
 on_change: list[Callable[[], object]] = []
 """Called when a name of a script means another object than before."""
@@ -82,16 +64,14 @@ class Namespace(ModuleType):
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
-_Key: TypeAlias = "tuple[str, str]"
-
 # One at a time, for what one loads may be what another waits for. Reentrant, for a definition may need others.
 _lock = threading.RLock()
 _namespaces: dict[str, ModuleType] = {}
 _names: dict[int, str] = {}
 _cells: dict[str, CellType] = {}
 _keyed: dict[str, Any] = {}
-_pending: dict[_Key, bytes] = {}
-_versions: dict[_Key, int] = {}
+_pending: dict[Key, bytes] = {}
+_versions: dict[Key, int] = {}
 
 _DEEPEST: Final = 50
 """Loads within each other; what they need beyond is loaded by one further out."""
@@ -103,20 +83,16 @@ _whole: set[str] = set()
 # and what it has put where.
 _depth = 0
 _open = 0
-_wanted: list[_Key] = []
+_wanted: list[Key] = []
 
 # Names that are about to get another object, until they have it.
-_stale: set[_Key] = set()
-_put: list[tuple[_Key, bytes]] = []
-
-# Classes that travel by value, by a number of their own, so that what comes back is of the class it left from.
-_tracked: Any = None
-_numbers: Any = None
+_stale: set[Key] = set()
+_put: list[tuple[Key, bytes]] = []
 
 
 def define(operations: list[Operation]) -> None:
     """Takes definitions. Loads those alone that take the place of what is in use."""
-    renewed: list[_Key] = []
+    renewed: list[Key] = []
     with _lock:
         for space, name, version, value in operations:
             if space == SOURCE:
@@ -267,28 +243,6 @@ def put(space: str, name: str, value: Any) -> None:
         globals_of(space)[name] = value
 
 
-def track(cls: type, number: str) -> None:
-    """Remembers a class for as long as somebody else has it."""
-    global _tracked, _numbers
-    if _tracked is None:
-        from weakref import WeakKeyDictionary, WeakValueDictionary
-
-        _tracked = WeakValueDictionary()
-        _numbers = WeakKeyDictionary()
-    _tracked[number] = cls
-    _numbers[cls] = number
-
-
-def tracked(number: str) -> Any:
-    """The class of that number, or None."""
-    return None if _tracked is None else _tracked.get(number)
-
-
-def number_of(cls: type) -> str | None:
-    """The number of a class that has travelled by value, or None."""
-    return None if _numbers is None else _numbers.get(cls)
-
-
 def _make(space: str, attributes: dict[str, Any]) -> None:
     if space in _namespaces:
         return
@@ -309,7 +263,7 @@ def _make(space: str, attributes: dict[str, Any]) -> None:
 _replaced: list[Any] = []
 
 
-def _is_there(key: _Key) -> bool:
+def _is_there(key: Key) -> bool:
     space, name = key
     if space == CELL:
         return name in _cells
@@ -318,7 +272,7 @@ def _is_there(key: _Key) -> bool:
     return space in _namespaces and name in _namespaces[space].__dict__
 
 
-def _load(key: _Key) -> None:
+def _load(key: Key) -> None:
     """Loads a definition and all that it needs; or else nothing."""
     global _depth, _open
     blob = _pending.pop(key)
@@ -399,8 +353,7 @@ def _undo(first: int) -> None:
         space, name = key
         if space == KEYED:
             _keyed.pop(name, None)
-            if _tracked is not None:
-                _tracked.pop(name, None)
+            untrack(name)
         elif space == CELL:
             _cells.pop(name, None)
         elif space in _namespaces:
@@ -408,7 +361,7 @@ def _undo(first: int) -> None:
     del _put[first:]
 
 
-def _renew(key: _Key) -> None:
+def _renew(key: Key) -> None:
     """Gives a name that is in use its new object."""
     space, name = key
     try:

@@ -15,7 +15,9 @@ import types
 from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 
+from poolifier.errors import SerializationError
 from poolifier.wire.scripts import importable, namespaces, rebuild
+from poolifier.wire.scripts.operations import CELL, KEYED
 from poolifier.wire.scripts.reduced import Reduced
 
 TYPE_CHECKING = False
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from poolifier.wire.scripts.definitions import Definitions
     from poolifier.wire.scripts.learned import Learned
 
-__all__ = ["Pickler", "blame", "is_known", "named"]
+__all__ = ["Pickler", "is_known", "named"]
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
@@ -116,6 +118,22 @@ class Pickler(pickle.Pickler):
             return values.module(self, obj)
         return self.by_own_way(obj, kind)
 
+    def dump_to(self, file: io.BytesIO, value: Any) -> bytes:
+        """Pickles a value to the file that the pickler has been made for, and returns what stands there then.
+
+        Raises:
+            Exception: What kept it from that; its message or a note says which part of which function.
+        """
+        self.functions = []
+        try:
+            self.dump(value)
+        except SerializationError:
+            raise
+        except Exception as error:
+            _blame(error, self.functions)
+            raise
+        return file.getvalue()
+
     def is_target(self, obj: Any) -> bool:
         """Whether that is what is being defined, and not yet begun with."""
         if self.target is None or self.target is not obj:
@@ -140,7 +158,7 @@ class Pickler(pickle.Pickler):
     @property
     def is_named_class(self) -> bool:
         """Whether a class is being defined that its name leads to: its methods' cells are its own."""
-        return isinstance(self.whole, type) and self.home is not None and self.home[0] != namespaces.KEYED
+        return isinstance(self.whole, type) and self.home is not None and self.home[0] != KEYED
 
     def is_part(self, obj: Any) -> bool:
         """Whether a class belongs to what is being defined, because its name leads through that."""
@@ -185,7 +203,7 @@ class Pickler(pickle.Pickler):
 
     def _of_another(self, name: str) -> bool:
         """A class that has been replaced by one with slots shares its methods, whose names lead to the new one."""
-        return self.home is not None and self.home[0] == namespaces.KEYED and "." in name
+        return self.home is not None and self.home[0] == KEYED and "." in name
 
     def _class(self, cls: type) -> Any:
         if not cls.__flags__ & _HEAP_TYPE:
@@ -195,7 +213,7 @@ class Pickler(pickle.Pickler):
         from poolifier.wire.scripts import classes
 
         # Where something else leads to a class than its own name, that only refers to it.
-        own = self.home is not None and (self.home[0] == namespaces.KEYED or self.is_part(cls))
+        own = self.home is not None and (self.home[0] == KEYED or self.is_part(cls))
         return classes.reduce(self, cls, target=own and self.is_target(cls))
 
     def _built_in(self, cls: type) -> Any:
@@ -256,10 +274,10 @@ class Pickler(pickle.Pickler):
         where = definitions.global_with(obj)
         if where is None:
             number = definitions.cell_with(obj)
-            if number is None or self.home == (namespaces.CELL, number):
+            if number is None or self.home == (CELL, number):
                 return None
             if self.home is not None:
-                definitions.uses(self.home, (namespaces.CELL, number))
+                definitions.uses(self.home, (CELL, number))
             return rebuild.contents_of, (number,)
         if where == self.home:
             return None
@@ -269,7 +287,7 @@ class Pickler(pickle.Pickler):
         return rebuild.global_of, where
 
 
-def blame(error: Exception, functions: list[FunctionType]) -> None:
+def _blame(error: Exception, functions: list[FunctionType]) -> None:
     """Notes on an error which part of which function could not be pickled."""
     from poolifier.wire.scripts.functions import parts
 

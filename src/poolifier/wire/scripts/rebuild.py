@@ -18,6 +18,7 @@ import threading
 from types import CellType, CodeType, FunctionType
 
 from poolifier.wire.scripts import namespaces
+from poolifier.wire.scripts.numbered_classes import track, tracked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def make_class(
 ) -> type:
     """A class, yet without its attributes."""
     if number:
-        known: type | None = namespaces.tracked(number)
+        known: type | None = tracked(number)
         if known is not None:
             return known
     space: dict[str, Any] = {"__module__": names[0], "__qualname__": names[1]}
@@ -268,7 +269,7 @@ def make_class(
             for base, hook in hooks:
                 type.__setattr__(base, "__init_subclass__", hook)
     if number:
-        namespaces.track(made, number)
+        track(made, number)
         _unfilled.add(number)
     if home is not None:
         namespaces.put(*home, made)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from poolifier.wire.scripts import importable
 
-__all__ = ["ATOMS", "Limited", "globals_in", "is_offered", "module_with"]
+__all__ = ["ATOMS", "Limited", "description", "globals_in", "is_offered", "module_with"]
 
 ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)})
 """Types whose objects are nothing but their value."""
@@ -48,6 +48,29 @@ def globals_in(module: ModuleType) -> dict[str, Any]:
             if type(value) is FunctionType and value.__globals__.get("__name__") == "__mp_main__":
                 return value.__globals__
     return there
+
+
+def description(space: str, module: ModuleType) -> dict[str, Any]:
+    """What a namespace has of the module that it stands for, and the names under which it can be imported."""
+    there = globals_in(module)
+    attributes = {
+        name: there[name]
+        for name in ("__name__", "__file__", "__package__", "__doc__")
+        if isinstance(there.get(name), str)
+    }
+    attributes["__name__"] = space
+    name = there.get("__name__")
+    aliases: tuple[str, ...] = ()
+    if space == "__main__":
+        aliases = ("__main__", "__mp_main__")
+    elif sys.modules.get(space) is module:
+        aliases = (space,)
+    known = getattr(there.get("__spec__"), "name", None)
+    attributes["aliases"] = aliases
+    attributes["spec"] = (known, None) if isinstance(known, str) else None
+    if isinstance(name, str) and isinstance(there.get("__path__"), list):
+        attributes["__path__"] = list(there["__path__"])
+    return attributes
 
 
 def is_offered(value: Any) -> bool:
