@@ -25,6 +25,9 @@ class ClosureCells:
         self._owners: dict[str, set[int]] = {}
         self._made = 0
 
+    def __len__(self) -> int:
+        return len(self._contents)
+
     def known(self, cell: CellType, owner: int) -> str | None:
         """The number of a cell that has one, which the owner needs as well from now on."""
         found = self._numbers.get(id(cell))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
 from poolifier.wire.scripts import rebuild, values
+from poolifier.wire.scripts.bindings import Bindings
 from poolifier.wire.scripts.closure_cells import EMPTY, ClosureCells
 from poolifier.wire.scripts.definition_log import DefinitionLog
 from poolifier.wire.scripts.learned import Learned
@@ -69,7 +70,7 @@ class Definitions:
         self.learned: Learned = Learned()
         self._everywhere = everywhere
         self._log = DefinitionLog()
-        self._names: dict[Key, tuple[dict[str, Any], Any]] = {}
+        self._names = Bindings()
         self._cells = ClosureCells()
         self._users: dict[Key, set[Key]] = {}
         self._again: set[Key] = set()
@@ -101,20 +102,15 @@ class Definitions:
 
     def look(self) -> bool:
         """Finds names and cells that mean other objects than what was sent, and sends these. True if there are any."""
-        self._forget_unneeded()
-        changed: list[tuple[Key, Any]] | None = None
-        for key, (there, value) in self._names.items():
-            now = there.get(key[1], value)
-            if now is not value:
-                changed = changed or []
-                changed.append((key, now))
-        for number, now in self._cells.changed():
-            changed = changed or []
-            changed.append(((CELL, number), now))
+        if self._released or self._classes.gone:
+            self._forget_unneeded()
+        changed = self._names.changed()
+        if self._cells:
+            changed += [((CELL, number), now) for number, now in self._cells.changed()]
         for space, count in self._offered.items():
             if len(self._spaces[space]) != count:
                 self._offer(space)
-        if changed is None:
+        if not changed:
             return False
         for key, now in changed:
             self._renew(key, now)
@@ -148,8 +144,7 @@ class Definitions:
         if key[0] == CELL:
             self._cells.renew(key[1], now)
         else:
-            there, before = self._names[key]
-            self._names[key] = (there, now)
+            before = self._names.rebind(key, now)
             if type(before) is values.LAZY_IMPORT and isinstance(now, ModuleType):
                 return  # it has been used here, and is what it was
         self._spaces.rebound()
@@ -177,7 +172,7 @@ class Definitions:
             return self._cells.contents(key[1])
         if key[0] == KEYED:
             return self._classes.get(key[1]) or EMPTY
-        return self._names.get(key, (None, EMPTY))[1]
+        return self._names.get(key, EMPTY)
 
     # ---- what pickles need ------------------------------------------------------------------------
 
@@ -329,7 +324,7 @@ class Definitions:
                 done.append(key)
                 self._reasons.note(key, by, requester)
                 if key[0] not in (CELL, KEYED):
-                    self._names[key] = (self._spaces[key[0]], value)
+                    self._names.bind(key, self._spaces[key[0]], value)
                     self._anew.add(key)
                 elif requester in self._anew:
                     self._anew.add(key)
@@ -431,7 +426,7 @@ class Definitions:
 
     def _drop(self, key: Key) -> None:
         self._log.drop(key)
-        self._names.pop(key, None)
+        self._names.drop(key)
         if key[0] == KEYED:
             self._classes.drop(key[1])
         elif key[0] == CELL:
