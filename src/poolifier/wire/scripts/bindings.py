@@ -47,26 +47,28 @@ class Bindings:
 
         Asked before each frame: by built-in functions, which take 0.03 microseconds for a name.
         """
-        if self._are_as_before():
-            return []
+        watched = self._watched
+        if watched is None:
+            watched = self._watched = self._watch()
+        try:
+            for there, get, values in watched:
+                if not all(map(is_, get(there), values)):
+                    break
+            else:
+                return []
+        except KeyError:
+            pass
         return [
             (key, now) for key, (there, value) in self._bound.items() if (now := there.get(key[1], value)) is not value
         ]
 
-    def _are_as_before(self) -> bool:
-        if self._watched is None:
-            self._watched = []
-            scripts: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-            for key, (there, value) in self._bound.items():
-                scripts.setdefault(id(there), (there, {}))[1][key[1]] = value
-            for there, values in scripts.values():
-                # One of them twice, for of one alone there would be no tuple.
-                names = [*values, next(iter(values))]
-                self._watched.append((there, itemgetter(*names), [values[name] for name in names]))
-        try:
-            for there, get, values in self._watched:
-                if not all(map(is_, get(there), values)):
-                    return False
-        except KeyError:
-            return False
-        return True
+    def _watch(self) -> list[tuple[dict[str, Any], itemgetter[Any], list[Any]]]:
+        scripts: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        for key, (there, value) in self._bound.items():
+            scripts.setdefault(id(there), (there, {}))[1][key[1]] = value
+        watched: list[tuple[dict[str, Any], itemgetter[Any], list[Any]]] = []
+        for there, values in scripts.values():
+            # One of them twice, for of one alone there would be no tuple.
+            names = [*values, next(iter(values))]
+            watched.append((there, itemgetter(*names), [values[name] for name in names]))
+        return watched

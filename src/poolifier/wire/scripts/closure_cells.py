@@ -15,18 +15,19 @@ EMPTY: Final = object()
 
 
 class ClosureCells:
-    """Cells by their numbers. One is needed for as long as one of its owners is there: see `release`."""
+    """Cells by their numbers. One is needed for as long as one of its owners is there: see `release`.
+
+    Attributes:
+        sent: Each cell with what it held when it was looked at last.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[int, tuple[CellType, str]] = {}
-        self._contents: dict[str, tuple[CellType, Any]] = {}
+        self.sent: dict[str, tuple[CellType, Any]] = {}
         self._holding: dict[int, str] = {}
         self._names: dict[str, str] = {}
         self._owners: dict[str, set[int]] = {}
         self._made = 0
-
-    def __len__(self) -> int:
-        return len(self._contents)
 
     def known(self, cell: CellType, owner: int) -> str | None:
         """The number of a cell that has one, which the owner needs as well from now on."""
@@ -54,24 +55,24 @@ class ClosureCells:
 
     def contents(self, number: str) -> Any:
         """What the cell held when it was looked at last; `EMPTY` if there is none of that number."""
-        return self._contents.get(number, (None, EMPTY))[1]
+        return self.sent.get(number, (None, EMPTY))[1]
 
     def renew(self, number: str, contents: Any) -> None:
         """What the cell holds now."""
-        self._hold(number, self._contents[number][0], contents)
+        self._hold(number, self.sent[number][0], contents)
 
     def changed(self) -> list[tuple[str, Any]]:
         """The numbers of cells that hold another object than before, and that object."""
         return [
             (number, now)
-            for number, (cell, before) in self._contents.items()
+            for number, (cell, before) in self.sent.items()
             if (now := _held_by(cell, before)) is not before
         ]
 
     def holding(self, value: Any, owner: int) -> str | None:
         """The number of a cell that holds that very object, and that the owner needs from now on."""
         number = self._holding.get(id(value))
-        if number is None or self._contents[number][1] is not value:
+        if number is None or self.sent[number][1] is not value:
             return None
         self._owners[number].add(owner)
         return number
@@ -87,7 +88,7 @@ class ClosureCells:
 
     def drop(self, number: str) -> None:
         """It is as if the cell had never been sent."""
-        known = self._contents.pop(number, None)
+        known = self.sent.pop(number, None)
         if known is not None and self._holding.get(id(known[1])) == number:
             del self._holding[id(known[1])]
         self._owners.pop(number, None)
@@ -96,7 +97,7 @@ class ClosureCells:
             self._numbers.pop(id(known[0]), None)
 
     def _hold(self, number: str, cell: CellType, contents: Any) -> None:
-        self._contents[number] = (cell, contents)
+        self.sent[number] = (cell, contents)
         if type(contents) not in ATOMS and not isinstance(contents, type | ModuleType):
             self._holding.setdefault(id(contents), number)
 

@@ -55,6 +55,7 @@ class Definitions:
         everywhere: Workers may run where the program's files are not, so that sources go along.
 
     Attributes:
+        log: What has been defined; its last number is asked for with each frame.
         renewed: How often a name has got another object than before.
         owner: Who the closures belong to that are pickled now: a number, or 0 for the pool.
         shapes: Beginnings of pickles that need nothing which is not here.
@@ -69,7 +70,7 @@ class Definitions:
         self.known_names: dict[bytes, str | None] = {}
         self.learned: Learned = Learned()
         self._everywhere = everywhere
-        self._log = DefinitionLog()
+        self.log: DefinitionLog = DefinitionLog()
         self._names = Bindings()
         self._cells = ClosureCells()
         self._users: dict[Key, set[Key]] = {}
@@ -92,20 +93,20 @@ class Definitions:
     @property
     def last(self) -> int:
         """The number of the newest definition."""
-        return self._log.last
+        return self.log.last
 
     # ---- what is sent -----------------------------------------------------------------------------
 
     def since(self, number: int) -> list[Operation]:
         """What a worker has not got that has got all up to that number."""
-        return self._log.since(number)
+        return self.log.since(number)
 
     def look(self) -> bool:
         """Finds names and cells that mean other objects than what was sent, and sends these. True if there are any."""
         if self._released or self._classes.gone:
             self._forget_unneeded()
         changed = self._names.changed()
-        if self._cells:
+        if self._cells.sent:
             changed += [((CELL, number), now) for number, now in self._cells.changed()]
         for space, count in self._offered.items():
             if len(self._spaces[space]) != count:
@@ -247,7 +248,7 @@ class Definitions:
 
     def _forget(self, key: Key) -> None:
         self._drop(key)
-        self._log.forget(key)
+        self.log.forget(key)
 
     def require_module(self, module: ModuleType) -> str:
         """A pickle has a script's module; returns the name of its namespace."""
@@ -297,13 +298,13 @@ class Definitions:
 
         lines = linecache.getlines(filename)
         if lines:
-            self._log.put((SOURCE, filename), 1, "".join(lines))
+            self.log.put((SOURCE, filename), 1, "".join(lines))
 
     # ---- inside -----------------------------------------------------------------------------------
 
     def _describe(self, space: str, module: ModuleType) -> None:
         self._spaces.add(space, module)
-        self._log.put((space, ""), 0, description(space, module))
+        self.log.put((space, ""), 0, description(space, module))
 
     def _begin(self, key: Key, value: Any, by: str = "") -> None:
         self._todo.append((key, value, by, self._current))
@@ -422,10 +423,10 @@ class Definitions:
         return key[1]
 
     def _add(self, key: Key, blob: bytes) -> None:
-        self._log.add(key, blob, again=key in self._again)
+        self.log.add(key, blob, again=key in self._again)
 
     def _drop(self, key: Key) -> None:
-        self._log.drop(key)
+        self.log.drop(key)
         self._names.drop(key)
         if key[0] == KEYED:
             self._classes.drop(key[1])
