@@ -45,10 +45,10 @@ test-install: $(VENV)/.ready  ## wheels on fresh machines, pure and compiled (un
 	$(BIN)/python -m pytest -m '' tests/install $(ARGS)
 
 chaos: $(VENV)/.ready  ## a million tasks while workers are harmed, and other long tests of faults (many minutes, 12 GB)
-	$(BIN)/python -m pytest -m long tests/faults $(ARGS)
+	$(BIN)/python -m pytest -o faulthandler_timeout=3600 -m long tests/faults $(ARGS)
 
 soak: $(VENV)/.ready  ## half an hour of mixed work: does memory stay flat, do counts stay right? Otherwise: make soak MINUTES=10 KIND=thread
-	SOAK_KIND=$(KIND) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak tests/faults $(ARGS)
+	SOAK_KIND=$(KIND) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -o faulthandler_timeout=$$(($(MINUTES) * 60 + 900)) -m soak tests/faults $(ARGS)
 
 fuzz: $(VENV)/.ready-fuzz  ## a fuzzer looks for bytes that no decoder reads or refuses; for longer: make fuzz SECONDS=600
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)

@@ -13,7 +13,7 @@ PYTHON = sys.version_info[:2]
 
 def command(*arguments):
     argv = [sys.executable, "-m", "poolifier", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
 
 
 def facts(done):

@@ -110,7 +110,7 @@ def test_a_system_without_control_groups(tmp_path):
 
 def number_after(statement):
     script = f"import os; from poolifier import available_parallelism; {statement}; print(available_parallelism())"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 

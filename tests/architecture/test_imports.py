@@ -89,7 +89,7 @@ def test_the_brain_does_no_io(path):
 
 def loaded_by(statement):
     script = f"import sys; {statement}; print('\\n'.join(sys.modules))"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
     return set(result.stdout.split())
 
 

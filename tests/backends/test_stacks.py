@@ -23,7 +23,7 @@ def test_where_another_thread_is(monkeypatch, shared):
     thread = threading.Thread(target=linger)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(120)
         frame, names = innermost(thread.ident, found[0]), []
         while frame is not None:
             names.append(frame.f_code.co_name)
@@ -61,7 +61,7 @@ async def main():
         # For longer than it takes until it is looked whether they wait for each other.
         await asyncio.gather(*(sleeping.execute(1.5) for _ in range(4)))
         for _ in range(20):
-            future = sleeping.execute(60)
+            future = sleeping.execute(600)
             await asyncio.sleep(0.01)
             future.cancel()
         assert all(await asyncio.gather(*counts))
@@ -76,5 +76,5 @@ asyncio.run(main())
 def test_threads_are_looked_at_while_interpreters_run(first):
     """It was done by `sys._current_frames`, which ended the process: what it does is not safe there."""
     script = [sys.executable, "-c", SCRIPT, first]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (0, "lived\n"), done.stderr

@@ -184,6 +184,6 @@ def test_a_contestant_that_cannot_take_part_says_why(contestant, scenario, reaso
 def _probe(contestant: str, scenario: str) -> dict[str, float]:
     parameters = {**all_scenarios()[scenario].full, **SMALL}
     command = [sys.executable, "-m", "benchmarks.versus.probe", contestant, scenario, json.dumps(parameters)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

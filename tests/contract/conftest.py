@@ -77,7 +77,7 @@ def nothing_left(request, kind):
 
     before = held()
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     # Fewer will do: a thread that an earlier test abandoned may have ended meanwhile.
     while any(now > then for now, then in zip(held(), before, strict=True)) and time.monotonic() < deadline:
         time.sleep(0.001)

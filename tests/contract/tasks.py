@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 from poolifier import TaskAborted, current_task, send_message
@@ -55,7 +56,7 @@ def hold(path):
 def spin_and_clean(_):
     try:
         send_message("begun")
-        spin(60)
+        spin(600)
     except TaskAborted:
         send_message("aborted")
         raise
@@ -96,6 +97,20 @@ def count(stop):
 def count_and_fail(stop):
     yield from range(stop)
     raise ValueError("no more")
+
+
+_running, _most = Counter(), Counter()
+
+
+async def all_at_once(task):
+    """Waits until so many that have the same key run in this worker at once; returns how many did, at the most."""
+    key, parties = task
+    _running[key] += 1
+    _most[key] = max(_most[key], _running[key])
+    while _most[key] < parties:  # noqa: ASYNC110 - in a worker, where nothing fires an event for it
+        await asyncio.sleep(0.001)
+    _running[key] -= 1
+    return _most[key]
 
 
 async def wait(seconds):
@@ -159,6 +174,7 @@ PLAIN = {
     "where": where,
 }
 ASYNC = {
+    "all_at_once": all_at_once,
     "wait": wait,
     "wait_and_clean": wait_and_clean,
     "tell_later": tell_later,

@@ -26,13 +26,13 @@ def test_what_waits_is_dropped(run, kind):
 @pytest.mark.parametrize("name", ["spin", "wait"])
 def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
     async def main():
-        async with kind.fixed(1, tasks.ALL) as pool:
+        async with kind.fixed(1, tasks.ALL, abort_grace=60) as pool:
             worker = await pool.execute(None, "where")
-            future = pool.execute(60, name)
+            future = pool.execute(600, name)
             await until(lambda: pool.info.executing_tasks)
             await asyncio.sleep(0.02)
             future.cancel()
-            assert await asyncio.wait_for(pool.execute(None, "where"), 5) == worker
+            assert await asyncio.wait_for(pool.execute(None, "where"), 120) == worker
             assert pool.info.aborted_tasks == 1
 
     run(main())
@@ -45,8 +45,8 @@ def test_what_runs_is_stopped_and_its_worker_lives(run, until, kind, name):
 def test_it_may_clean_up(run, until, kind, name, expected):
     async def main():
         heard = []
-        async with kind.fixed(1, tasks.ALL, message_handler=lambda _, word: heard.append(word)) as pool:
-            future = pool.execute(60, name)
+        async with kind.fixed(1, tasks.ALL, abort_grace=60, message_handler=lambda _, word: heard.append(word)) as pool:
+            future = pool.execute(600, name)
             await until(lambda: heard)
             future.cancel()
             await until(lambda: heard == expected)
@@ -56,8 +56,8 @@ def test_it_may_clean_up(run, until, kind, name, expected):
 
 def test_others_in_the_same_event_loop_go_on(run, until, kind):
     async def main():
-        async with kind.fixed(1, tasks.ALL, tasks_queue_options={"concurrency": 4}) as pool:
-            long, short = pool.execute(60, "wait"), pool.execute(0.1, "wait")
+        async with kind.fixed(1, tasks.ALL, abort_grace=60, tasks_queue_options={"concurrency": 4}) as pool:
+            long, short = pool.execute(600, "wait"), pool.execute(0.1, "wait")
             await until(lambda: pool.info.executing_tasks == 2)
             long.cancel()
             assert await short == 0.1
@@ -71,7 +71,7 @@ def test_time_limits(run, kind, name):
     async def main():
         async with kind.fixed(1, tasks.ALL) as pool:
             with pytest.raises(TaskTimeoutError, match=r"0\.1 s"):
-                await pool.execute(60, name, timeout=0.1)
+                await pool.execute(600, name, timeout=0.1)
             assert await pool.execute(1) == 1
             assert (pool.info.failed_tasks, pool.info.aborted_tasks) == (1, 0)
 
@@ -82,7 +82,7 @@ def test_the_time_of_the_only_task_is_limited_though_a_worker_is_idle(run, kind)
     async def main():
         async with kind.fixed(2, tasks.ALL) as pool:
             with pytest.raises(TaskTimeoutError):
-                await asyncio.wait_for(pool.execute(60, "spin", timeout=0.1), 20)
+                await asyncio.wait_for(pool.execute(600, "spin", timeout=0.1), 120)
 
     run(main())
 
@@ -103,7 +103,7 @@ def test_what_does_not_stop_costs_its_worker(run, until, kind, tmp_path):
             neighbour = pool.execute("moved")
             await until(lambda: heard)
             future.cancel()
-            assert await asyncio.wait_for(neighbour, 10) == "moved"
+            assert await asyncio.wait_for(neighbour, 120) == "moved"
             assert exits == [worker]
             assert pool.worker_nodes[0].id != worker
             assert (pool.info.aborted_tasks, pool.info.failed_tasks) == (1, 0)

@@ -49,7 +49,7 @@ def run_loop_for_ever(_):
     async def main():
         send_message("begun")
         # Without waiting: what is raised in the event loop's own code, that may report and forget.
-        spin(60)
+        spin(600)
 
     try:
         asyncio.run(main())

@@ -26,8 +26,20 @@ def count(_):
 FUNCTIONS = {**tasks.PLAIN, "count": count}
 
 
-SECONDS = 240
-"""An actor takes seconds to start where the machine has much to do, and here several start one after another."""
+@pytest.fixture
+def seconds(kind):
+    """How long a state may take to come.
+
+    An actor is a process that imports Ray, which takes it several seconds of CPU time, and of those that are replaced
+    here up to nine start one after another. On a machine that has as much again to do, that takes minutes.
+    """
+    return 240 if kind.name == "ray" else 10
+
+
+@pytest.fixture
+def deadline(kind):
+    """How long a test may take."""
+    return 240 if kind.name == "ray" else 60
 
 
 class Switch:
@@ -64,17 +76,17 @@ class Switch:
         future.cancel()
 
     @asynccontextmanager
-    async def failing(self, pool, until):
+    async def failing(self, pool, until, seconds):
         """A pool of one worker that fails within this, and recovers after it."""
         self.path.touch()
         await self.lose_worker(pool)
-        await until(lambda: pool.info.state == "failing", SECONDS)
+        await until(lambda: pool.info.state == "failing", seconds)
         try:
             yield
         finally:
             self.released.touch()
             self.path.unlink()
-        await until(lambda: pool.info.state == "ready", SECONDS)
+        await until(lambda: pool.info.state == "ready", seconds)
 
 
 @pytest.fixture
@@ -84,7 +96,9 @@ def switch(tmp_path):
     made.released.touch()
 
 
-def test_what_waits_and_what_comes_fails_in_its_future_and_the_pool_recovers(run, until, kind, switch):
+def test_what_waits_and_what_comes_fails_in_its_future_and_the_pool_recovers(
+    run, until, kind, switch, seconds, deadline
+):
     async def main():
         async with switch.listen(kind.fixed(1, FUNCTIONS, **switch.options())) as pool:
             assert (pool.info.state, pool.info.failure) == ("ready", None)
@@ -104,7 +118,7 @@ def test_what_waits_and_what_comes_fails_in_its_future_and_the_pool_recovers(run
             assert len({id(outcome) for outcome in outcomes}) == 10
             switch.released.touch()
             switch.path.unlink()
-            await until(lambda: pool.info.state == "ready", SECONDS)
+            await until(lambda: pool.info.state == "ready", seconds)
             assert pool.info.failure is None
             assert await asyncio.gather(*(pool.execute(number) for number in range(20))) == list(range(20))
             assert switch.events == [("failing", "failing"), ("recovered", "ready")]
@@ -113,13 +127,13 @@ def test_what_waits_and_what_comes_fails_in_its_future_and_the_pool_recovers(run
             assert info.crashed_workers >= 3
             assert info.restarted_workers >= 4
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_every_way_to_submit_ends_while_a_pool_is_failing(run, until, kind, switch):
+def test_every_way_to_submit_ends_while_a_pool_is_failing(run, until, kind, switch, seconds, deadline):
     async def main():
         async with kind.fixed(1, FUNCTIONS, **switch.options(max_queued=1)) as pool:
-            async with switch.failing(pool, until):
+            async with switch.failing(pool, until, seconds):
                 await pool.start()  # it has been started, so there is nothing to do
                 futures = await asyncio.gather(*(pool.submit(number) for number in range(20)))
                 outcomes = await asyncio.gather(*futures, return_exceptions=True)
@@ -142,10 +156,10 @@ def test_every_way_to_submit_ends_while_a_pool_is_failing(run, until, kind, swit
                     pool.execute(1, timeout="soon")
             assert await pool.map_execute(range(50)) == list(range(50))
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_whoever_tries_on_without_a_pause_does_not_keep_it_from_recovering(run, until, kind, switch):
+def test_whoever_tries_on_without_a_pause_does_not_keep_it_from_recovering(run, until, kind, switch, seconds, deadline):
     async def main():
         async with kind.fixed(1, FUNCTIONS, **switch.options()) as pool:
 
@@ -162,34 +176,35 @@ def test_whoever_tries_on_without_a_pause_does_not_keep_it_from_recovering(run, 
                         return outcome
                 return None
 
-            async with switch.failing(pool, until):
+            async with switch.failing(pool, until, seconds):
                 callers = [asyncio.create_task(insist()), asyncio.create_task(map_on())]
                 await asyncio.sleep(0.01)
             assert await asyncio.gather(*callers) == ["at last", 0]
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, switch):
+def test_a_pool_that_is_failing_is_destroyed_as_any_other(run, until, kind, switch, seconds, deadline):
     async def main():
         async with kind.fixed(1, FUNCTIONS, **switch.options()) as pool:
             switch.path.touch()
             await switch.lose_worker(pool)
-            await until(lambda: pool.info.state == "failing", SECONDS)
+            await until(lambda: pool.info.state == "failing", seconds)
             last = pool.execute(1)
             switch.released.touch()
             before = time.monotonic()
-        assert time.monotonic() - before < 20
+        # `destroy_timeout` is 5 seconds; as much again is for a busy machine, and Ray has its actors to end besides.
+        assert time.monotonic() - before < (60 if kind.name == "ray" else 10)
         with pytest.raises(PoolFailedError):
             await last
         assert (pool.info.state, pool.info.started) == ("closed", False)
         with pytest.raises(PoolNotStartedError):
             pool.execute(1)
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_a_pool_of_none_fails_recovers_and_can_be_started_meanwhile(run, until, kind, switch):
+def test_a_pool_of_none_fails_recovers_and_can_be_started_meanwhile(run, until, kind, switch, seconds, deadline):
     async def main():
         switch.path.touch()
         async with switch.listen(kind.dynamic(0, 2, FUNCTIONS, **switch.options())) as pool:
@@ -199,14 +214,14 @@ def test_a_pool_of_none_fails_recovers_and_can_be_started_meanwhile(run, until, 
             assert isinstance(caught.value.__cause__, ValueError)
             assert (pool.info.state, pool.info.ready) == ("failing", False)
             switch.path.unlink()
-            await until(lambda: pool.info.state == "ready", SECONDS)  # although nobody waits for a worker
+            await until(lambda: pool.info.state == "ready", seconds)  # although nobody waits for a worker
             assert await pool.execute(2) == 2
             assert [event for event, _ in switch.events] == ["failing", "recovered"]
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_the_first_start_raises_what_failed_and_can_be_tried_again(run, kind, switch):
+def test_the_first_start_raises_what_failed_and_can_be_tried_again(run, kind, switch, deadline):
     async def main():
         switch.path.touch()
         pool = kind.fixed(2, FUNCTIONS, **switch.options())
@@ -226,10 +241,10 @@ def test_the_first_start_raises_what_failed_and_can_be_tried_again(run, kind, sw
             assert await pool.execute(1) == 1
         assert pool.info.state == "closed"
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_any_number_of_workers_that_are_given_up_for_their_tasks_costs_nothing_else(run, until, kind, switch):
+def test_any_number_of_workers_that_are_given_up_for_their_tasks_costs_nothing_else(run, until, kind, switch, deadline):
     async def main():
         gone = []
         options = switch.options(restart_limit=(0, 0.001), exit_handler=lambda node, _: gone.append(node.id))
@@ -244,10 +259,10 @@ def test_any_number_of_workers_that_are_given_up_for_their_tasks_costs_nothing_e
             assert switch.events == []
             switch.released.touch()
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)
 
 
-def test_any_number_of_tasks_that_end_their_workers_costs_nothing_else(run, kind):
+def test_any_number_of_tasks_that_end_their_workers_costs_nothing_else(run, kind, deadline):
     if not kind.killable:
         pytest.skip("nothing but their program ends these workers")
 
@@ -265,4 +280,4 @@ def test_any_number_of_tasks_that_end_their_workers_costs_nothing_else(run, kind
             assert info.crashed_workers == info.restarted_workers == crashes
             assert info.failure is None
 
-    run(main(), deadline=SECONDS)
+    run(main(), deadline=deadline)

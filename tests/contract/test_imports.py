@@ -12,7 +12,7 @@ import pytest
 from poolifier import TaskTimeoutError
 from tests.contract import tasks
 
-PATIENT = {"abort_grace": 30.0, "destroy_timeout": 10.0}
+PATIENT = {"abort_grace": 120.0, "destroy_timeout": 10.0}
 
 PACKAGE = """
 import time
@@ -44,7 +44,7 @@ def load(place):
 
 def load_and_spin(place):
     load(place)
-    tasks.spin(60)
+    tasks.spin(600)
 
 
 def load_and_return(place):
@@ -64,7 +64,7 @@ def load_in_steps(place):
         yield "begun"
         load(place)
         yield "loaded"
-        tasks.spin(60)
+        tasks.spin(600)
     finally:
         Path(place[0], "left").touch()
 
@@ -108,16 +108,19 @@ def test_the_import_ends_and_the_task_is_stopped_right_after(run, until, kind, p
     async def main():
         async with kind.fixed(1, FUNCTIONS, **PATIENT) as pool:
             worker = await pool.execute(None, "where")
-            future = pool.execute(place, "spin", timeout=0.5 if way == "limit" else None)
-            await until(file(place, "begun").exists)
             if way == "abort":
+                future = pool.execute(place, "spin")
+                await until(file(place, "begun").exists)
                 future.cancel()
-            else:
+            limit = 0.5
+            while not file(place, "begun").exists():
+                # Until there is time for it to come there, on this machine.
                 with pytest.raises(TaskTimeoutError):
-                    await future
+                    await pool.execute(place, "spin", timeout=limit)
+                limit *= 2
             file(place, "go").touch()
             # It does not wait for the end of the task, which is long.
-            assert await asyncio.wait_for(pool.execute(place, "done"), 20) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"
             assert await pool.execute(place, "return") == "whole"
             assert await pool.execute(None, "where") == worker
 
@@ -152,7 +155,7 @@ def test_what_follows_in_a_map_does_not_run(run, until, kind, place, tmp_path):
             with pytest.raises(asyncio.CancelledError):
                 await whole
             file(place, "go").touch()
-            assert await asyncio.wait_for(pool.execute(place, "done"), 20) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"
             assert not any(note.exists() for note in notes)
 
     run(main())
@@ -161,7 +164,7 @@ def test_what_follows_in_a_map_does_not_run(run, until, kind, place, tmp_path):
 def test_a_stream_that_imports_is_left_when_that_has_ended(run, until, kind, place):
     async def main():
         async with kind.fixed(1, FUNCTIONS, **PATIENT) as pool:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 stream = pool.stream(place, "steps")
                 assert await anext(stream) == "begun"
                 following = asyncio.ensure_future(anext(stream))
@@ -171,7 +174,7 @@ def test_a_stream_that_imports_is_left_when_that_has_ended(run, until, kind, pla
                 closing = asyncio.ensure_future(stream.aclose())
                 file(place, "go").touch()
                 await closing
-            assert await asyncio.wait_for(pool.execute(place, "done"), 20) == "whole"
+            assert await asyncio.wait_for(pool.execute(place, "done"), 120) == "whole"
             await until(Path(place[0], "left").exists)
 
     run(main())
@@ -189,7 +192,7 @@ def test_one_that_never_ends_costs_the_worker(run, until, kind, place):
             await until(file(place, "begun").exists)
             begin = time.monotonic()
             future.cancel()
-            await asyncio.wait_for(neighbour, 20)
+            await asyncio.wait_for(neighbour, 120)
             assert time.monotonic() - begin >= 0.2
             assert exits == [worker]
             if not kind.killable:

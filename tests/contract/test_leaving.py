@@ -53,9 +53,9 @@ def test_those_in_submit_and_in_maps_are_let_through(run, kind):
 def test_past_exit_timeout_the_rest_is_aborted_and_told_once(run, kind, logged):
     async def main():
         async with kind.fixed(1, tasks.ALL, exit_timeout=0.2) as pool:
-            futures = [pool.execute(60, "wait") for _ in range(3)]
+            futures = [pool.execute(600, "wait") for _ in range(3)]
             begun = time.monotonic()
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 240
         assert all(future.cancelled() for future in futures)
         assert ends_of(logged, pool.info.name) == [f"pool {pool.info.name!r}: its end cancelled 3 tasks"]
 
@@ -67,7 +67,7 @@ def test_past_exit_timeout_the_rest_is_aborted_and_told_once(run, kind, logged):
 def test_an_error_and_a_cancellation_abort_at_once(run, kind, logged, cancelled):
     async def use(futures, inside):
         async with kind.fixed(1, tasks.ALL, name="hasty") as pool:
-            futures += [pool.execute(60, "wait") for _ in range(2)]
+            futures += [pool.execute(600, "wait") for _ in range(2)]
             inside.set()
             if not cancelled:
                 raise LookupError
@@ -83,7 +83,7 @@ def test_an_error_and_a_cancellation_abort_at_once(run, kind, logged, cancelled)
             using.cancel()
         with pytest.raises(asyncio.CancelledError if cancelled else LookupError):
             await using
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 240
         assert all(future.cancelled() for future in futures)
         assert ends_of(logged, "hasty") == ["pool 'hasty': its end cancelled 2 tasks"]
 
@@ -182,10 +182,10 @@ def test_destroy_cuts_the_waiting_short(run, kind, logged):
             await pool.destroy()
 
         async with kind.fixed(1, tasks.ALL, name="cut", tasks_queue_options={"tasks_finished_timeout": 0.05}) as pool:
-            future = pool.execute(60, "wait")
+            future = pool.execute(600, "wait")
             ending = asyncio.create_task(end_it())
             begun = time.monotonic()
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 240
         await ending
         assert future.cancelled()
         assert ends_of(logged, "cut") == ["pool 'cut': its end cancelled 1 task"]

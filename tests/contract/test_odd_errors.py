@@ -36,7 +36,7 @@ def serve():
 
         async def guarded(work):
             try:
-                return await asyncio.wait_for(work, 60)
+                return await asyncio.wait_for(work, 120)
             except Exception as error:
                 text = "".join(traceback.format_exception(type(error), error, traceback_of(error)))
             pytest.fail(text, pytrace=False)

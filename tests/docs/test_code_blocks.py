@@ -64,7 +64,7 @@ def test_blocks_run(blocks, tmp_path, server):
         script = tmp_path / "block.py"
         script.write_text(server.at_its_port(code))
         command = [sys.executable, "-W", "error", script]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
         if "InterpreterPool" in code and sys.version_info < (3, 13):
             assert "UnsupportedError: interpreter workers need" in done.stderr
             continue
@@ -82,7 +82,7 @@ def run_notebook(blocks, tmp_path):
     notebook.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
     command = [sys.executable, "-c", "from nbclient.cli import main; main()", notebook, "--inplace"]
     environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     for (_, code, printed), cell in zip(blocks, json.loads(notebook.read_text())["cells"], strict=True):
         # A kernel sends what is printed in any number of pieces.
@@ -112,7 +112,7 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

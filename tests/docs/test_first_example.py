@@ -34,7 +34,7 @@ asyncio.run(kernel())
 )
 def test_runs(arguments, stdin, tmp_path):
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 0, done.stderr
     assert "1229\n[25, 168, 1229]\n" in done.stdout, done.stderr

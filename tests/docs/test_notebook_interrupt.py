@@ -24,7 +24,7 @@ async with FixedProcessPool(1, time.sleep) as own:
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    manager, client = start_new_kernel(startup_timeout=60, cwd=str(tmp_path))
+    manager, client = start_new_kernel(startup_timeout=300, cwd=str(tmp_path))
     yield manager, client
     client.stop_channels()
     manager.shutdown_kernel(now=True)

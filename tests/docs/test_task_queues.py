@@ -40,12 +40,12 @@ def test_jobs_in_arq(jobs, run, until, monkeypatch, no_leaks):
         )
         running = asyncio.create_task(worker.async_run())
         enqueued = [await redis.enqueue_job("primes", limit) for limit in (100, 1_000)]
-        assert [await job.result(timeout=30, poll_delay=0.01) for job in enqueued] == [25, 168]
+        assert [await job.result(timeout=120, poll_delay=0.01) for job in enqueued] == [25, 168]
 
         pool = worker.ctx["pool"]
         endless = await redis.enqueue_job("primes", 10**12)
         await until(lambda: pool.info.executing_tasks)
-        assert await endless.abort(timeout=30, poll_delay=0.01)
+        assert await endless.abort(timeout=120, poll_delay=0.01)
         await until(lambda: pool.info.aborted_tasks)
 
         running.cancel()

@@ -115,4 +115,4 @@ def test_a_folder_without_python(tmp_path):
 
 
 def _run(path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, path], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, SCRIPT, path], capture_output=True, text=True, timeout=300, check=False)

@@ -45,12 +45,12 @@ class Site(BaseHTTPRequestHandler):
             case ["new"]:
                 self.page('<a href="missing">missing</a> <a href="slow">slow</a> <a href="http://[bad">bad</a>')
             case ["leaf", _]:
-                self.server.crowd.wait(5)
+                self.server.crowd.wait(60)
                 self.page("<p>a leaf</p>")
             case ["logo.png"]:
                 self.page("<a href='not-a-page'>", kind="image/png")
             case ["slow"]:
-                self.server.end.wait(20)
+                self.server.end.wait(120)
                 self.page("at last")
             case [] if path == "/elsewhere":
                 self.page('<a href="/elsewhere/broken">not looked at</a>')
@@ -92,7 +92,7 @@ def site():
 def test_finds_what_is_broken(site):
     root = f"http://127.0.0.1:{site.server_address[1]}/docs/"
     command = [sys.executable, "-W", "error", SCRIPT, root, "--workers", "2", "--timeout", "6"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.stderr == ""
     assert done.returncode == 1
@@ -115,7 +115,7 @@ def test_a_server_that_is_not_there(site):
     site.shutdown()
     site.server_close()
     root = f"http://127.0.0.1:{site.server_address[1]}/"
-    done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[0].startswith(f"{root}: ConnectError: ")

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "count_words.py"
 
 def run(*arguments):
     command = [sys.executable, "-W", "error", SCRIPT, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_large_tree(tmp_path):

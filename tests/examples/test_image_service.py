@@ -22,7 +22,7 @@ def picture(size, kind="JPEG", **options):
 def client(serving):
     with (
         serving("image_service.py", "--workers", 2) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client,
     ):
         yield client
 
@@ -67,9 +67,9 @@ def test_goes_on_when_workers_die_and_clients_leave(client):
     large = picture((6_000, 6_000), "PNG")
 
     async def storm():
-        async with httpx.AsyncClient(base_url=client.base_url, timeout=60) as many:
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=300) as many:
             posts = [asyncio.create_task(many.post("/resize", params={"width": 50}, content=large)) for _ in range(8)]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while not (health := (await many.get("/health")).json())["waiting"]:  # noqa: ASYNC110 - over HTTP
                     await asyncio.sleep(0.01)
             for pid in health["workers"]:
@@ -83,7 +83,7 @@ def test_goes_on_when_workers_die_and_clients_leave(client):
 
     with pytest.raises(httpx.ReadTimeout):
         client.post("/resize", params={"width": 8_000}, content=large, timeout=0.3)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not client.get("/health").json()["aborted"]:
         assert time.monotonic() < deadline, "nobody waits for it, and it is not aborted"
         time.sleep(0.01)
@@ -92,7 +92,7 @@ def test_goes_on_when_workers_die_and_clients_leave(client):
 def test_a_picture_that_takes_too_long(serving):
     with (
         serving("image_service.py", "--workers", 1, "--timeout", 0.05) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client,
     ):
         large = client.post("/resize", params={"width": 6_000}, content=picture((6_000, 6_000), "PNG"))
 

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "monte_carlo.py"
 
 def run(*arguments):
     command = [sys.executable, "-W", "error", SCRIPT, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     price, error = (float(part.split()[-1]) for part in done.stdout.splitlines()[0].split(","))

@@ -16,7 +16,7 @@ def test_runs(tmp_path):
     # What IPython writes of its own goes elsewhere than to the home of whoever runs this.
     environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
     command = [sys.executable, "-c", EXECUTE, copy, "--inplace"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 0, done.stderr
     cells = [cell["outputs"] for cell in json.loads(copy.read_text())["cells"] if cell["cell_type"] == "code"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from itertools import product
 
 from websockets.asyncio.client import connect
@@ -16,34 +15,30 @@ def test_only_the_latest_text_is_searched_to_the_end(serving, tmp_path):
 
     async def type_in(port):
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(120),
             connect(f"ws://127.0.0.1:{port}") as browser,
             connect(f"ws://127.0.0.1:{port}") as other,
         ):
             for number, text in enumerate(("p", "po", "poo", "pool", "poolif", "poolifer"), 1):
                 await browser.send(text)
                 await numbers(port, lambda found, number=number: found["searches"] == number)
-            slowest = 0.0
-            for _ in range(20):
-                started = time.perf_counter()
-                await (await other.ping())
-                slowest = max(slowest, time.perf_counter() - started)
-            answer = json.loads(await browser.recv())
+            answering = asyncio.create_task(browser.recv())
+            await (await other.ping())
+            assert not answering.done(), "the loop is free while workers search"
+            answer = json.loads(await answering)
             assert answer["text"] == "poolifer"
             assert answer["found"][0] == "poolifier"
             assert len(answer["found"]) == 5
             assert await numbers(port, bool) == {"searches": 6, "done": 1, "aborted": 5}
             await browser.send("left alone")
             await numbers(port, lambda found: found["searches"] == 7)
-            return slowest
 
     async def numbers(port, wanted):
-        async with asyncio.timeout(10), connect(f"ws://127.0.0.1:{port}/numbers") as connection:
+        async with asyncio.timeout(120), connect(f"ws://127.0.0.1:{port}/numbers") as connection:
             found = json.loads(await connection.recv())
         return found if wanted(found) else await numbers(port, wanted)
 
     with serving("search_as_you_type.py", "--words", tmp_path / "words", "--workers", 2) as port:
-        slowest = asyncio.run(type_in(port))
-        assert slowest < 0.5, "the loop was free while workers searched"
+        asyncio.run(type_in(port))
         # The browser has left in the middle of a search.
         assert asyncio.run(numbers(port, lambda found: found["aborted"] == 6))["done"] == 1

@@ -69,7 +69,7 @@ def collect():
 def cling(seconds):
     """Does not stop when it is told to, and so costs its worker, which goes on for that long."""
     try:
-        nap(60)
+        nap(600)
     except TaskAborted:
         nap(seconds)
 

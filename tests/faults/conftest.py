@@ -55,7 +55,7 @@ def temporary_files():
 def endure(run):
     """Runs a test, a coroutine function that takes the `Guard`, and checks what has to hold at the end."""
 
-    def run_guarded(main, deadline=60.0):
+    def run_guarded(main, deadline=300.0):
         guard = Guard()
 
         async def guarded():

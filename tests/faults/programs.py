@@ -7,7 +7,10 @@ from pathlib import Path
 
 __all__ = ["run_program"]
 
-_LATE = 60
+_LATE = 300
+"""Seconds after which a program is taken to hang. Some start four kinds of pools, which is many starts of Python: where
+others want the CPUs as well, these alone have taken a minute.
+"""
 
 
 class Program:
@@ -40,13 +43,18 @@ def run_program(directory, source, *arguments, flags=(), executable=sys.executab
     script, report = Path(directory) / "program.py", Path(directory) / "report.txt"
     script.write_text(_BEGIN.format(report=str(report)) + textwrap.dedent(source))
     report.unlink(missing_ok=True)
-    done = subprocess.run(
-        [executable, *flags, str(script), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_LATE,
-        check=False,
-        **options,
-    )
+    try:
+        done = subprocess.run(
+            [executable, *flags, str(script), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LATE,
+            check=False,
+            **options,
+        )
+    except subprocess.TimeoutExpired as error:
+        # How far it came tells a program that hangs from one that has not got the time.
+        error.add_note(f"said by then: {report.read_text().splitlines() if report.exists() else []}")
+        raise
     said = report.read_text().splitlines() if report.exists() else []
     return Program(said, done.stderr.decode("utf-8", "replace"), done.returncode)

@@ -69,7 +69,7 @@ def test_an_abort_hits_its_own_task_or_none(run, until, pool_class, function, co
 
     async def main():
         queue = {"concurrency": concurrency}
-        async with pool_class(2, function, tasks_queue_options=queue) as pool:
+        async with pool_class(2, function, tasks_queue_options=queue, abort_grace=60) as pool:
             workers = {(node.id, node.pid) for node in pool.worker_nodes}
             waiting = iter(tasks)
 
@@ -88,4 +88,4 @@ def test_an_abort_hits_its_own_task_or_none(run, until, pool_class, function, co
             assert info.aborted_tasks == sum(answer is None for answer in answers.values()) > ABORTS / 4
             assert {(node.id, node.pid) for node in pool.worker_nodes} == workers, "an abort ended a worker"
 
-    run(main(), deadline=120)
+    run(main())

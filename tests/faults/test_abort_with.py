@@ -41,7 +41,7 @@ async def abort_often(until, pool_class, aborts):
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.filterwarnings("ignore:coroutine '_asynchronous' was never awaited")
 def test_nothing_is_left_held(run, until, pool_class):
-    run(abort_often(until, pool_class, 200), deadline=120)
+    run(abort_often(until, pool_class, 200))
 
 
 @pytest.mark.long

@@ -146,7 +146,7 @@ def test_pyinstaller(tmp_path, form, application):
     assert frozen.returncode == 0, frozen.stderr
     program = tmp_path / "dist" / "application"
     program = program / "application" if form == "--onedir" else program
-    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=120, check=False, cwd="/")
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=300, check=False, cwd="/")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["begins", "works", "spawn works", "True works", "executor works"]
     shutil.rmtree(tmp_path)

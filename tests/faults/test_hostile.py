@@ -44,7 +44,7 @@ def sabotage(way):
         "a log record of wrong types": messages.message(messages.LOG, ([0] * 17, {}, {})),
     }[way]
     link.send(said)
-    threading.Event().wait(60)
+    threading.Event().wait(600)
 
 
 WAYS = [
@@ -88,7 +88,7 @@ def test_whatever_a_worker_sends_it_ends_alone(endure):
 def stop_in_a_frame(_):
     session = current_session()
     session.link.send(frames.header(1000) + b"R")
-    threading.Event().wait(60)
+    threading.Event().wait(600)
 
 
 def test_a_frame_that_stops_in_the_middle_ends_its_worker(endure, monkeypatch):

@@ -140,13 +140,13 @@ def identify(_):
 def test_changing_everything(endure, tmp_path, then):
     async def main(guard):
         functions = {"change": change_everything, "nap": nap, "identify": identify}
-        async with FixedProcessPool(1, functions) as pool:
+        async with FixedProcessPool(1, functions, abort_grace=60) as pool:
             here = Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()
             worker = await pool.execute(None, "identify")
             assert await guard.outcomes([pool.execute(str(tmp_path), "change")]) == [None]
             if then == "abort":
                 # The signal that aborts is heard again, though the task had switched it off.
-                assert type(*await guard.outcomes([pool.execute(60, "nap", timeout=0.05)])) is TaskTimeoutError
+                assert type(*await guard.outcomes([pool.execute(600, "nap", timeout=0.05)])) is TaskTimeoutError
             assert await pool.execute(None, "identify") == worker
             assert (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT), sys.getrecursionlimit()) == here
             await guard.healthy(pool)
@@ -167,19 +167,21 @@ async def block_the_signal_async(seconds):
 @pytest.mark.parametrize("function", [block_the_signal, block_the_signal_async])
 def test_a_task_that_blocks_the_signal_of_aborts(endure, function):
     async def main(guard):
-        options = {"abort_grace": 0.3}
-        async with FixedProcessPool(1, {"block": function, "nap": nap, "identify": identify}, **options) as pool:
+        functions = {"block": function, "nap": nap, "identify": identify}
+        async with FixedProcessPool(1, functions, abort_grace=0.3) as pool:
             worker = await pool.execute(None, "identify")
             # While it has blocked it, its worker is deaf: the grace period ends that.
             began = time.monotonic()
-            assert type(*await guard.outcomes([pool.execute(60, "block", timeout=0.1)])) is TaskTimeoutError
+            assert type(*await guard.outcomes([pool.execute(600, "block", timeout=0.1)])) is TaskTimeoutError
             successor = await pool.execute(None, "identify")
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 240
             assert successor != worker
+            await guard.healthy(pool)
+        async with FixedProcessPool(1, functions, abort_grace=60) as pool:
             # What it leaves behind does not make the next one deaf.
-            assert await pool.execute(0, "block") == successor
-            assert type(*await guard.outcomes([pool.execute(60, "nap", timeout=0.1)])) is TaskTimeoutError
-            assert await pool.execute(None, "identify") == successor
+            worker = await pool.execute(0, "block")
+            assert type(*await guard.outcomes([pool.execute(600, "nap", timeout=0.1)])) is TaskTimeoutError
+            assert await pool.execute(None, "identify") == worker
             await guard.healthy(pool)
 
     endure(main)
@@ -204,7 +206,7 @@ def test_a_thread_that_outlives_its_task(endure, tmp_path, until):
             assert await pool.execute(None, "identify") == worker
             await guard.healthy(pool)
             before = time.monotonic()
-        assert time.monotonic() - before < 4, "the end of the pool is bounded"
+        assert time.monotonic() - before < 240, "the end of the pool is bounded"
 
     endure(main)
 
@@ -264,7 +266,7 @@ def test_a_worker_that_is_stopped(endure):
     async def main(guard):
         options = {"abort_grace": 0.3, "exit_timeout": 0.1}
         async with FixedProcessPool(2, {"nap": nap, "echo": str}, **options) as pool:
-            stuck = pool.execute(60, "nap", timeout=0.3)
+            stuck = pool.execute(600, "nap", timeout=0.3)
             node = next(node for node in pool.worker_nodes if node.usage.tasks.executing)
             os.kill(node.pid, signal.SIGSTOP)
             others = [pool.execute(number, "echo") for number in range(50)]
@@ -276,7 +278,7 @@ def test_a_worker_that_is_stopped(endure):
             waiting = guard.watch(pool.execute(1, "nap"))
             before = time.monotonic()
         assert waiting.cancelled()
-        assert time.monotonic() - before < 4
+        assert time.monotonic() - before < 240
 
     endure(main)
 

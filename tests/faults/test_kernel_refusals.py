@@ -43,7 +43,7 @@ BODY = (
     def never(_):
         while True:
             try:
-                time.sleep(60)
+                time.sleep(600)
             except BaseException:
                 pass
 
@@ -65,7 +65,7 @@ BODY = (
                     try:
                         await pool.execute(name=name, timeout=0.1)
                     except TaskTimeoutError:
-                        assert time.monotonic() - began < 5
+                        assert time.monotonic() - began < 240
                         said = name
                     assert said == name
                 try:

@@ -51,7 +51,7 @@ MODULES = {
     "exits": ("import sys; sys.exit(4)", SystemExit),
     "dies": ("import os; os._exit(4)", WorkerStartError),
     "is killed": ("import os; os.kill(os.getpid(), 9)", WorkerStartError),
-    "hangs": ("import time; time.sleep(60)", TimeoutError),
+    "hangs": ("import time; time.sleep(600)", TimeoutError),
 }
 
 
@@ -66,9 +66,9 @@ def test_a_module_that_does_not_load(endure, tmp_path, what, preload):
         pool = FixedProcessPool(2, module, preload=preload)
         before = time.monotonic()
         with pytest.raises(expected):
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(1.5 if what == "hangs" else 120):
                 await pool.start()
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 240
         with pytest.raises(PoolNotStartedError):
             pool.execute(1)
         await pool.destroy()
@@ -114,7 +114,7 @@ def test_destroy_while_workers_crash(endure):
                     await asyncio.sleep(0)
                 before = time.monotonic()
                 await asyncio.gather(pool.destroy(), pool.destroy())
-                assert time.monotonic() - before < 4
+                assert time.monotonic() - before < 240
             for future in futures:
                 assert future.cancelled() or isinstance(future.exception(), WorkerCrashedError | None)
 
@@ -126,10 +126,10 @@ def test_destroy_with_workers_that_ignore_everything(endure):
         options = {"tasks_queue_options": {"tasks_finished_timeout": 0.1}, "abort_grace": 0.2}
         pool = FixedProcessPool(2, ignore_and_nap, **options)
         await pool.start()
-        futures = [guard.watch(pool.execute(60)) for _ in range(4)]
+        futures = [guard.watch(pool.execute(600)) for _ in range(4)]
         before = time.monotonic()
         await asyncio.gather(*[pool.destroy() for _ in range(3)])
-        assert time.monotonic() - before < 4
+        assert time.monotonic() - before < 240
         assert all(future.cancelled() for future in futures)
 
     endure(main)
@@ -148,7 +148,7 @@ def test_destroy_with_a_full_pipe(endure):
         await asyncio.sleep(0)
         before = time.monotonic()
         await pool.destroy()
-        assert time.monotonic() - before < 4
+        assert time.monotonic() - before < 240
         assert all(future.cancelled() for future in futures)
 
     endure(main)
@@ -162,7 +162,7 @@ def test_the_loop_is_closed_with_tasks_pending():
         pool = FixedProcessPool(2, nap)
         await pool.start()
         pools.append((repr(pool).replace(" started", ""), [psutil.Process(node.pid) for node in pool.worker_nodes]))
-        futures.append(pool.execute(60))
+        futures.append(pool.execute(600))
 
     futures = []
 
@@ -177,7 +177,7 @@ def test_the_loop_is_closed_with_tasks_pending():
         run_and_forget()
     [(name, workers)] = pools
     assert any(f"{name} was never destroyed" in str(warning.message) for warning in warned)
-    _, alive = psutil.wait_procs(workers, timeout=5)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -210,13 +210,13 @@ def test_a_pool_that_is_forgotten_with_tasks_waiting_goes_as_well():
             return data
 
         async def waits(self):
-            return await self.pool.execute(60)
+            return await self.pool.execute(600)
 
     async def forgetful():
         program = Program()
         await program.pool.start()
         for _ in range(2000):
-            program.pool.execute(60)
+            program.pool.execute(600)
         for _ in range(10):
             waiting.append(asyncio.ensure_future(program.waits()))
         await asyncio.sleep(0)
@@ -240,7 +240,7 @@ def test_a_pool_that_is_forgotten_with_tasks_waiting_goes_as_well():
     assert any("was never destroyed" in str(warning.message) for warning in warned)
     assert program() is None
     assert nodes() - before == set()
-    _, alive = psutil.wait_procs(workers, timeout=5)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -252,7 +252,7 @@ async def main():
     global pool
     pool = {pool}(2, time.sleep)
     await pool.start()
-    pool.execute(60)
+    pool.execute(600)
     print(*[node.pid for node in pool.worker_nodes], flush=True)
 {end}
 """
@@ -270,15 +270,15 @@ def test_the_interpreter_ends_without_destroy(pool, end):
     script = FORGETFUL.format(pool=pool, end=ENDS[end])
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, timeout=300, check=False
     )
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 240
     assert re.search(rf"ResourceWarning: <{pool} '.*' 2> was never destroyed", done.stderr), done.stderr
     assert done.returncode == {"exit": 3, "an error": 1}.get(end, 0)
     if pool == "FixedProcessPool":
         workers = [int(pid) for pid in done.stdout.split()]
         assert len(workers) == 2
-        until = time.monotonic() + 5
+        until = time.monotonic() + 120
         while any(is_running(pid) for pid in workers):
             assert time.monotonic() < until
 
@@ -323,9 +323,12 @@ BODIES = {
             if number == 50: print("ready", flush=True)
 """,
     "the start": """
-    pool = FixedProcessPool(4, work, initializer=time.sleep, initargs=(60,))
-    asyncio.get_running_loop().call_later(0.1, print, "ready")
-    await pool.start()
+    pool = FixedProcessPool(4, work, initializer=time.sleep, initargs=(600,))
+    starting = asyncio.ensure_future(pool.start())
+    while not any(node.pid for node in pool.worker_nodes):
+        await asyncio.sleep(0.001)
+    print("ready")
+    await starting
 """,
 }
 
@@ -361,14 +364,14 @@ def test_ctrl_c_in_a_terminal(tmp_path, what):
     )
     os.close(theirs)
     try:
-        read_until(terminal, b"ready", 20)
+        read_until(terminal, b"ready", 120)
         family = psutil.Process(program.pid).children(recursive=True)
         assert len(family) >= (1 if "threads" not in what else 0)
         began = time.monotonic()
         os.write(terminal, b"\x03")  # as the key does: to the whole foreground group
-        shown = read_until(terminal, b"never shown", 10).decode()
+        shown = read_until(terminal, b"never shown", 120).decode()
         assert program.wait() in (-signal.SIGINT, 130)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 240
         assert shown.rstrip().endswith("KeyboardInterrupt"), shown
         # Of the program itself: asyncio shows where it was, then the interrupt.
         assert shown.count("Traceback (most recent call last)") <= 2, shown
@@ -387,11 +390,11 @@ def test_a_dynamic_pool_that_is_destroyed_while_it_grows(endure):
         for _ in range(5):
             pool = DynamicProcessPool(0, 4, nap, tasks_queue_options={"tasks_finished_timeout": 0.0})
             await pool.start()
-            futures = [guard.watch(pool.execute(60)) for _ in range(8)]
+            futures = [guard.watch(pool.execute(600)) for _ in range(8)]
             await asyncio.sleep(0)
             before = time.monotonic()
             await pool.destroy()
-            assert time.monotonic() - before < 4
+            assert time.monotonic() - before < 240
             assert all(future.cancelled() for future in futures)
 
     endure(main)

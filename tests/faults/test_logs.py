@@ -27,7 +27,7 @@ def number_of(text):
 
 async def until(condition):
     """Lets the event loop turn until it holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
@@ -99,7 +99,7 @@ def test_threads_finalizers_and_pokes_do_not_disturb_each_other(run, logged, poo
                     assert [int(line[1]) for line in lines if int(line[0]) == name] == list(range(100))
                 assert sum(record.name == "finalizer" for record in logged) == 400
 
-    run(main(), 120)
+    run(main())
 
 
 def log_for_ever(_):

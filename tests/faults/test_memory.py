@@ -28,7 +28,7 @@ def use(thing):
     if thing.way == "raise":
         raise ThingError(thing)
     if thing.way == "take long":
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while time.monotonic() < end:
             time.sleep(0.001)
     return Thing()
@@ -36,7 +36,7 @@ def use(thing):
 
 async def use_async(thing):
     if thing.way == "take long":
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     return use(thing)
 
 
@@ -52,7 +52,7 @@ FUNCTIONS = {"use": use, "use_async": use_async, "yield": yield_things}
 
 async def is_gone(*references):
     """Whether all of it dies; the worker has a moment to let go of what it was given."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while any(reference() is not None for reference in references):  # noqa: ASYNC110 - nothing fires an event
             await asyncio.sleep(0.001)
 

@@ -224,7 +224,7 @@ def test_an_executor_whose_calls_wait_for_calls_of_its_own(workers):
 
         for wait in (by_result, by_map, by_wait):
             futures = [executor.submit(wait, number) for number in range(8)]
-            outcomes = [future.exception(30) or future.result() for future in futures]
+            outcomes = [future.exception(120) or future.result() for future in futures]
             told = [outcome for outcome in outcomes if isinstance(outcome, RuntimeError)]
             assert told
             assert all("waits for a task of its own pool" in str(error) for error in told)

@@ -257,7 +257,7 @@ PROCESSES = textwrap.dedent(
                 await pool.start()
             except OSError as error:
                 print("refused", extra, error, flush=True)
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 240
                 continue
             assert await pool.execute(-1) == 1
             print("started", extra, flush=True)
@@ -267,7 +267,7 @@ PROCESSES = textwrap.dedent(
         async with FixedProcessPool(2, abs, error_handler=lambda _, error: errors.append(error)) as pool:
             # The fork server keeps its limit, which others now fill.
             limit(soft)
-            others = [subprocess.Popen(["sleep", "60"]) for _ in range(5)]
+            others = [subprocess.Popen(["sleep", "600"]) for _ in range(5)]
             os.kill(pool.worker_nodes[0].pid, signal.SIGKILL)
             while len(errors) < 2:
                 await asyncio.sleep(0.001)
@@ -281,7 +281,7 @@ PROCESSES = textwrap.dedent(
             assert await asyncio.gather(*[pool.execute(-number) for number in range(10)]) == list(range(10))
         print("recovered")
 
-    asyncio.run(asyncio.wait_for(main(), 40))
+    asyncio.run(asyncio.wait_for(main(), 240))
     """
 )
 
@@ -289,7 +289,7 @@ PROCESSES = textwrap.dedent(
 def test_however_few_processes_are_left_a_start_succeeds_or_says_so_and_a_pool_recovers(tmp_path):
     script = tmp_path / "processes.py"
     script.write_text(PROCESSES)
-    done = subprocess.run([sys.executable, script, "drop"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, script, "drop"], capture_output=True, text=True, timeout=300, check=False)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr + done.stdout
     assert said[-1] == "recovered"

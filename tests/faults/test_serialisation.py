@@ -37,7 +37,7 @@ def act(way):
     if way == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if way == "sleep":
-        time.sleep(60)
+        time.sleep(600)
     return "harmless"
 
 
@@ -154,7 +154,7 @@ def test_items_of_a_map_each_harm_themselves_alone(endure):
 
 def test_what_unpickles_for_a_long_time_can_be_limited_and_holds_up_nobody(endure):
     async def main(guard):
-        async with FixedProcessPool(2, {"take": take, "echo": str}) as pool:
+        async with FixedProcessPool(2, {"take": take, "echo": str}, abort_grace=60) as pool:
             pids = {node.pid for node in pool.worker_nodes}
             slow = pool.execute(HarmsUnpickler("sleep"), "take", timeout=0.3)
             unwanted = pool.execute(HarmsUnpickler("sleep"), "take")

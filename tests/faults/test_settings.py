@@ -188,6 +188,33 @@ def test_nor_is_what_it_was_started_with(tmp_path, flags):
     check(program)
 
 
+def test_a_traced_program_goes_on_when_tasks_of_threads_are_aborted(tmp_path):
+    """On Python 3.11 that would not get past a call while an exception is coming, or was cleared, in another thread."""
+    source = """
+        import asyncio, sys, threading
+        from poolifier import FixedThreadPool, TaskTimeoutError
+        release = threading.Event()
+        def spin(_):
+            while True:
+                pass
+        def stand(_):
+            release.wait()
+        async def main():
+            async with FixedThreadPool(1, {"spin": spin, "stand": stand}, abort_grace=0.1) as pool:
+                for name in ("spin", "stand", "spin"):
+                    try:
+                        await pool.execute(0, name, timeout=0.05)
+                    except TaskTimeoutError:
+                        say(name)
+                release.set()
+        sys.settrace(lambda *_: None)
+        asyncio.run(main())
+        say("over")
+        """
+    program = run_program(tmp_path, source)
+    assert program.said == ["spin", "stand", "spin", "over"], program
+
+
 def test_relative_entries_of_the_search_path_of_the_environment(tmp_path):
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "found_there.py").write_text("def work(x):\n    return -x\n")

@@ -125,7 +125,7 @@ class Soak:
         large = [pool.execute(bytes(200_000), "echo") for _ in range(20)]
         failing = [pool.execute(number, "fail") for number in range(100)]
         napping = [pool.execute(0.2, "nap") for _ in range(20)]
-        late = [pool.execute(60, "nap", timeout=0.01) for _ in range(2)]
+        late = [pool.execute(600, "nap", timeout=0.01) for _ in range(2)]
         deadly = [] if self._kind.deadly is None else [pool.execute(**self._kind.deadly)]
         # Each of them has a reader of its own, for one that nobody reads keeps its worker.
         streams = [asyncio.ensure_future(read(pool.stream(100, "count_up"))) for _ in range(20)]
@@ -159,7 +159,7 @@ class Soak:
     async def _has_shrunk(self):
         """Waits until only the workers of the minimum are left, and looks whether the counts are right."""
         pool = self._pool
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while pool.info.worker_nodes > len(self._stay):
                 self._shrunk.clear()
                 await self._shrunk.wait()

@@ -62,7 +62,7 @@ async def hold(task):
 async def clean_up(task):
     number, log = task
     try:
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     finally:
         log.note(number)
 

@@ -39,7 +39,7 @@ def leave_mark(path):
     Path(path).touch()
 
 
-def sleep_with_mark(path, seconds=60.0):
+def sleep_with_mark(path, seconds=600.0):
     Path(path).touch()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -48,7 +48,7 @@ def sleep_with_mark(path, seconds=60.0):
 
 
 def sleep_until(path):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     return "slept"

@@ -102,7 +102,7 @@ def test_a_pool_whose_loop_is_gone_fails_its_calls():
 
 
 def test_calls_are_those_of_any_pool_with_its_limits(run):
-    with PoolExecutor(FixedThreadPool(1, calls.double, timeout=0.1)) as executor:
+    with PoolExecutor(FixedThreadPool(1, calls.double, timeout=2.0)) as executor:
         with pytest.raises(TimeoutError):
             executor.submit(calls.sleep_with_mark, "/dev/null").result()
         assert executor.submit(abs, -1).result() == 1
@@ -122,7 +122,7 @@ def test_a_pool_on_another_loop_serves_threads():
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     asyncio.run_coroutine_threadsafe(start(), loop)
-    assert ready.wait(20)
+    assert ready.wait(120)
     with PoolExecutor(pools[0]) as executor:
         assert list(executor.map(abs, range(-10, 0))) == list(range(10, 0, -1))
     asyncio.run_coroutine_threadsafe(pools[0].destroy(), loop).result()
@@ -138,7 +138,7 @@ class Undecided(Strategy):
 
 def test_a_strategy_that_raises_fails_the_call():
     with PoolExecutor(FixedThreadPool(1, calls.double, worker_choice_strategy=Undecided)) as executor:
-        assert isinstance(executor.submit(abs, 1).exception(20), LookupError)
+        assert isinstance(executor.submit(abs, 1).exception(120), LookupError)
 
 
 def test_only_pools_will_do():

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import threading
+import time
 
 import pytest
 
@@ -25,9 +27,9 @@ def test_it_is_logged_and_all_other_calls_go_on(executor_type, error, caplog):
         seen = []
         first.add_done_callback(raiser(error))
         first.add_done_callback(seen.append)
-        assert first.result(30) is None
-        assert [other.result(30) for other in others] == list(range(50))
-        assert executor.submit(pow, 2, 5).result(30) == 32, "the executor lives"
+        assert first.result(120) is None
+        assert [other.result(120) for other in others] == list(range(50))
+        assert executor.submit(pow, 2, 5).result(120) == 32, "the executor lives"
     assert first in seen, "callbacks that come after it are called"
     errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert any("exception calling callback" in message for message in errors)
@@ -44,24 +46,61 @@ def test_whoever_cancels_gets_it(where, eventually):
         with pytest.raises(SystemExit):
             future.cancel()
         assert future.cancelled()
-        assert blocked.result(30) is None
-        assert executor.submit(abs, -3).result(30) == 3
+        assert blocked.result(120) is None
+        assert executor.submit(abs, -3).result(120) == 3
 
 
-def test_an_event_loop_of_the_programs_own_ends_with_it_once_all_is_delivered():
+class Gates:
+    """Lets task functions go one by one, and tells when the event loop has been asked to fetch what they returned."""
+
+    def __init__(self, loop, count):
+        self.gates = [threading.Event() for _ in range(count)]
+        self.ran = {}
+        self.asked = set()
+        ask = loop.call_soon_threadsafe
+
+        def noted(*args, **options):
+            handle = ask(*args, **options)
+            self.asked.add(threading.get_ident())
+            return handle
+
+        loop.call_soon_threadsafe = noted
+
+    def work(self, number):
+        self.gates[number].wait()
+        # What a worker says from here on is what this returns.
+        self.asked.discard(threading.get_ident())
+        self.ran[number] = threading.get_ident()
+        return number
+
+    def let_go(self, number):
+        """Waits, and keeps the event loop waiting, until the result is there to be fetched."""
+        self.gates[number].set()
+        end = time.monotonic() + 30
+        while self.ran.get(number) not in self.asked:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+
+def test_an_event_loop_of_the_programs_own_ends_with_it_once_all_is_delivered(until):
+    """What has arrived when a callback raises, and comes after it, is delivered before the loop ends."""
     delivered = []
 
     async def main():
-        # One worker, so that the others have ended by then.
-        async with FixedThreadPool(1, abs) as pool:
+        async with FixedThreadPool(5, abs) as pool:
             executor = PoolExecutor(pool)
-            futures = [executor.submit(abs, -number) for number in range(10)]
-            for future in futures[:-1]:
+            gates = Gates(asyncio.get_running_loop(), 5)
+            futures = [executor.submit(gates.work, number) for number in range(5)]
+            futures[0].add_done_callback(raiser(SystemExit(3)))
+            for future in futures[1:]:
                 future.add_done_callback(lambda done: delivered.append(done.result()))
-            futures[-1].add_done_callback(raiser(SystemExit(3)))
-            await asyncio.gather(*map(asyncio.wrap_future, futures))
-            await asyncio.sleep(10)
+            await until(lambda: pool.info.executing_tasks == 5, 30)
+            for number in range(5):
+                gates.let_go(number)
+            await asyncio.sleep(30)
 
-    with pytest.raises(SystemExit):
-        asyncio.run(main())
-    assert delivered == list(range(9))
+    with asyncio.Runner() as runner:
+        with pytest.raises(SystemExit):
+            runner.run(main())
+        # Before the runner ends what is left, for which the loop turns once more.
+        assert sorted(delivered) == [1, 2, 3, 4]

@@ -150,7 +150,7 @@ def test_map_raises_when_time_is_over_and_stops_what_runs(executor, tmp_path, ev
         next(results)
     begun = time.monotonic()
     executor.shutdown()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 240
 
 
 def test_cancel_stops_a_call_that_runs(executor_type, tmp_path, eventually):
@@ -166,8 +166,8 @@ def test_cancel_stops_a_call_that_runs(executor_type, tmp_path, eventually):
         assert not future.running()
         with pytest.raises(CancelledError):
             future.result()
-        assert wait([future], timeout=20).not_done == set()
-        assert behind.result(20) == 2
+        assert wait([future], timeout=120).not_done == set()
+        assert behind.result(120) == 2
         assert not behind.cancel()
         assert behind.result() == 2
 
@@ -182,7 +182,7 @@ def test_what_is_cancelled_in_time_never_runs(executor_type, tmp_path, eventuall
             future.add_done_callback(called_back.append)
             assert future.cancel()
         assert called_back == waiting
-        assert set(as_completed(waiting, timeout=20)) == set(waiting)
+        assert set(as_completed(waiting, timeout=120)) == set(waiting)
         first.cancel()
     assert [path.name for path in tmp_path.iterdir()] == ["begun"]
 
@@ -191,7 +191,7 @@ def test_a_call_can_be_cancelled_before_the_workers_are_there(executor_type):
     with executor_type(1) as executor:
         future = executor.submit(abs, 1)
         assert future.cancel() or future.result() == 1
-        assert not wait([future], timeout=20).not_done
+        assert not wait([future], timeout=120).not_done
 
 
 def test_cancelling_and_ending_at_once_settles_every_future(executor):
@@ -199,7 +199,7 @@ def test_cancelling_and_ending_at_once_settles_every_future(executor):
         futures = [executor.submit(abs, number) for number in range(100)]
         for future in futures:
             future.cancel()
-        assert not wait(futures, timeout=20).not_done
+        assert not wait(futures, timeout=120).not_done
         assert all(future.cancelled() or future.result() == number for number, future in enumerate(futures))
     assert executor.submit(abs, -1).result() == 1
 
@@ -227,7 +227,7 @@ def test_callbacks_may_submit_and_raise(executor):
         raise RuntimeError("logged, and of no account")
 
     executor.submit(abs, -3).add_done_callback(submit_another)
-    assert chained.result(20) == 7
+    assert chained.result(120) == 7
 
 
 def test_callbacks_of_what_ran_come_in_the_executors_own_thread(executor_type, tmp_path, eventually):

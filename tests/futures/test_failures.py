@@ -114,7 +114,7 @@ def test_an_initializer_that_fails_in_a_later_worker_costs_no_call(executor_type
     with executor_type(2, initializer=calls.only_once, initargs=(str(tmp_path / "taken"),)) as executor:
         assert executor.submit(abs, 1).result() == 1
         running = [executor.submit(calls.sleep_with_mark, str(tmp_path / "mark"), 0.2) for _ in range(3)]
-        assert [future.result(20) for future in running] == ["slept"] * 3
+        assert [future.result(120) for future in running] == ["slept"] * 3
         assert executor.submit(abs, -2).result() == 2
 
 
@@ -124,7 +124,7 @@ def test_an_executor_whose_workers_cannot_start_refuses_calls_and_works_again_on
     path = tmp_path / "refuse"
     path.touch()
     with executor_type(2, initializer=calls.refuse, initargs=(str(path),)) as executor:
-        error = executor.submit(abs, 1).exception(20)
+        error = executor.submit(abs, 1).exception(120)
         assert type(error) is BrokenPoolError
         assert isinstance(error.__cause__, ValueError)
         for _ in range(2):
@@ -132,7 +132,7 @@ def test_an_executor_whose_workers_cannot_start_refuses_calls_and_works_again_on
                 executor.submit(abs, 1)
         path.unlink()
         eventually(lambda: executor._broken is None)
-        assert executor.submit(abs, -3).result(20) == 3
+        assert executor.submit(abs, -3).result(120) == 3
 
 
 def test_an_executor_whose_workers_are_gone_and_cannot_be_replaced_works_again_once_they_can(
@@ -144,8 +144,8 @@ def test_an_executor_whose_workers_are_gone_and_cannot_be_replaced_works_again_o
         path.touch()
         crashed = executor.submit(calls.kill_self)
         waiting = [executor.submit(abs, number) for number in range(20)]
-        assert type(crashed.exception(20)) is BrokenWorkerError
-        assert {type(future.exception(20)) for future in waiting} <= {BrokenPoolError, type(None)}
+        assert type(crashed.exception(120)) is BrokenWorkerError
+        assert {type(future.exception(120)) for future in waiting} <= {BrokenPoolError, type(None)}
         eventually(lambda: executor._broken is not None)
         with pytest.raises(BrokenPoolError, match="not now"):
             executor.submit(abs, 1)
@@ -159,12 +159,12 @@ def test_an_executor_that_is_broken_can_be_shut_down_at_once(kind, tmp_path, cap
     path = tmp_path / "refuse"
     path.touch()
     executor = kind(2, initializer=calls.refuse_or_hang, initargs=(str(path),))
-    assert isinstance(executor.submit(abs, 1).exception(20), BrokenPoolError)
+    assert isinstance(executor.submit(abs, 1).exception(120), BrokenPoolError)
     path.write_text("hang")
     eventually((tmp_path / "refuse.hangs").exists)  # the next start is under way, and takes as long as it likes
     before = time.monotonic()
     executor.shutdown()
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 240
     path.write_text("end")
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(abs, 1)
@@ -197,7 +197,7 @@ def test_workers_can_be_ended_with_all_they_do(end, tmp_path, eventually):
     pids = {child.pid for child in psutil.Process().children(recursive=True)} - others
     assert len(pids) >= 2
     getattr(executor, end)()
-    assert not wait(futures, timeout=20).not_done
+    assert not wait(futures, timeout=120).not_done
     for future in futures[:2]:
         assert isinstance(future.exception(), BrokenProcessPool)
     assert all(future.cancelled() for future in futures[2:]), "no worker had begun them"
@@ -326,8 +326,8 @@ def work(x):
 if __name__ != "__mp_main__" and not hasattr(__import__("sys"), "_in_worker"):
     import sys
     with ProcessPoolExecutor(1, initializer=setattr, initargs=(sys, "_in_worker", True)) as executor:
-        results = [executor.submit(work, 1).result(10), executor.submit(vars, Thing(2)).result(10)]
-        failure = executor.submit(work, lambda: 0 / 0).exception(10)
+        results = [executor.submit(work, 1).result(120), executor.submit(vars, Thing(2)).result(120)]
+        failure = executor.submit(work, lambda: 0 / 0).exception(120)
 """
 
 

@@ -29,7 +29,7 @@ def test_it_has_all_that_the_class_above_sets(threads):
 def test_nobody_who_only_asks_for_the_result_makes_a_condition(threads):
     futures = [threads.submit(abs, -number) for number in range(100)]
     wait(futures[-1:])
-    futures[-2].result(10)
+    futures[-2].result(120)
     settled = [future for future in futures if future.done()]
     assert [future.result() for future in settled] == [future._result for future in settled]
     assert any("_condition" not in vars(future) for future in settled)
@@ -45,12 +45,12 @@ def test_a_forked_process_can_use_executors_of_its_own():
     def hold():
         with future_module._making:
             held.set()
-            release.wait(20)
+            release.wait(120)
 
     thread = threading.Thread(target=hold)
     thread.start()
     try:
-        assert held.wait(10)
+        assert held.wait(120)
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", DeprecationWarning
@@ -73,7 +73,7 @@ def test_a_forked_process_can_use_executors_of_its_own():
 
 def test_it_is_settled_once(threads):
     future = threads.submit(abs, -1)
-    assert future.result(10) == 1
+    assert future.result(120) == 1
     with pytest.raises(InvalidStateError):
         Future.set_result(future, 2)
     with pytest.raises(InvalidStateError):
@@ -91,14 +91,14 @@ def test_whoever_comes_while_it_is_settled_is_told(threads):
             future = threads.submit(abs, -number)
             if number % 3 == 0:
                 future.add_done_callback(lambda _, told=told: told.set())
-                assert told.wait(10)
+                assert told.wait(120)
                 assert future.result() == number
             elif number % 3 == 1:
                 assert wait([future], 10, FIRST_COMPLETED).done == {future}
                 assert future.result(0) == number
             elif future.cancel():
                 with pytest.raises(CancelledError):
-                    future.result(10)
+                    future.result(120)
             else:
                 assert future.result(0) == number
     finally:

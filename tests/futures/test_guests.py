@@ -106,5 +106,5 @@ if __name__ == "__main__":
 def test_jobs_that_name_functions_of_the_script_by_text(tmp_path, context):
     script = tmp_path / "script.py"
     script.write_text(JOB.replace("CONTEXT", context))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["2", "3"]

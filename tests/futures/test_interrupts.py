@@ -45,5 +45,5 @@ def test_every_call_that_was_taken_ends(interrupts, executor_class):
             finally:
                 interrupts(0)
             # Waits for ever if an interrupt has left the lock held.
-            assert executor.submit(abs, -2).result(timeout=60) == 2
-        assert not wait(taken, timeout=60).not_done
+            assert executor.submit(abs, -2).result(timeout=120) == 2
+        assert not wait(taken, timeout=120).not_done

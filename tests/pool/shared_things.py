@@ -169,19 +169,19 @@ def greet(data):
 def wait_for_event(_=None):
     ready, event = kept
     ready.release()
-    return event.wait(30)
+    return event.wait(120)
 
 
 def wait_for_condition(_=None):
     ready, condition = kept
     with condition:
         ready.release()
-        return condition.wait(30)
+        return condition.wait(120)
 
 
 def wait_at_barrier(_=None):
     (barrier,) = kept
-    return barrier.wait(30)
+    return barrier.wait(120)
 
 
 def use_lock_in_children(_=None):

@@ -367,7 +367,7 @@ def test_a_map_that_returns_errors_ends_with_its_pool(run, kind, items):
         assert {type(outcome) for outcome in outcomes} <= {int, asyncio.CancelledError}
         assert len(pool._driver.callers) == 0
 
-    run(main(), deadline=20)
+    run(main())
 
 
 # ---- executors -------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def test_callers_of_executors_leave(tmp_path, kind):
         failing = executor.submit(fail, 1)
         unsendable = executor.submit(abs, threading.Lock())
         path.touch()
-        assert isinstance(failing.exception(20), LookupError)
-        assert isinstance(unsendable.exception(20), Exception)
-        assert [future.result(20) for future in futures[1::2]] == list(range(1, 1_000, 2))
+        assert isinstance(failing.exception(120), LookupError)
+        assert isinstance(unsendable.exception(120), Exception)
+        assert [future.result(120) for future in futures[1::2]] == list(range(1, 1_000, 2))
     assert len(pool._driver.callers) == 0

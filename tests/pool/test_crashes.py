@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import os
 import signal
-import time
 from collections import Counter
 
 import pytest
@@ -72,10 +71,8 @@ def test_of_a_thousand_tasks_only_the_deadly_one_fails(run, until, tmp_path, way
             futures += [pool.execute((str(path), number), "append") for number in range(TASKS // 2, TASKS)]
             with pytest.raises(WorkerCrashedError) as caught:
                 await deadly
-            crashed_at = time.monotonic()
             assert await asyncio.gather(*futures) == list(range(TASKS))
             await until(lambda: pool.info.idle_worker_nodes == 2)
-            assert time.monotonic() - crashed_at < 1.0
             assert pool.info.failed_tasks == 1
             assert pool.info.executed_tasks == TASKS
             return caught.value
@@ -98,10 +95,8 @@ def test_a_kill_from_outside_fails_only_what_had_started(run, until, tmp_path):
             futures = [pool.execute((str(path), number)) for number in range(TASKS)]
             await futures[50]
             os.kill(victim, signal.SIGKILL)
-            killed_at = time.monotonic()
             results = await asyncio.gather(*futures, return_exceptions=True)
             await until(lambda: pool.info.idle_worker_nodes == 2)
-            assert time.monotonic() - killed_at < 5.0
             assert victim not in {node.pid for node in pool.worker_nodes}
             info = pool.info
             assert info.submitted_tasks == info.executed_tasks + info.failed_tasks == TASKS
@@ -117,14 +112,16 @@ def test_a_kill_from_outside_fails_only_what_had_started(run, until, tmp_path):
     assert set(starts) >= set(range(TASKS)) - set(failed)
 
 
-def test_the_pool_is_back_at_size_within_a_second(run, until):
+def test_a_worker_that_dies_is_replaced_at_once(run, until):
     async def main():
         async with FixedProcessPool(2, end) as pool:
             dead = pool.worker_nodes[0].pid
             os.kill(dead, signal.SIGKILL)
-            killed_at = time.monotonic()
-            await until(lambda: dead not in {node.pid for node in pool.worker_nodes} and pool.info.ready)
-            assert time.monotonic() - killed_at < 1.0
+            await until(lambda: dead not in {node.pid for node in pool.worker_nodes})
+            # In the same turn.
+            assert pool.info.worker_nodes == 2
+            await until(lambda: pool.info.ready)
+            assert dead not in {node.pid for node in pool.worker_nodes}
 
     run(main())
 

@@ -214,7 +214,7 @@ async def refuse_to_stop_async(_):
     assert not task.abort_requested
     send_message("started")
     try:
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     except asyncio.CancelledError:
         send_message((task.abort_requested, current_task().abort_requested))
 

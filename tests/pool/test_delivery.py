@@ -43,7 +43,7 @@ def test_the_future_of_a_task_is_one_of_the_pools_event_loop(run):
         async with FixedThreadPool(1, echo) as pool:
             future = pool.execute(1)
             assert future.get_loop() is asyncio.get_running_loop()
-            assert await asyncio.wait_for(asyncio.shield(future), 10) == 1
+            assert await asyncio.wait_for(asyncio.shield(future), 120) == 1
             done, _ = await asyncio.wait([pool.execute(2), pool.execute(3)])
             assert {future.result() for future in done} == {2, 3}
             assert await asyncio.gather(pool.execute(4), asyncio.sleep(0, 5)) == [4, 5]
@@ -288,7 +288,7 @@ found = []
 async def wait_in_a_callback(pool):
     loop = asyncio.get_running_loop()
     futures = [pool.execute(number) for number in range(10, 100)]
-    waiting = [loop.create_task(asyncio.wait_for(future, 10)) for future in futures]
+    waiting = [loop.create_task(asyncio.wait_for(future, 120)) for future in futures]
     for number in range(0, 90, 10):
         futures[number].add_done_callback(
             lambda _, other=waiting[number + 9]: found.append(loop.run_until_complete(other))
@@ -298,7 +298,7 @@ async def wait_in_a_callback(pool):
 async def wait_in_a_listener(pool):
     loop = asyncio.get_running_loop()
     pool.emitter.on("task_error", lambda _: loop.run_until_complete(asyncio.sleep(0.01)))
-    results = await asyncio.wait_for(asyncio.gather(*map(pool.execute, range(100)), return_exceptions=True), 10)
+    results = await asyncio.wait_for(asyncio.gather(*map(pool.execute, range(100)), return_exceptions=True), 120)
     assert isinstance(results.pop(1), ValueError)
     assert results == [0, *range(2, 100)]
 
@@ -317,7 +317,7 @@ def test_the_event_loop_can_be_run_within_a_callback_or_a_listener(tmp_path):
     path = tmp_path / "nested.py"
     path.write_text(NESTED)
     try:
-        ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False)
+        ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired as hang:
         pytest.fail(f"it hangs: {hang.stderr!r}")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "main ends\n", "")

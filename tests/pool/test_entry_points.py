@@ -60,7 +60,7 @@ SCRIPT = textwrap.dedent(
 
 def python(*arguments, stdin=None, cwd=None):
     return subprocess.run(
-        [sys.executable, *arguments], input=stdin, capture_output=True, text=True, timeout=60, cwd=cwd, check=False
+        [sys.executable, *arguments], input=stdin, capture_output=True, text=True, timeout=300, cwd=cwd, check=False
     )
 
 

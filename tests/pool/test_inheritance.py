@@ -59,7 +59,7 @@ def test_locks_exclude_each_other_in_all_workers(run, context, pool_of, kind):
             tasks = [pool.execute(50, "add_to_kept") for _ in range(6)]
             for _ in range(50):
                 # In between the program takes part.
-                if lock.acquire(timeout=5):
+                if lock.acquire(timeout=120):
                     value.value += 1
                     lock.release()
                 await asyncio.sleep(0)
@@ -91,7 +91,7 @@ def test_rlocks_belong_to_the_thread_that_has_them(run, context, pool_of):
             lock.release()
             assert await pool.execute(name="try_kept")
             await pool.execute(name="release_kept")
-            assert lock.acquire(timeout=5)
+            assert lock.acquire(timeout=120)
             lock.release()
 
     run(main())
@@ -206,12 +206,12 @@ def test_an_abort_while_a_lock_is_waited_for_leaves_it_to_others(run, context):
     lock = context.Lock()
 
     async def main():
-        async with FixedProcessPool(1, FUNCTIONS, initializer=things.keep, initargs=(lock,)) as pool:
+        async with FixedProcessPool(1, FUNCTIONS, initializer=things.keep, initargs=(lock,), abort_grace=60) as pool:
             with lock:
                 with pytest.raises(TaskTimeoutError):
                     await pool.execute(name="hold_kept", timeout=0.2)
                 await pool.execute(name="who")  # by now it has stopped
-            assert await asyncio.to_thread(lock.acquire, True, 10), "nobody has it"
+            assert await asyncio.to_thread(lock.acquire, True, 120), "nobody has it"
             lock.release()
             assert await pool.execute(name="try_kept"), "the worker lives, and can have it"
             await pool.execute(name="release_kept")
@@ -230,7 +230,7 @@ def test_a_worker_that_is_killed_while_it_waits_does_not_get_the_lock(run, conte
                 os.kill(pool.worker_nodes[0].pid, signal.SIGKILL)
                 with pytest.raises(WorkerCrashedError):
                     await task
-            assert await asyncio.to_thread(lock.acquire, True, 10)
+            assert await asyncio.to_thread(lock.acquire, True, 120)
             lock.release()
 
     run(main())

@@ -157,7 +157,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("options", [{}, {"start_method": "spawn"}], ids=["fork_server", "spawn"])
 def test_what_is_left_is_removed_at_the_programs_end_and_only_that_is_told(options):
     program = PROGRAM.replace("**OPTIONS", f"**{options!r}")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     name = done.stdout.strip()
     assert name
     assert not lives(name)
@@ -178,7 +178,7 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["0"]
 
 
@@ -278,11 +278,11 @@ def test_the_arguments_of_a_call_live_as_long_as_it(manager, nested):
         # The first call starts the pool, so it waits.
         first = executor.submit(things.append_and_sum, manager.list([1]), 2)
         others = [executor.submit(things.append_and_sum, manager.list([number]), 1) for number in range(20)]
-        assert first.result(30) == 3
-        assert [other.result(30) for other in others] == list(range(1, 21))
+        assert first.result(120) == 3
+        assert [other.result(120) for other in others] == list(range(1, 21))
         if nested:
             outer = manager.list()
-            assert executor.submit(things.put_nested, {"tasks": [(manager.Queue(), 1)]}).result(30) is None
+            assert executor.submit(things.put_nested, {"tasks": [(manager.Queue(), 1)]}).result(120) is None
             del outer
 
 
@@ -364,5 +364,5 @@ async def main():
 multiprocessing.set_start_method("spawn")
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["spawn"]

@@ -35,7 +35,11 @@ async def sleep(seconds):
 def test_errors_and_log_lines(run, logged):
     async def main():
         async with FixedProcessPool(
-            1, {"leave": leave, "sleep": sleep, "log": log_and_name}, name="images", restart_worker_on_error=False
+            1,
+            {"leave": leave, "sleep": sleep, "log": log_and_name},
+            name="images",
+            restart_worker_on_error=False,
+            abort_grace=60,
         ) as pool:
             with pytest.raises(TaskTimeoutError, match=r"pool 'images'"):
                 await pool.execute(9, "sleep", timeout=0.05)

@@ -93,7 +93,7 @@ def test_what_is_no_worker_is_refused_and_the_pool_goes_on(run, until, makes):
             with pytest.raises(TypeError, match="choose must return"):
                 await pool.map_execute(range(10), "same")
             Odd.odd = False
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 assert await pool.map_execute(range(10), "same") == list(range(10))
             await check_all_left(pool, until)
 
@@ -121,7 +121,7 @@ def test_nor_does_a_pool_take_the_worker_of_another(run, until):
             with pytest.raises(TypeError, match="choose must return a worker that it was told of"):
                 second.execute(2, "same")
             Shared.wrong = False
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 assert await asyncio.gather(first.execute(3, "same"), second.execute(4, "same")) == [3, 4]
             await check_all_left(second, until)
 
@@ -136,7 +136,7 @@ def test_a_strategy_that_raises_when_told_something_loses_nothing(run, until, mo
         async with kind(2, FUNCTIONS, worker_choice_strategy=Moody, tasks_queue_options=queue) as pool:
             errors = []
             pool.emitter.on(PoolEvent.ERROR, errors.append)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 assert await asyncio.gather(*[pool.execute(n, "same") for n in range(50)]) == list(range(50))
                 assert await pool.map_execute(range(100), "same") == list(range(100))
             await check_all_left(pool, until)
@@ -150,9 +150,9 @@ def test_a_strategy_that_raises_when_told_something_loses_nothing(run, until, mo
 def test_callers_of_executors_whose_strategy_raises_leave(moody):
     pool = FixedThreadPool(1, same, worker_choice_strategy=Moody)
     with PoolExecutor(pool) as executor:
-        assert executor.submit(abs, -1).result(20) == 1
+        assert executor.submit(abs, -1).result(120) == 1
         moody.where = "choose"
-        assert isinstance(executor.submit(abs, -1).exception(20), LookupError)
+        assert isinstance(executor.submit(abs, -1).exception(120), LookupError)
         moody.where = None
-        assert executor.submit(abs, -1).result(20) == 1
+        assert executor.submit(abs, -1).result(120) == 1
         assert len(pool._driver.callers) == 0

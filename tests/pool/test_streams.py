@@ -612,8 +612,8 @@ def test_what_arrives_in_the_middle_of_a_step_does_not_wait_for_the_reader(run):
             assert await anext(items) == "begun"
             future = pool.execute(0.0, "nap")
             await asyncio.sleep(0)  # it is sent at the end of the loop's turn
-            await asyncio.wait_for(pool.add_task_function("len", len), 10)
-            assert await asyncio.wait_for(future, 10) == "rested"
+            await asyncio.wait_for(pool.add_task_function("len", len), 120)
+            assert await asyncio.wait_for(future, 120) == "rested"
 
     run(main())
 
@@ -657,7 +657,7 @@ def test_time_limit(run, functions, heard, until):
         async with FixedProcessPool(1, functions, message_handler=heard.handle) as pool:
             items = []
             with pytest.raises(TaskTimeoutError):
-                async for item in pool.stream(10, timeout=0.2, buffer=2):
+                async for item in pool.stream(10, timeout=2.0, buffer=2):
                     items.append(item)
                     if item == 3:
                         await until(lambda: pool.info.failed_tasks)

@@ -112,7 +112,7 @@ def call():
                 assert pool.worker_nodes[0].pid == pid, "the worker did not survive"
                 return caught.value
 
-            return runner.run(asyncio.wait_for(wait(), 30))
+            return runner.run(asyncio.wait_for(wait(), 120))
 
         yield call_function
         runner.run(pool.destroy())
@@ -189,7 +189,7 @@ def test_an_exit_that_is_not_caught_ends_the_program(pool_class):
         f"import asyncio, sys\nfrom poolifier import {pool_class}\nasync def main():\n"
         f"    async with {pool_class}(1, sys.exit) as pool:\n        await pool.execute(4)\nasyncio.run(main())\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (4, "", "")
 
 

@@ -36,7 +36,7 @@ def nap(seconds):
 def block(path):
     """Says that it has started, and stays."""
     path.touch()
-    time.sleep(60)
+    time.sleep(600)
 
 
 async def nap_timed(seconds):
@@ -572,7 +572,7 @@ def test_destroy_ends_a_change(run):
     async def main():
         pool = FixedProcessPool(1, nap, tasks_queue_options={"tasks_finished_timeout": 0.0})
         await pool.start()
-        blocker = pool.execute(60)
+        blocker = pool.execute(600)
         waiting = asyncio.create_task(pool.add_task_function("added", where))
         await asyncio.sleep(0)
         await pool.destroy()

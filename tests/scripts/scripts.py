@@ -191,8 +191,6 @@ def differences(found, kind):
         # What spawn cannot carry is right if it comes as it is here; so is what only fails where the script is imported.
         if seen in (expected, here) and (seen == expected or imported.startswith(("cannot travel", "raised"))):
             continue
-        if kind == "ray" and imported.endswith("breaks the pool"):
-            continue  # One program runs all scripts there, and what is wrong with that for spawn says nothing of Ray.
         # An error that cannot travel is told as a RemoteError.
         refused = seen.startswith(("cannot travel", "raised: RemoteError"))
         if refused and imported.startswith("cannot travel") and not shared:

@@ -69,18 +69,22 @@ for path in sys.argv[2:]:
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray has no wheels for this Python")
 def test_as_if_imported_by_ray(tmp_path, ray_cluster):
-    """A cluster for all scripts, which one program runs one after the other, each as its `__main__`.
+    """A connection for all scripts, which one program runs one after the other, each as its `__main__`.
 
     An actor takes seconds to start, and all values go through the same code as those of processes: these will do.
+    The oracle has a program for each script: its workers' results name the script `__mp_main__`, and what that is in the
+    program is decided when `multiprocessing` is imported, once.
     """
-    paths = []
+    paths, oracles = [], []
     fragments = [fragment for fragment in FRAGMENTS if fragment.stem in OF_RAY]
     for fragment in fragments:
+        source = fragment.read_text()
         paths.append(tmp_path / fragment.name)
-        paths[-1].write_text(scripts.program(fragment.read_text(), ["spawn", "ray", "here"]))
+        oracles.append(scripts.compared(paths[-1], source, ["spawn", "here"]))
+        paths[-1].write_text(scripts.program(source, ["ray"]))
     (tmp_path / "program_of_ray.py").write_text(RAY)
     address = ray_cluster.get_runtime_context().gcs_address
     found = scripts.outcomes(scripts.run(tmp_path / "program_of_ray.py", address, *map(str, paths)).stdout)
-    assert len(found) == len(fragments)
-    for one in found:
-        check(one, "ray")
+    assert len(found) == len(fragments) == len(OF_RAY)
+    for oracle, one in zip(oracles, found, strict=True):
+        check(oracle | one, "ray")

@@ -64,7 +64,7 @@ def kernel(tmp_path_factory):
         for name, value in scripts.environment().items():
             patch.setenv(name, value)
         patch.setenv("IPYTHONDIR", str(directory / "ipython"))
-        manager, client = start_new_kernel(startup_timeout=60, cwd=str(directory))
+        manager, client = start_new_kernel(startup_timeout=300, cwd=str(directory))
     run_in(client, BEGIN)
     yield client
     client.stop_channels()

@@ -6,7 +6,7 @@ from tests.scripts import scripts
 from tests.scripts.runners import KINDS
 
 SCRIPT = '''
-import asyncio, select, sqlite3, sys, tempfile, threading
+import asyncio, select, socket, sqlite3, sys, tempfile, threading
 
 
 class Sink:
@@ -41,6 +41,8 @@ logger = Logger(Core())
 logger.add(tempfile.mktemp())
 database = sqlite3.connect(":memory:")
 connection = select.poll()
+sender, receiver = socket.socketpair()
+receiver.settimeout(20)
 numbers = (number for number in range(3))
 opened = open(__file__, "a") if "__file__" in globals() else open(tempfile.mktemp(), "w")
 nested = {"a": [1, {"deep": opened}]}
@@ -121,6 +123,26 @@ def gives_connection(x):
     return select.poll()
 
 
+def uses_socket(x):
+    sender.sendall(x)
+
+
+def takes_socket(given):
+    given.sendall(b"taken")
+
+
+def gives_socket(x):
+    """One that was made in the worker, with somebody at its other end."""
+    ours, theirs = socket.socketpair()
+    threading.Thread(target=answer, args=(ours,)).start()
+    return theirs
+
+
+def answer(ours):
+    with ours:
+        ours.sendall(ours.recv(100).upper())
+
+
 def works(x):
     """None of these is in its way."""
     return x + 1
@@ -141,6 +163,54 @@ CASES = [
 ]
 
 
+async def sockets(kind):
+    """They can travel, as between processes of `multiprocessing`."""
+    from tests.scripts.comparison import EXECUTORS, executor, pool_of
+
+    if kind in EXECUTORS:
+        with executor(kind, None, ()) as workers:
+            await check_sockets(kind, lambda function, given: asyncio.wrap_future(workers.submit(function, given)))
+    else:
+        functions = {each.__name__: each for each in (uses_socket, takes_socket, gives_socket, works)}
+        async with pool_of(kind, functions, None, ()) as pool:
+            await check_sockets(kind, lambda function, given: pool.execute(given, function.__name__))
+
+
+async def check_sockets(kind, call):
+    from tests.scripts.comparison import EXECUTORS
+
+    # First, when the worker has met none.
+    if "interpreter" in kind:
+        # It has no room for the thread by which `multiprocessing` hands over what is sent on.
+        await refused(f"{kind}: gives_socket", call(gives_socket, None), "the result of", "socket", "pickle")
+    else:
+        given = await call(gives_socket, None)
+        given.sendall(b"given")
+        assert given.recv(100) == b"GIVEN", kind
+        given.close()
+    await call(takes_socket, sender)
+    assert receiver.recv(100) == b"taken", kind
+    if kind in EXECUTORS:
+        # Calls bring their arguments; what a function of a script uses besides is sent once, to any number of workers.
+        await refused(f"{kind}: uses_socket", call(uses_socket, b"used"), "uses_socket", "sender", "initializer")
+    else:
+        await call(uses_socket, b"used")
+        assert receiver.recv(100) == b"used", kind
+    assert await call(works, 1) == 2
+    # It is only lent: here it is as before.
+    sender.sendall(b"mine")
+    assert receiver.recv(100) == b"mine", kind
+
+
+async def refused(what, future, *words):
+    try:
+        print(f"{what}: came to", await future)
+    except Exception as error:
+        missing = names(str(error), *words)
+        if missing:
+            print(f"{what}: does not name {missing}: {type(error).__name__}: {error}")
+
+
 def names(text, *words):
     return [word for word in words if word not in text]
 
@@ -149,6 +219,7 @@ async def main(kinds):
     from tests.scripts.comparison import EXECUTORS, executor, pool_of
 
     for kind in kinds:
+        await sockets(kind)
         for function, culprit, name in CASES:
             try:
                 if kind in EXECUTORS:
@@ -168,7 +239,7 @@ async def main(kinds):
             with executor(kind, None, ()) as workers:
                 for function, argument, words in ((takes, connection, ["poll"]), (gives_connection, 1, ["poll"])):
                     try:
-                        print(kind, workers.submit(function, argument).result())
+                        print(f"{kind}: {function.__name__}: came to", workers.submit(function, argument).result())
                     except Exception as error:
                         if names(str(error), *words):
                             print(f"{kind}: {function.__name__}: {error}")

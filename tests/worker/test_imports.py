@@ -85,7 +85,7 @@ def test_it_is_looked_until_it_is_over_and_in_another_thread():
         return len(looks) == 3
 
     look_until(over)
-    assert end.wait(10)
+    assert end.wait(120)
     assert threading.get_ident() not in looks
 
 

@@ -9,6 +9,12 @@ entered or left (see `worker.patience`). To see that, it is looked at the thread
 whenever this one has to let it: where it has got on, it is looked again. Nothing lets it between the last comparison
 and the call that sets the exception, for Python does so only at calls of its own functions, after other calls, and at
 the end of loops. So where it begins an import next, the exception is delivered before that has done anything.
+
+Before Python 3.13, setting one or clearing it raises a flag of the whole interpreter, which goes down when an exception
+is delivered, to whichever thread, and not otherwise. While it is up, all threads run slower, at half their speed in
+the worst case; in Python 3.11 a thread that is traced, by a debugger or for coverage, never gets past its next call.
+So the calling thread delivers an exception to itself each time. A thread that has one coming raises the flag again
+when its turn comes.
 """
 
 from __future__ import annotations
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["clear_exception", "is_held_back", "load", "set_exception"]
 
 _TRIES: Final = 10
+
+_FLAG_STAYS: Final = sys.version_info < (3, 13)
+"""Whether there is a flag to be taken down: see the module."""
 
 _ctypes: Any = None
 _set_async_exc: Any = None
@@ -80,7 +89,7 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
             return False
     except Exception:  # noqa: BLE001 - where it stands cannot be told; no abort is lost for that
         pass
-    _set_async_exc(number, raised)
+    _set(number, raised)
     return True
 
 
@@ -94,6 +103,32 @@ def is_held_back(own: FrameType, patience: ExceptionPatience) -> bool:
 
 def clear_exception(ident: int) -> None:
     """Clears what was set and has not been delivered. By that thread itself it is done once this returns."""
-    if _set_async_exc is not None:
+    if _set_async_exc is None:
+        return
+    if _FLAG_STAYS and ident == get_ident():
+        # In the place of what was set, which is cleared thereby.
+        _set(_ctypes.c_ulong(ident), _ctypes.py_object(_Flag))
+    else:
         # An empty `py_object` is the null pointer, which clears; None would be raised.
-        _set_async_exc(_ctypes.c_ulong(ident), _ctypes.py_object())
+        _set(_ctypes.c_ulong(ident), _ctypes.py_object())
+
+
+class _Flag(BaseException):
+    """What a thread delivers to itself for the sake of the flag: see the module."""
+
+
+def _set(number: Any, error: Any) -> None:
+    """Sets or clears what is coming in that thread, and takes the flag down."""
+    own, flag, nothing = _ctypes.c_ulong(get_ident()), _ctypes.py_object(_Flag), _ctypes.py_object()
+    try:
+        _set_async_exc(number, error)
+        # Not in a function of its own: a call is what a traced thread would not get past.
+        while _FLAG_STAYS:
+            _set_async_exc(own, flag)
+    except _Flag:
+        pass
+    except BaseException:
+        # Raised by the handler of a signal, which came first: nothing is to come behind it.
+        if _FLAG_STAYS:
+            _set_async_exc(own, nothing)
+        raise

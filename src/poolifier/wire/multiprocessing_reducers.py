@@ -18,8 +18,11 @@ MARK: Final = b"multiprocessing.connection"
 """Found in the pickle of a connection."""
 
 
-def reducers() -> dict[type, Any]:
-    """The reducers by type; none where this process has not imported it."""
+def reducers(*, load: bool = False) -> dict[type, Any]:
+    """The reducers by type; none where this process has not imported it, which `load` does in some milliseconds."""
+    if load and "socket" in sys.modules:
+        # Whoever has a socket need not have that. All else that it has reducers for has imported it.
+        import multiprocessing.reduction  # noqa: F401 - found below
     reduction: Any = sys.modules.get("multiprocessing.reduction")
     if reduction is None:
         return {}

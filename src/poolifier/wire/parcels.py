@@ -161,6 +161,10 @@ class Packer:
         """Gives memory back that nothing is in; see `Outbound.trim`."""
         return self._outbound is not None and self._outbound.trim(most)
 
+    def has_pages(self) -> bool:
+        """Whether memory is left that `trim` may give back later."""
+        return self._outbound is not None and self._outbound.has_pages()
+
     def close(self) -> None:
         """Lets go of the memory."""
         self.copies.clear()

@@ -144,6 +144,10 @@ class Outbound:
                 most -= slot.capacity
         return False
 
+    def has_pages(self) -> bool:
+        """Whether any slot may have pages, among them those that are taken. O(slots)."""
+        return any(slot.dirty for slot in self._slots)
+
     def close(self) -> None:
         """Lets go of the file. What the other side holds stays with it."""
         os.close(self.fd)

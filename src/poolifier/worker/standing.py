@@ -8,6 +8,7 @@ signal interrupts it, and `faulthandler` writes its stack, by C code alone, into
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 
@@ -31,6 +32,15 @@ DUMP_SIGNAL: Final[int] = getattr(signal, "SIGRTMAX", 0) and int(signal.SIGRTMAX
 """Makes `faulthandler` write where the worker stands: a real-time signal, which means nothing else. 0: none."""
 
 
+_FRAMELESS: Final = frozenset(
+    {"anext_awaitable", "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"}
+)
+"""What may stand between one that waits and what it waits for: made by `async for`, `anext`, `aclose`, or `__await__`.
+
+These are of C code and have no frame, and only the garbage collector is told what they lead to.
+"""
+
+
 def frames_of(frame: FrameType | None) -> Frames:
     """The calls that a frame is the innermost of."""
     found: Frames = []
@@ -42,9 +52,15 @@ def frames_of(frame: FrameType | None) -> Frames:
 
 
 def coroutine_frames(awaitable: Any) -> Frames:
-    """Where a coroutine, or a generator of either kind, is suspended: down to what is no such object."""
+    """Where a coroutine, or a generator of either kind, is suspended: down to what is no such object.
+
+    Nothing where it is in the middle of a step: then it is among the frames of its thread.
+    """
     found: Frames = []
     while awaitable is not None and len(found) < _MOST:
+        if type(awaitable).__name__ in _FRAMELESS:
+            awaitable = _beyond(awaitable)
+            continue
         frame, awaitable = _step(awaitable)
         if frame is None:
             break
@@ -64,7 +80,8 @@ def tell_where(session: Session, task: tuple[Any, ...], frames: Frames) -> None:
     sequence = task[0]
     stream = session.streams.get(sequence)
     if stream is not None:
-        frames = frames + coroutine_frames(stream.source)
+        # Where its generator is suspended, what drives that is none of the task's.
+        frames = coroutine_frames(stream.source) or frames
     fd = session.ledger.dumps_fd
     with contextlib.suppress(OSError):
         session.link.send(messages.message(messages.STOOD, (sequence, frames)))
@@ -93,9 +110,17 @@ def _step(awaitable: Any) -> tuple[FrameType | None, Any]:
     """The frame of a suspended one, and what it waits for."""
     for kind, inner in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
         if hasattr(awaitable, f"{kind}_frame"):
-            # One that is in the middle of a step is among the frames of its thread. An asynchronous generator says so
-            # also where that step waits.
-            if kind != "ag" and getattr(awaitable, f"{kind}_running"):
+            frame = getattr(awaitable, f"{kind}_frame")
+            # In the middle of a step it has a caller. Not by `ag_running`, which also says so where that step waits.
+            if frame is None or frame.f_back is not None:
                 return None, None
-            return getattr(awaitable, f"{kind}_frame"), getattr(awaitable, f"{kind}_{inner}")
+            return frame, getattr(awaitable, f"{kind}_{inner}")
     return None, None
+
+
+def _beyond(frameless: Any) -> Any:
+    """What such a one leads to; None where that is not known."""
+    for found in gc.get_referents(frameless):
+        if type(found).__name__ in _FRAMELESS or any(hasattr(found, f"{kind}_frame") for kind in ("cr", "gi", "ag")):
+            return found
+    return None

@@ -152,14 +152,14 @@ def test_the_window_is_shut_behind_a_poke_that_is_served_as_an_aborted_task_ends
             found = super().pop(key, default)
             if ready.is_set() and found is None and threading.get_ident() == here and not missed.is_set():
                 missed.set()
-                assert back.wait(10)
+                assert back.wait(120)
             return found
 
     class SlowLink(InterpreterLink):
         def receive_now(self):
             if raised:
                 ready.set()
-                assert missed.wait(10)
+                assert missed.wait(120)
             return super().receive_now()
 
     raised = []
@@ -176,7 +176,7 @@ def test_the_window_is_shut_behind_a_poke_that_is_served_as_an_aborted_task_ends
         except TaskAborted:
             raised.append(True)
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(120)
 
     thread = threading.Thread(target=control)
     pool = make_pool(task)

@@ -26,7 +26,7 @@ asyncio.run(main())
 
 def what_ends_well_says(path, script):
     path.write_text(script)
-    ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=300, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 

@@ -76,7 +76,7 @@ def spin(path):
 
 def snooze(path):
     Path(path).write_text("started")
-    time.sleep(60)
+    time.sleep(600)
 
 
 def stubborn(path):
@@ -112,7 +112,7 @@ def fork_and_return(data):
 def leave_grandchild():
     pid = os.fork()
     if pid == 0:
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     return pid
 
@@ -165,7 +165,7 @@ worker = task_functions.Worker(
 
 async def asleep(path):
     Path(path).write_text("started")  # noqa: ASYNC240
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 
 
 async def meet(data):
@@ -188,7 +188,7 @@ async def fail_async(data):
 async def stubborn_async(path):
     Path(path).write_text("started")  # noqa: ASYNC240
     try:
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     except asyncio.CancelledError:
         return "finished anyway"
 

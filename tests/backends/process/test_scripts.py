@@ -32,7 +32,7 @@ class Recorder:
     def worker_logged(self, worker_id, attributes):
         print(attributes, file=sys.stderr)
     async def until(self, condition):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -111,7 +111,7 @@ def _lives(process):
 
 def run(arguments, text=None, **kwargs):
     return subprocess.run(
-        [sys.executable, *arguments], input=text, capture_output=True, text=True, timeout=60, check=False, **kwargs
+        [sys.executable, *arguments], input=text, capture_output=True, text=True, timeout=300, check=False, **kwargs
     )
 
 
@@ -156,9 +156,9 @@ def test_modules_beside_the_script_are_found_and_shared(tmp_path):
 BUSY = {
     "idle": "lambda data: None",
     "python": "lambda data: [None for _ in iter(int, 1)]",
-    "sleeping": "lambda data: time.sleep(60)",
+    "sleeping": "lambda data: time.sleep(600)",
     "c code": "lambda data: sum(range(10 ** 12))",
-    "deaf": "lambda data: (signal.pthread_sigmask(0, signal.valid_signals()), time.sleep(60))",
+    "deaf": "lambda data: (signal.pthread_sigmask(0, signal.valid_signals()), time.sleep(600))",
 }
 
 
@@ -173,7 +173,7 @@ def test_nothing_outlives_a_parent_that_is_killed(busy, method):
             while not channel._ledger.slots[0]:
                 await asyncio.sleep(0.001)
         print(channel.pid, backend._server._process.pid, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     asyncio.run(main())
     """)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -192,7 +192,7 @@ def test_nothing_outlives_a_parent_that_is_killed_with_its_server():
         while not channel._ledger.slots[0]:
             await asyncio.sleep(0.001)
         print(channel.pid, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     asyncio.run(main())
     """)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -209,13 +209,13 @@ def test_nothing_outlives_a_parent_that_is_killed_with_its_server():
 def test_nothing_outlives_a_parent_whose_own_fork_lives_on():
     script = PRELUDE + textwrap.dedent("""
     async def main():
-        backend, recorder, channel = await start(lambda data: time.sleep(60))
+        backend, recorder, channel = await start(lambda data: time.sleep(600))
         channel.send([(1, "default", 1, 1)])
         fork = os.fork()
         if not fork:
-            time.sleep(60)
+            time.sleep(600)
         print(channel.pid, fork, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     asyncio.run(main())
     """)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -237,7 +237,7 @@ def test_killed_while_workers_start():
             backend.start_worker(worker_id, 0, WorkerSettings())
         await recorder.until(lambda: len(recorder.ready) > 3)
         print(backend._server._process.pid, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     asyncio.run(main())
     """)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:

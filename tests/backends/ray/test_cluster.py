@@ -29,7 +29,7 @@ async def run(retries):
         early = await asyncio.gather(*tasks[:40])
         await started.wait()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not all(node.ready for node in pool.worker_nodes):
                 await asyncio.sleep(0.01)
         errors = [str(outcome) for outcome in outcomes if isinstance(outcome, WorkerCrashedError)]
@@ -58,7 +58,7 @@ cluster.shutdown()
 
 
 def test_a_node_is_lost():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("[{")]
     with_retries, without = json.loads(line)

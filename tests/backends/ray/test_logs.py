@@ -172,7 +172,7 @@ def log_unreadably(_):
     from poolifier.worker import relay
 
     relay.target().tell(messages.message(messages.LOG, "no record"))
-    time.sleep(60)
+    time.sleep(600)
 
 
 def test_a_record_that_makes_no_sense_ends_the_worker_that_sent_it(run, logged):

@@ -31,6 +31,7 @@ IDLE: Final = 1.0
 _LATE: Final = 2 * SLICE
 _PUNCH: Final = 16 << 20
 _RETRY: Final = 0.01
+_LONGEST_LOOK: Final = 60.0
 
 
 class Delivery:
@@ -84,6 +85,8 @@ class Buffers:
         self._retry: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = 0.0
+        self._next_look = IDLE
+        self._told = False
         self._jobs: list[Job] = []
         self.sent: bool = False
         self.waiting: deque[Delivery] = deque()
@@ -184,6 +187,7 @@ class Buffers:
 
     def _used(self) -> None:
         self._used_at = self._loop.time()
+        self._next_look, self._told = IDLE, False
         if self._timer is None:
             self._timer = self._loop.call_later(IDLE, self._look)
 
@@ -193,21 +197,18 @@ class Buffers:
             self._timer = self._loop.call_later(max(left, IDLE / 10), self._look)
             return
         self._timer = None
-        self._unpacker.cool()
-        self._tell(messages.TRIM)
-        self._punch()
-
-    def _punch(self) -> None:
+        if not self._told:
+            self._told = True
+            self._unpacker.cool()
+            self._tell(messages.TRIM)
         # A slice of it at a time, for it takes as long as a copy.
-        if self._packer.trim(_PUNCH) and self._timer is None:
-            self._retry_punch()
-
-    def _retry_punch(self) -> None:
-        self._timer = self._loop.call_later(0, self._punch_on)
-
-    def _punch_on(self) -> None:
-        self._timer = None
-        self._punch()
+        if self._packer.trim(_PUNCH):
+            self._timer = self._loop.call_later(0, self._look)
+        elif self._packer.has_pages():
+            # A task is still at work on them, or the worker has not come to say that it is not. It may read of the TRIM
+            # only when it has let go of them, and then counts on this side.
+            self._timer = self._loop.call_later(self._next_look, self._look)
+            self._next_look = min(2 * self._next_look, _LONGEST_LOOK)
 
     # ---- descriptors ------------------------------------------------------------------------------
 

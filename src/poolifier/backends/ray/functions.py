@@ -7,8 +7,8 @@ abort interrupts it and a failure is the task's own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Self
 
 from poolifier.backends.ray.parcels import Carried, Parcel, carry, is_light
 from poolifier.errors import SerializationError
@@ -17,6 +17,9 @@ from poolifier.wire.remote_errors import encode_error
 from poolifier.worker.registry import Entry
 
 __all__ = ["EncodedError", "Outcome", "wrap"]
+
+
+_END: Final = object()
 
 
 class EncodedError(BaseException):
@@ -104,43 +107,110 @@ def _async(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _generator(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*given: Any) -> Generator[Any]:
-        try:
-            generator = function(*(_opened(name, data) for data in given))
-            try:
-                for value in generator:
-                    yield _ready(name, value, "an item")
-            finally:
-                generator.close()
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
-            payload = encode_error(error)
-        else:
-            return
-        raise EncodedError(payload)
+    def run(*given: Any) -> _Items:
+        return _Items(name, _begun(name, function, given))
 
     return run
 
 
 def _async_generator(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    async def run(*given: Any) -> AsyncGenerator[Any]:
+    def run(*given: Any) -> _AsyncItems:
+        return _AsyncItems(name, _begun(name, function, given))
+
+    return run
+
+
+def _begun(name: str, function: Callable[..., Any], given: Sequence[Any]) -> Any:
+    """The generator of a task function."""
+    try:
+        return function(*(_opened(name, data) for data in given))
+    except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
+        payload = encode_error(error)
+    raise EncodedError(payload)
+
+
+class _Items:
+    """What a generator yields, ready to travel.
+
+    It has the attributes by which a generator tells where it is suspended. A generator around another one would not
+    tell that of the inner one, which is the task's.
+    """
+
+    __slots__ = ("_generator", "_name")
+
+    def __init__(self, name: str, generator: Any) -> None:
+        self._name = name
+        self._generator = generator
+
+    @property
+    def gi_frame(self) -> Any:
+        return self._generator.gi_frame
+
+    @property
+    def gi_yieldfrom(self) -> Any:
+        return self._generator.gi_yieldfrom
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
         try:
-            generator = function(*(_opened(name, data) for data in given))
-            try:
-                async for value in generator:
-                    yield _ready(name, value, "an item")
-            finally:
-                await generator.aclose()
-        except GeneratorExit:
-            raise
+            value = next(self._generator, _END)
+            if value is not _END:
+                return _ready(self._name, value, "an item")
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
+            payload = encode_error(error)
+        else:
+            raise StopIteration
+        raise EncodedError(payload)
+
+    def close(self) -> None:
+        try:
+            self._generator.close()
         except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
             payload = encode_error(error)
         else:
             return
         raise EncodedError(payload)
 
-    return run
+
+class _AsyncItems:
+    """The same of an asynchronous generator."""
+
+    __slots__ = ("_generator", "_name")
+
+    def __init__(self, name: str, generator: Any) -> None:
+        self._name = name
+        self._generator = generator
+
+    @property
+    def ag_frame(self) -> Any:
+        return self._generator.ag_frame
+
+    @property
+    def ag_await(self) -> Any:
+        return self._generator.ag_await
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return _ready(self._name, await anext(self._generator), "an item")
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
+            payload = encode_error(error)
+        raise EncodedError(payload)
+
+    async def aclose(self) -> None:
+        try:
+            await self._generator.aclose()
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, it is the task's own
+            payload = encode_error(error)
+        else:
+            return
+        raise EncodedError(payload)
 
 
 _WRAPPERS: Final = {"plain": _plain, "async": _async, "generator": _generator, "async_generator": _async_generator}

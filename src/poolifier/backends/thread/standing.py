@@ -21,16 +21,16 @@ def frames_of_task(worker: ThreadWorker, sequence: int) -> list[tuple[str, int, 
     """
     stream = worker.streams.get(sequence)
     suspended = coroutine_frames(None if stream is None else stream.source)
+    if suspended:
+        # What drives its generator is none of the task's.
+        return suspended
     task = worker.task
     if task is not None and task[0] == sequence:
         frames = frames_of(stacks.innermost(worker.ident, worker.stack))
         # It may have ended meanwhile, and the thread be in another one.
-        return frames + suspended if worker.task is task else []
+        return frames if worker.task is task else []
     running = worker.running.get(sequence)
     if running is None or running.task is None:
-        return suspended
-    frames = coroutine_frames(running.task.get_coro())
-    if not frames:
-        # It runs at this very moment, or blocks the event loop.
-        frames = frames_of(stacks.innermost(worker.ident, worker.stack))
-    return frames + suspended
+        return []
+    # Nothing where it runs at this very moment, or blocks the event loop.
+    return coroutine_frames(running.task.get_coro()) or frames_of(stacks.innermost(worker.ident, worker.stack))

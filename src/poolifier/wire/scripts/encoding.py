@@ -39,9 +39,9 @@ def dumps_with(
         repeated = dumps_again(value, keep)
         if repeated is not None:
             return repeated
-    reducers = {**multiprocessing_reducers.reducers(), **(reducers or {})}
+    given = reducers or {}
     try:
-        return _dump(value, keep, reducers, lasting)
+        return _dump(value, keep, {**multiprocessing_reducers.reducers(), **given}, lasting)
     except SerializationError:
         raise
     except (TypeError, AttributeError, pickle.PicklingError):
@@ -49,7 +49,8 @@ def dumps_with(
 
         if isinstance(keep, Kept):
             keep.buffers.clear()
-        return _dump(value, keep, {**more_reducers(), **reducers}, lasting)
+        loaded = multiprocessing_reducers.reducers(load=True)
+        return _dump(value, keep, {**more_reducers(), **loaded, **given}, lasting)
 
 
 def dumps_again(value: Any, keep: Callable[[pickle.PickleBuffer], object] | None = None) -> bytes | None:
