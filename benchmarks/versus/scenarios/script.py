@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import product
 from typing import Any
 
 from benchmarks.versus.contestants import Open, Opened
@@ -19,7 +19,7 @@ async def script(opens: Open, parameters: Parameters) -> dict[str, float]:
     count, rounds = parameters["count"], parameters["rounds"]
     of_script: Any = sys.modules["__main__"].__dict__["ScriptPoint"]
     kinds = (of_script, ModulePoint)
-    seconds: Counter[tuple[Any, Any]] = Counter()
+    seconds: dict[tuple[Any, Any], float] = dict.fromkeys(product((_calls, _items), kinds), 0.0)
     async with opens(echo, parameters["workers"]) as pool:
         for kind in kinds:
             for way in (_calls, _items):
