@@ -115,6 +115,14 @@ def test_the_second_of_several_names_needs_one_pickle(main, monkeypatch):
     assert [codec.encode(value) for value in named_several(main)] == first
 
 
+def test_one_whose_data_looks_like_names_slows_down_no_others(main, monkeypatch):
+    for number in (1, 147, 2):
+        codec.encode(functools.partial(main.add, number))
+    assert codec._again == set()
+    monkeypatch.setattr(encoding, "Repeating", None)
+    assert codec.decode(codec.encode(functools.partial(main.add, 3)))(4) == 7
+
+
 def test_a_name_of_a_module_that_becomes_the_scripts_is_sent(main):
     definitions = active.definitions
     for _ in range(2):

@@ -134,8 +134,7 @@ def encode(value: Any, keep: Kept | None = None) -> bytes:
     shape = payload[_HEAD : payload.find(_GLOBAL, 0, _MOST_SHAPE) + 1]
     if shape in shapes and (payload.count(_GLOBAL) == 1 or _is_last_global(payload, len(shape) + _HEAD)):
         return payload
-    names = _names if definitions is None else definitions.known_names
-    if names and _are_known(payload, names):
+    if _are_known(payload):
         return payload
     return _encode_globals(value, keep, payload, shape, shapes)
 
@@ -167,13 +166,15 @@ def names_in(payload: bytes) -> list[bytes] | None:
     return names
 
 
-def _are_known(payload: bytes, names: Mapping[bytes, str | None]) -> bool:
+def _are_known(payload: bytes) -> bool:
     """Whether a pickle finds nothing but what those before it have found, which needed nothing more than `pickle`.
 
     Names alone are compared: where their modules stand in the pickle a second time, they are only referred to. So
     there may be one script alone, and what is another module's must not have a name that is the script's as well.
     """
-    if len(payload) > _MOST_NAMES:
+    definitions = active.definitions
+    names = _names if definitions is None else definitions.known_names
+    if not names or len(payload) > _MOST_NAMES:
         return False
     found = names_in(payload)
     if found is None:
@@ -212,7 +213,7 @@ def _encode_again(value: Any, keep: Kept | None) -> bytes | None:
     from poolifier.wire.scripts import encoding
 
     payload = encoding.dumps_again(value, keep)
-    if payload is None or _is_last_global(payload, payload.find(_GLOBAL) + 1):
+    if payload is None or _is_last_global(payload, payload.find(_GLOBAL) + 1) or _are_known(payload):
         # What comes next may be like this one, for which the plain pickle is faster.
         _again.discard(id(type(value)))
     return payload
