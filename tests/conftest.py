@@ -99,8 +99,8 @@ class Footprint:
         while _thread_ids() - self.threads and time.monotonic() < deadline:
             time.sleep(0.001)
         now = Footprint()
-        left = Counter(now.descriptors) - Counter(self.descriptors)
-        assert len(now.descriptors) == len(self.descriptors), f"left open: {dict(left)}"
+        left, gone = Counter(now.descriptors), Counter(self.descriptors)
+        assert left.total() == gone.total(), f"left open: {dict(left - gone)}; closed late: {dict(gone - left)}"
         assert now.children == self.children
         assert now.threads <= self.threads
         assert now.shared_memory == self.shared_memory

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from poolifier.suggestions import did_you_mean
+
 __all__ = [
     "PoisonTaskError",
     "PoolFailedError",
@@ -73,7 +75,8 @@ class UnknownTaskFunctionError(PoolifierError, LookupError):
 
     def __str__(self) -> str:
         known = ", ".join(repr(name) for name in self.known) or "none"
-        unknown = f"unknown task function {self.function or repr(self.name)}; known: {known}"
+        near = "" if self.function else did_you_mean(self.name, self.known)
+        unknown = f"unknown task function {self.function or repr(self.name)}{near}; known: {known}"
         if self.function and self.name in self.known:
             return f"{unknown}, which is another function of that name: add_task_function puts this one in its place"
         return unknown

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from poolifier.suggestions import did_you_mean
 from poolifier.task_functions import check_number
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
@@ -53,7 +54,8 @@ def member(name: str, members: type[EnumT], value: object) -> EnumT:
     try:
         return members(value.lower())
     except ValueError:
-        raise ValueError(f"{name} must be one of {allowed}, not {value!r}") from None
+        near = did_you_mean(value, members)
+        raise ValueError(f"{name} must be one of {allowed}, not {value!r}{near}") from None
 
 
 def checked_weights(weights: object) -> dict[int, float]:

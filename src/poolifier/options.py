@@ -25,11 +25,14 @@ from poolifier.option_checks import (
     checked_weights,
     member,
 )
+from poolifier.suggestions import did_you_mean
 from poolifier.task_functions import (
     HIGHEST_NICE,
     LOWEST_NICE,
     KillBehavior,
+    TaskFunction,
     TaskFunctionProperties,
+    Worker,
     check_number,
     check_timeout,
 )
@@ -189,7 +192,8 @@ class ProcessOptions:
                 raise ValueError(f"nice must be from {LOWEST_NICE} to {HIGHEST_NICE}, not {self.nice}")
         object.__setattr__(self, "cpu_affinity", checked_affinity(self.cpu_affinity))
         if self.start_method not in ("fork_server", "spawn"):
-            raise ValueError(f"start_method must be 'fork_server' or 'spawn', not {self.start_method!r}")
+            near = did_you_mean(self.start_method, ("fork_server", "spawn"))
+            raise ValueError(f"start_method must be 'fork_server' or 'spawn', not {self.start_method!r}{near}")
         check_flag("preload", self.preload)
         object.__setattr__(self, "executable", checked_executable(self.executable))
 
@@ -344,15 +348,26 @@ def default_name(kind: str) -> str:
 def check_sizes(min_size: object, max_size: object | None = None) -> tuple[int, int]:
     """Checks the size of a fixed pool (one number) or of a dynamic one (two)."""
     if max_size is None:
-        size = check_count("n", min_size, 1)
+        size = _check_size("n", min_size, 1)
         return size, size
-    low = check_count("min", min_size, 0)
-    high = check_count("max", max_size, 1)
+    low = _check_size("min", min_size, 0)
+    high = _check_size("max", max_size, 1)
     if low > high:
         raise ValueError(f"min must not be above max, got min={low} and max={high}")
     if low == high:
         raise ValueError(f"min and max must differ, got {low} for both; use a fixed pool")
     return low, high
+
+
+def _check_size(name: str, value: object, least: int) -> int:
+    is_worker = isinstance(value, Worker | TaskFunction | Mapping | PathLike) or callable(value)
+    if is_worker or (isinstance(value, str) and not value.isdigit()):
+        first = "the number of workers comes" if name == "n" else "min and max come"
+        raise TypeError(
+            f"{name} must be an integer of at least {least}, not {value!r}: {first} first, and then what the workers "
+            f"run, as in {'FixedProcessPool(2, worker)' if name == 'n' else 'DynamicProcessPool(1, 4, worker)'}"
+        )
+    return check_count(name, value, least)
 
 
 def check_strategy(strategy: object) -> WorkerChoiceStrategy | type[Any]:
@@ -408,5 +423,6 @@ def _from_mapping(name: str, cls: type[OptionsT], given: Mapping[str, Any]) -> O
     known = list(cls.__dataclass_fields__)
     unknown = [key for key in given if key not in known]
     if unknown:
-        raise ValueError(f"{name} has no option {unknown[0]!r}; it has {', '.join(known)}")
+        near = did_you_mean(unknown[0], known)
+        raise ValueError(f"{name} has no option {unknown[0]!r}{near}; it has {', '.join(known)}")
     return cls(**given)

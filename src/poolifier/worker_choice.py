@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from poolifier.suggestions import did_you_mean
+
 __all__ = ["WorkerChoiceStrategy"]
 
 
@@ -32,5 +34,6 @@ def check_strategy_name(strategy: object) -> str:
     if not isinstance(strategy, str):
         raise TypeError(f"strategy must be one of {allowed} or None, not {strategy!r}")
     if strategy.lower() not in set(WorkerChoiceStrategy):
-        raise ValueError(f"strategy must be one of {allowed} or None, not {strategy!r}")
+        near = did_you_mean(strategy, WorkerChoiceStrategy)
+        raise ValueError(f"strategy must be one of {allowed} or None, not {strategy!r}{near}")
     return str(WorkerChoiceStrategy(strategy.lower()))

@@ -16,6 +16,8 @@ from benchmarks.versus.scenarios import Goal, Metric, Scenario, all_scenarios
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.once
+
 
 def _results(*goals: Goal) -> Results:
     metrics = (Metric("rate", "per second", more_is_better=True), Metric("time", "ms", 1e3))

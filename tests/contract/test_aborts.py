@@ -87,7 +87,7 @@ def test_the_time_of_the_only_task_is_limited_though_a_worker_is_idle(run, kind)
     run(main())
 
 
-def test_what_does_not_stop_costs_its_worker(run, until, kind, tmp_path):
+def test_what_does_not_stop_costs_its_worker(run, until, kind, logged, tmp_path):
     path = tmp_path / "end"
 
     async def main():
@@ -97,7 +97,7 @@ def test_what_does_not_stop_costs_its_worker(run, until, kind, tmp_path):
             "exit_handler": lambda node, _: exits.append(node.id),
         }
         async with kind.fixed(1, tasks.PLAIN, abort_grace=0.1, **handlers) as pool:
-            worker = pool.worker_nodes[0].id
+            worker, pid = pool.worker_nodes[0].id, pool.worker_nodes[0].pid
             before = set(threading.enumerate())
             future = pool.execute(str(path), "ignore_aborts")
             neighbour = pool.execute("moved")
@@ -107,6 +107,17 @@ def test_what_does_not_stop_costs_its_worker(run, until, kind, tmp_path):
             assert exits == [worker]
             assert pool.worker_nodes[0].id != worker
             assert (pool.info.aborted_tasks, pool.info.failed_tasks) == (1, 0)
+            # It is told, whether the worker was killed or abandoned.
+            said = [(record.levelname, record.getMessage()) for record in logged if record.name == "poolifier"]
+            if kind.killable:
+                ending = "after abort_grace=0.1 s: task 1 ('ignore_aborts') did not stop"
+                assert said == [
+                    ("WARNING", f"pool {pool.info.name!r}: worker {worker} (pid {pid}) was killed {ending}")
+                ]
+            else:
+                assert [level for level, _ in said] == ["WARNING", "ERROR"]
+                assert f"worker {worker} does not stop" in said[0][1]
+                assert f"worker {worker} did not stop and was abandoned" in said[1][1]
             if not kind.killable:
                 # Its thread ends by itself, and nothing comes of what it returns.
                 path.touch()

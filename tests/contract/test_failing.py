@@ -1,6 +1,7 @@
 """No worker can be started for a while: tasks fail in their futures, nothing hangs, and the pool recovers by itself."""
 
 import asyncio
+import re
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -281,3 +282,62 @@ def test_any_number_of_tasks_that_end_their_workers_costs_nothing_else(run, kind
             assert info.failure is None
 
     run(main(), deadline=deadline)
+
+
+def test_without_a_limit_tasks_wait_and_the_pool_says_what_for(run, until, kind, switch, deadline):
+    async def main():
+        async with kind.fixed(1, FUNCTIONS, **switch.options(restart_limit=None)) as pool:
+            switch.path.touch()
+            await switch.lose_worker(pool)
+            waiting = pool.execute(1)
+            await until(lambda: pool.info.crashed_workers >= 3, deadline)
+            info = pool.info
+            assert info.state == "degraded"
+            assert re.search(
+                r"^pool .*: no worker is ready in the slots \[0\]: \d starts in a row .*not now", info.failure
+            )
+            assert not waiting.done()
+            switch.released.touch()
+            switch.path.unlink()
+            assert await waiting == 1
+            assert (pool.info.state, pool.info.failure) == ("ready", None)
+
+    run(main(), deadline=deadline)
+
+
+def test_a_pool_without_a_minimum_says_what_its_tasks_wait_for(run, until, kind, switch, deadline):
+    switch.path.touch()
+
+    async def main():
+        async with kind.dynamic(0, 2, FUNCTIONS, **switch.options(restart_limit=None)) as pool:
+            assert (pool.info.state, pool.info.failure) == ("ready", None)
+            waiting = pool.execute(1)
+            await until(lambda: pool.info.crashed_workers >= 2, deadline)
+            assert pool.info.state == "degraded"
+            assert "not now" in pool.info.failure
+            switch.path.unlink()
+            assert await waiting == 1
+            assert (pool.info.state, pool.info.failure) == ("ready", None)
+
+    run(main(), deadline=deadline)
+
+
+def test_starts_that_fail_alike_are_logged_with_one_traceback(run, kind, switch, logged, deadline):
+    switch.path.touch()
+
+    async def main():
+        options = switch.options()
+        del options["error_handler"]
+        async with kind.dynamic(0, 2, FUNCTIONS, **options) as pool:
+            with pytest.raises(PoolFailedError):
+                await pool.execute(1)
+            return pool.info.name
+
+    name = run(main(), deadline=deadline)
+    said = [record for record in logged if record.name == "poolifier" and "not now" in record.getMessage()]
+    shown = [record for record in said if record.exc_info or "Traceback" in record.getMessage()]
+    assert shown == said[:1]
+    again = f"pool {name!r}: the start of a worker failed again: ValueError: not now"
+    repeats = [record.getMessage() for record in said[1:]]
+    assert repeats.count(again) >= 2
+    assert all("\n" not in message for message in repeats)

@@ -65,6 +65,25 @@ def test_an_error_at_load_is_the_error_of_start(run, kind, tmp_path):
     run(main())
 
 
+def test_an_error_of_a_start_tells_of_which_argument_and_pool(run, kind, tmp_path):
+    path = tmp_path / "workers.py"
+    path.write_text(BROKEN)
+    cases = [
+        ({"worker": "poolifier_no_such_module"}, "loaded worker='poolifier_no_such_module'"),
+        ({"worker": path}, f"loaded worker={str(path)!r}"),
+        ({"worker": "math:nope"}, "loaded worker='math:nope'"),
+        ({"worker": len, "initializer": fail}, "ran initializer=fail"),
+    ]
+
+    async def main():
+        for options, note in cases:
+            with pytest.raises((LookupError, ImportError, ValueError)) as caught:
+                await kind.fixed(1, name="orders", **options).start()
+            assert caught.value.__notes__ == [f"raised while a worker of pool 'orders' {note}"]
+
+    run(main())
+
+
 def test_the_initializer_runs_first(run, kind):
     async def main():
         async with kind.fixed(2, prefixed, initializer=set_prefix, initargs=("at ",)) as pool:

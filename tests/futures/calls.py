@@ -47,6 +47,14 @@ def sleep_with_mark(path, seconds=600.0):
     return "slept"
 
 
+def meet(directory, number):
+    """Waits until two calls have come, which takes two workers."""
+    Path(directory, str(number)).mkdir()
+    while len(list(Path(directory).iterdir())) < 2:
+        time.sleep(0.001)
+    return number
+
+
 def sleep_until(path):
     deadline = time.monotonic() + 120
     while not path.exists() and time.monotonic() < deadline:

@@ -71,15 +71,19 @@ def test_one_that_was_never_used_has_nothing_to_end(executor_type):
         pass
 
 
-def test_nothing_stays_behind(executor_type):
-    def use():
+def test_nothing_stays_behind(executor_type, tmp_path):
+    def use(directory):
+        directory.mkdir()
         with executor_type(2) as executor:
+            # So that both workers have started: an interpreter that is starting cannot be stopped, and may stay behind.
+            meeting = [executor.submit(calls.meet, str(directory), number) for number in range(2)]
             assert sorted(executor.map(abs, range(-50, 0))) == list(range(1, 51))
+            assert [each.result() for each in meeting] == [0, 1]
 
-    use()
+    use(tmp_path / "first")
     before = Footprint()
-    for _ in range(2):
-        use()
+    for name in ("second", "third"):
+        use(tmp_path / name)
     before.comes_back()
     assert Footprint().descriptors == before.descriptors
 
@@ -131,11 +135,20 @@ def test_submitting_and_ending_at_once_loses_no_call(executor_type):
 def test_the_interpreter_ends_when_all_calls_have(name):
     done = script(
         """
-import time
+import os, shutil, tempfile, time
 from poolifier.futures import NAME
+directory = tempfile.mkdtemp()
+def meet(number):
+    os.mkdir(f"{directory}/{number}")
+    while len(os.listdir(directory)) < 2:
+        time.sleep(0.001)
 executor = NAME(2)
+# Both workers start: one that is starting is not waited for for long, and told of.
+for number in range(2):
+    executor.submit(meet, number)
 for number in range(4):
     executor.submit(time.sleep, 0.1)
+executor.submit(shutil.rmtree, directory, True)
 executor.submit(print, "finished", flush=True)
 other = NAME(1)
 other.submit(print, "as well", flush=True)

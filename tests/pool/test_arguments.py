@@ -39,6 +39,51 @@ SIZES = [
     ((2, 2), ValueError, "use a fixed pool"),
 ]
 
+SWAPPED = [
+    (
+        FixedProcessPool,
+        (len, 2),
+        "n must be an integer of at least 1, not <built-in function len>: the number of workers",
+    ),
+    (FixedThreadPool, ({"f": len}, 2), "comes first, and then what the workers run, as in FixedProcessPool(2, worker)"),
+    (FixedProcessPool, ("workers.py", 2), "not 'workers.py': the number of workers comes first"),
+    (FixedThreadPool, (Worker(len), 2), "the number of workers comes first"),
+    (
+        DynamicProcessPool,
+        (len, 1, 2),
+        "min must be an integer of at least 0, not <built-in function len>: min and max come",
+    ),
+    (
+        DynamicProcessPool,
+        (1, len, 2),
+        "max must be an integer of at least 1, not <built-in function len>: min and max come",
+    ),
+]
+
+
+@pytest.mark.parametrize(("pool_type", "arguments", "message"), SWAPPED)
+def test_arguments_in_the_wrong_order(pool_type, arguments, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        pool_type(*arguments)
+
+
+TYPOS = [
+    ({"time_out": 1}, "has no option 'time_out' (did you mean 'timeout'?): its options are abort_grace, "),
+    ({"Initializer": len}, "has no option 'Initializer' (did you mean 'initializer'?): "),
+    ({"cpu_afinity": [1]}, "has no option 'cpu_afinity' (did you mean 'cpu_affinity'?): "),
+    ({"colour": 1}, "has no option 'colour': its options are "),
+    ({"worker_choice_strategy": "least-used"}, "not 'least-used' (did you mean 'least_used'?)"),
+    ({"worker_choice_strategy_options": {"weight": {}}}, "has no option 'weight' (did you mean 'weights'?); it has "),
+    ({"tasks_queue_options": {"concurency": 3}}, "no option 'concurency' (did you mean 'concurrency'?); it has size, "),
+    ({"start_method": "forkserver"}, "not 'forkserver' (did you mean 'fork_server'?)"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), TYPOS)
+def test_options_that_are_misspelt(options, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        FixedProcessPool(2, len, **options)
+
 
 @pytest.mark.parametrize(("sizes", "error", "message"), SIZES)
 def test_sizes(sizes, error, message):
@@ -134,6 +179,7 @@ DECLARATIONS = [
     (lambda: TaskFunction(len, priority=True), TypeError, "True"),
     (lambda: TaskFunction(len, strategy=3), TypeError, "strategy must be"),
     (lambda: TaskFunction(len, strategy="fastest"), ValueError, "fastest"),
+    (lambda: TaskFunction(len, strategy="roundrobin"), ValueError, "(did you mean 'round_robin'?)"),
     (lambda: TaskFunction(len, worker_nodes=[]), ValueError, "worker_nodes must name at least one slot"),
     (lambda: TaskFunction(len, worker_nodes=[-1]), ValueError, "worker_nodes must be slots from 0 on, not -1"),
     (lambda: TaskFunction(len, worker_nodes=["0"]), TypeError, "worker_nodes must be slot numbers, not '0'"),
@@ -166,6 +212,11 @@ def test_calls(run):
         async with FixedProcessPool(1, {"count": len, "keep": list}) as pool:
             with pytest.raises(UnknownTaskFunctionError, match="unknown task function 'nope'; known: 'count', 'keep'"):
                 pool.execute("data", "nope")
+            with pytest.raises(
+                UnknownTaskFunctionError,
+                match=r"unknown task function 'cuont' \(did you mean 'count'\?\); known: 'count', 'keep'",
+            ):
+                pool.execute("data", "cuont")
             with pytest.raises(TypeError, match="name must be a string, a task function or None, not 3: "):
                 pool.execute("data", 3)
             with pytest.raises(ValueError, match="name must not be empty, got ''"):

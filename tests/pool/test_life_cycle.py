@@ -65,7 +65,7 @@ def test_start_workers_off(run):
     async def main():
         async with FixedProcessPool(1, echo, start_workers=False) as pool:
             assert pool.worker_nodes == ()
-            with pytest.raises(PoolNotStartedError):
+            with pytest.raises(PoolNotStartedError, match=r"start_workers=False, .* call `await pool\.start\(\)`"):
                 pool.execute(1)
             await pool.start()
             assert await pool.execute(1) == 1

@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import pickle
+import sys
 import threading
 
 connection = None
@@ -505,6 +506,98 @@ def locked(x):
 async def what_cannot_be_pickled_is_made_by_the_initializer(kind):
     async with runner(kind, [locked], connect) as run:
         assert await run(locked, 1) is True
+
+
+held_lock = threading.Lock()
+held_rlock = threading.RLock()
+condition = threading.Condition()
+
+
+class Guarded:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+guarded = Guarded()
+
+
+def lock_of_a_closure():
+    own = threading.Lock()
+
+    def uses_own(x):
+        with own:
+            return own.locked()
+
+    return uses_own
+
+
+uses_own = lock_of_a_closure()
+
+
+def use_closure(x):
+    return uses_own(x)
+
+
+def take_all(x):
+    taken = [lock.acquire(timeout=5) for lock in (held_lock, held_rlock, guarded.lock)]
+    for lock in (held_lock, held_rlock, guarded.lock):
+        lock.release()
+    return taken
+
+
+def wait_and_notify(x):
+    """One of two threads is notified, and it is the worker's own."""
+    waiting, woken = threading.Event(), []
+
+    def wait():
+        with condition:
+            waiting.set()
+            woken.append(condition.wait(10))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    waiting.wait(10)
+    with condition:
+        condition.notify()
+    thread.join()
+    return woken
+
+
+async def locks_of_the_script_are_free_in_each_worker(kind):
+    waiting = threading.Event()
+
+    def wait():
+        with condition:
+            waiting.set()
+            condition.wait()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    waiting.wait()
+    with condition:
+        pass  # by now it waits
+    with held_lock, held_rlock, guarded.lock:
+        async with runner(kind, [take_all, wait_and_notify, use_closure]) as run:
+            assert await run(take_all, 1) == [True] * 3
+            assert await run(take_all, 1) == [True] * 3
+            assert await run(wait_and_notify, 1) == [True]
+            assert await run(use_closure, 1) is True
+        assert held_lock.locked() and guarded.lock.locked()
+    with condition:
+        condition.notify()
+    thread.join()
+
+
+out = sys.stdout
+
+
+def print_to(x):
+    return out is sys.stdout
+
+
+async def standard_streams_are_the_workers(kind):
+    async with runner(kind, [print_to]) as run:
+        assert await run(print_to, 1)
 
 
 async def two_pools_have_two_namespaces(kind):

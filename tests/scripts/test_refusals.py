@@ -45,6 +45,7 @@ sender, receiver = socket.socketpair()
 receiver.settimeout(20)
 numbers = (number for number in range(3))
 opened = open(__file__, "a") if "__file__" in globals() else open(tempfile.mktemp(), "w")
+config = open(__file__)
 nested = {"a": [1, {"deep": opened}]}
 frame = sys._getframe()
 registry = []
@@ -69,6 +70,10 @@ def uses_numbers(x):
 
 def uses_opened(x):
     opened.write("x")
+
+
+def uses_config(x):
+    return config.read()
 
 
 def uses_nested(x):
@@ -123,6 +128,24 @@ def gives_connection(x):
     return select.poll()
 
 
+def gives_config(x):
+    return open(__file__)
+
+
+def cell_with_a_lock():
+    own = threading.Lock()
+
+    def uses_a_lock(x):
+        return own.locked()
+
+    return uses_a_lock
+
+
+def made_to_measure():
+    """Spawn refuses such a function, and the lock in it: nobody could say which other process has that lock, too."""
+    return cell_with_a_lock()
+
+
 def uses_socket(x):
     sender.sendall(x)
 
@@ -154,11 +177,12 @@ CASES = [
     (uses_connection, "uses_connection", "connection"),
     (uses_numbers, "uses_numbers", "numbers"),
     (uses_opened, "uses_opened", "opened"),
+    (uses_config, "uses_config", "config"),
     (uses_nested, "uses_nested", "nested"),
     (uses_frame, "uses_frame", "frame"),
     (uses_a_helper, "uses_opened", "opened"),
     (uses_a_method, "run", "database"),
-    (uses_a_cell, "uses_a_cell", "opened"),
+    (uses_a_cell, "uses_a_cell", "handle"),
     (uses_a_default, "uses_a_default", "opened"),
 ]
 
@@ -180,14 +204,10 @@ async def check_sockets(kind, call):
     from tests.scripts.comparison import EXECUTORS
 
     # First, when the worker has met none.
-    if "interpreter" in kind:
-        # It has no room for the thread by which `multiprocessing` hands over what is sent on.
-        await refused(f"{kind}: gives_socket", call(gives_socket, None), "the result of", "socket", "pickle")
-    else:
-        given = await call(gives_socket, None)
-        given.sendall(b"given")
-        assert given.recv(100) == b"GIVEN", kind
-        given.close()
+    given = await call(gives_socket, None)
+    given.sendall(b"given")
+    assert given.recv(100) == b"GIVEN", kind
+    given.close()
     await call(takes_socket, sender)
     assert receiver.recv(100) == b"taken", kind
     if kind in EXECUTORS:
@@ -237,7 +257,14 @@ async def main(kinds):
                 print(f"{kind}: {function.__name__}: came to {result!r}")
         if kind in EXECUTORS:
             with executor(kind, None, ()) as workers:
-                for function, argument, words in ((takes, connection, ["poll"]), (gives_connection, 1, ["poll"])):
+                for function, argument, words in (
+                    (takes, connection, ["poll"]),
+                    (gives_connection, 1, ["poll"]),
+                    (takes, config, ["TextIOWrapper"]),
+                    (gives_config, 1, ["TextIOWrapper"]),
+                    (takes, threading.Lock(), ["lock"]),
+                    (made_to_measure(), 1, ["uses_a_lock", "own", "lock", "initializer"]),
+                ):
                     try:
                         print(f"{kind}: {function.__name__}: came to", workers.submit(function, argument).result())
                     except Exception as error:
@@ -245,8 +272,15 @@ async def main(kinds):
                             print(f"{kind}: {function.__name__}: {error}")
                 assert workers.submit(works, 1).result() == 2
             continue
-        async with pool_of(kind, {"takes": takes, "gives": gives_connection, "works": works}, None, ()) as pool:
-            for name, argument, words in (("takes", connection, ["takes", "poll"]), ("gives", 1, ["gives", "poll"])):
+        functions = {"takes": takes, "gives": gives_connection, "gives_config": gives_config, "works": works}
+        async with pool_of(kind, functions, None, ()) as pool:
+            for name, argument, words in (
+                ("takes", connection, ["takes", "poll"]),
+                ("gives", 1, ["gives", "poll"]),
+                ("takes", config, ["takes", "TextIOWrapper"]),
+                ("gives_config", 1, ["gives_config", "TextIOWrapper"]),
+                ("takes", threading.Lock(), ["takes", "lock"]),
+            ):
                 try:
                     print(f"{kind}: {name}: came to", await pool.execute(argument, name))
                 except Exception as error:
@@ -260,6 +294,13 @@ async def main(kinds):
                 missing = names(str(error), "uses_database", "database", "initializer")
                 if missing:
                     print(f"{kind}: added: does not name {missing}: {type(error).__name__}: {error}")
+            try:
+                await pool.add_task_function("added", made_to_measure())
+                print(f"{kind}: one with a lock could be added")
+            except Exception as error:
+                missing = names(str(error), "uses_a_lock", "own", "lock", "initializer")
+                if missing:
+                    print(f"{kind}: one with a lock: does not name {missing}: {type(error).__name__}: {error}")
             assert await pool.execute(1, "works") == 2
     print("done")
 

@@ -41,6 +41,7 @@ from poolifier.pool.future import TaskFuture, raisable
 from poolifier.pool.performer import Observer, Performer
 from poolifier.pool.room import Room
 from poolifier.pool.streams import Feed
+from poolifier.pool.stubborn_tasks import warn_of_kill
 from poolifier.pool.time_outs import TimeOuts
 from poolifier.pool.vigil import Vigil
 from poolifier.protocols import Backend, Channel
@@ -320,6 +321,8 @@ class Driver:
             self._refuse_start(start_failed(self.name, worker_id, exited))
         elif node is not None and node.state == READY:
             self._refuse_start(worker_crashed(self.name, worker_id, exited))
+        if node is not None:
+            warn_of_kill(self.name, node, exited, self.scheduler.options.abort_grace)
         started = node is None or node.state != STARTING
         retiring = node is not None and node.state == RETIRING
         self.scheduler.worker_lost(worker_id, exited, monotonic())

@@ -70,6 +70,8 @@ class Handlers:
         self._view = view
         self._info = info
         self._running: set[Task[object]] = set()
+        # What the last failed start was logged with: its repeats have the same traceback.
+        self._shown: tuple[type[BaseException], str] | None = None
 
     def bind(self, loop: AbstractEventLoop) -> None:
         """Makes async listeners run on that event loop."""
@@ -81,6 +83,7 @@ class Handlers:
         options = self._options
         if node is not None:
             if name == PoolEvent.WORKER_ONLINE:
+                self._shown = None
                 self._call(options.online_handler, self._view(node))
             elif name == PoolEvent.WORKER_EXIT and isinstance(detail, WorkerExit):
                 self._call(options.exit_handler, self._view(node), detail.exit_code)
@@ -90,7 +93,7 @@ class Handlers:
             # As loud as what was said when it began to fail, for whoever reads that is to read this.
             _logger.warning("pool %r: a worker is ready again: it has recovered", options.name)
         if name == PoolEvent.ERROR and isinstance(detail, BaseException):
-            self._error(detail, told=node is not None and options.error_handler is not None)
+            self._error(detail, told=node is not None and options.error_handler is not None, of_worker=node is not None)
         else:
             self._emit(name)
 
@@ -112,7 +115,7 @@ class Handlers:
         except (Exception, CancelledError) as raised:  # noqa: BLE001 - a listener's own, not to end the pool
             self._error(raised)
 
-    def _error(self, error: BaseException, *, told: bool = False) -> None:
+    def _error(self, error: BaseException, *, told: bool = False, of_worker: bool = False) -> None:
         if self._emitter is not None and self._emitter.listeners(PoolEvent.ERROR):
             try:
                 self._emitter.emit(PoolEvent.ERROR, error)
@@ -123,7 +126,14 @@ class Handlers:
             text, exc_info = to_log(error)
             if is_a(error, PoolifierError):
                 _logger.error("%s", text)
+            elif not of_worker:
+                _logger.error("pool %r: %s", self._options.name, text, exc_info=exc_info)
+            elif self._shown == (type(error), text):
+                # Workers fail one after another, and again with each try.
+                what = text.rpartition("\n")[2] if exc_info is None else f"{type(error).__name__}: {text}"
+                _logger.error("pool %r: the start of a worker failed again: %s", self._options.name, what)
             else:
+                self._shown = (type(error), text)
                 _logger.error("pool %r: %s", self._options.name, text, exc_info=exc_info)
 
     def _call(self, handler: Callable[..., object] | None, *args: object) -> None:

@@ -272,4 +272,9 @@ class LifeCycle:
             return PoolNotStartedError(
                 f"{self._pool} takes nothing new: its `async with` is left, which waits for what was submitted before"
             )
+        if self._entered and not self._options.start_workers:
+            return PoolNotStartedError(
+                f"{self._pool} is not started: with start_workers=False, `async with` starts no workers; "
+                f"call `await pool.start()` in it first"
+            )
         return PoolNotStartedError(f"{self._pool} is not started; use `async with` or `await pool.start()`")

@@ -81,16 +81,29 @@ def _reason(exited: WorkerExit) -> str | None:
 
 def cannot_start(pool: str, slots: Iterable[int] | None, slot: int, row: FailedStarts) -> PoolFailedError:
     """The error of a pool, or of some of its slots, in which no worker can be started; the row is that of one slot."""
+    where = "no worker can be started" if slots is None else f"no worker can be started in the slots {sorted(slots)}"
+    failure = PoolFailedError(f"pool {pool!r}: {where}: {_failed_in(slot, row)}")
+    failure.__cause__ = row.error
+    return failure
+
+
+def not_started_yet(pool: str, slots: Iterable[int], slot: int, row: FailedStarts) -> PoolFailedError:
+    """Why there is no worker yet in some slots, whose starts are tried on and waited for; the row is that of one."""
+    failure = PoolFailedError(
+        f"pool {pool!r}: no worker is ready in the slots {sorted(slots)}: {_failed_in(slot, row)}"
+    )
+    failure.__cause__ = row.error
+    return failure
+
+
+def _failed_in(slot: int, row: FailedStarts) -> str:
     error = row.error
     # Errors of the library say enough by themselves; of others the type is half of what they say.
     last = (
         text_of(error) if is_a(error, PoolifierError) else f"{type_name_of(error).rpartition('.')[2]}: {text_of(error)}"
     )
-    where = "no worker can be started" if slots is None else f"no worker can be started in the slots {sorted(slots)}"
     starts = "1 start has" if row.count == 1 else f"{row.count} starts in a row have"
-    failure = PoolFailedError(f"pool {pool!r}: {where}: {starts} failed in slot {slot}; the last: {last}")
-    failure.__cause__ = error
-    return failure
+    return f"{starts} failed in slot {slot}; the last: {last}"
 
 
 def none_left(pool: str, slots: Iterable[int] | None, cause: BaseException | None = None) -> PoolFailedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolifier.scheduler.crashes import afresh, cannot_start, none_left
+from poolifier.scheduler.crashes import afresh, cannot_start, none_left, not_started_yet
 
 if TYPE_CHECKING:
     from poolifier.errors import PoolFailedError
@@ -25,15 +25,29 @@ def state(scheduler: Scheduler) -> str:
         return "failing"
     if not scheduler.was_ready:
         return "starting"
-    return "ready" if complete(scheduler) and not scheduler.workforce.restarts.failed else "degraded"
+    if not complete(scheduler) or scheduler.workforce.restarts.failed:
+        return "degraded"
+    # One without a minimum is complete with no worker at all, which is not to hide that it cannot get any.
+    return "ready" if scheduler.ready_count or not _tried_again(scheduler) else "degraded"
 
 
 def explanation(scheduler: Scheduler) -> PoolFailedError | None:
-    """Why no worker can be started, in the pool or in some of its slots; None where they can."""
+    """Why there is no worker, in the pool or in some of its slots, where starts have failed; otherwise None."""
     failed = scheduler.workforce.restarts.failed
-    if scheduler.failure is None and not failed:
+    if scheduler.failure is not None or failed:
+        return refusal(scheduler, frozenset(failed))
+    slots = _tried_again(scheduler)
+    if not slots or state(scheduler) != "degraded":
         return None
-    return refusal(scheduler, frozenset(failed))
+    rows = scheduler.workforce.restarts.rows
+    slot = max(slots, key=lambda each: rows[each].last_at)
+    return not_started_yet(scheduler.options.name, slots, slot, rows[slot])
+
+
+def _tried_again(scheduler: Scheduler) -> list[int]:
+    """The slots in which starts have failed, and another one is under way or to come."""
+    rows = scheduler.workforce.restarts.rows
+    return [slot for slot, node in scheduler.sizing.by_slot.items() if slot in rows and not node.ready] if rows else []
 
 
 def refusal(scheduler: Scheduler, slots: frozenset[int] | None) -> PoolFailedError:

@@ -82,10 +82,11 @@ class PoolInfo:
 
     Attributes:
         name: The pool's name.
-        state: `"created"`, `"starting"`, `"ready"`, `"degraded"` (fewer workers are ready than the minimum, or in some
-            slot none can be started), `"failing"` (no worker is ready, and none can be started: tasks fail with
-            `PoolFailedError` until one can), `"closing"` or `"closed"`.
-        failure: Why no worker can be started, in the pool or in a slot, or None. It ends with the last error.
+        state: `"created"`, `"starting"`, `"ready"`, `"degraded"` (fewer workers are ready than the minimum, in some
+            slot none can be started, or none is ready because starts have failed), `"failing"` (no worker is ready,
+            and none can be started: tasks fail with `PoolFailedError` until one can), `"closing"` or `"closed"`.
+        failure: Why there is no worker, in the pool or in a slot, because starts have failed, whatever the
+            `restart_limit`; otherwise None. It ends with the last error.
         version: The library's.
         type: `"fixed"` or `"dynamic"`.
         worker: `"thread"`, `"interpreter"`, `"process"` or `"ray"`.

@@ -56,21 +56,22 @@ class Restarts:
 
     Attributes:
         failed: The slots that have failed, each with its row.
+        rows: The same, and the slots in which fewer starts have failed since the last that was a good one.
     """
 
-    __slots__ = ("_most", "_rows", "_seconds", "failed")
+    __slots__ = ("_most", "_seconds", "failed", "rows")
 
     def __init__(self, limit: tuple[int, float] | None) -> None:
         self._most: float = inf if limit is None else limit[0]
         self._seconds: float = inf if limit is None else limit[1]
-        self._rows: dict[int, FailedStarts] = {}
+        self.rows: dict[int, FailedStarts] = {}
         self.failed: dict[int, FailedStarts] = {}
 
     def count(self, slot: int, error: BaseException, now: float, *, was_ready: bool = False) -> None:
         """A start has failed, or turns out to have failed although the worker was ready."""
-        row = self._rows.get(slot)
+        row = self.rows.get(slot)
         if row is None:
-            row = self._rows[slot] = FailedStarts(now, error)
+            row = self.rows[slot] = FailedStarts(now, error)
         row.count += 1
         row.last_at = now
         row.error = error
@@ -78,7 +79,7 @@ class Restarts:
 
     def judge(self, slot: int) -> bool:
         """Returns whether the slot has failed, from now on too."""
-        row = self._rows.get(slot)
+        row = self.rows.get(slot)
         if row is None or not self._is_past(row):
             return False
         self.failed[slot] = row
@@ -95,7 +96,7 @@ class Restarts:
 
     def succeeded(self, slot: int) -> None:
         """The last start in the slot was a good one: what fails from now on begins a new row."""
-        self._rows.pop(slot, None)
+        self.rows.pop(slot, None)
         self.failed.pop(slot, None)
 
     def settled(self, seconds: float) -> bool:
@@ -104,7 +105,7 @@ class Restarts:
 
     def delay(self, slot: int, now: float) -> float:
         """Seconds from now until a worker may start in the slot."""
-        row = self._rows.get(slot)
+        row = self.rows.get(slot)
         if row is None or row.count < 2:
             return 0.0
         at = row.last_at + min(row.longest, FIRST_BACK_OFF * 2.0 ** min(row.count - 2, _DOUBLINGS))
@@ -118,5 +119,5 @@ class Restarts:
 
     def forget(self) -> None:
         """Begins anew."""
-        self._rows.clear()
+        self.rows.clear()
         self.failed.clear()

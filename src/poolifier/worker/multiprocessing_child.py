@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
     from poolifier.exchange import Program
 
-__all__ = ["be_child", "share_resource_tracker", "trust"]
+__all__ = [
+    "be_child",
+    "share_descriptors_without_daemons",
+    "share_resource_tracker",
+    "stop_sharing_descriptors",
+    "trust",
+]
 
 
 def trust(program: Program) -> None:
@@ -42,6 +48,23 @@ def be_child(program: Program, number: int, sentinel: int) -> None:
 def share_resource_tracker() -> None:
     """Uses the program's resource tracker, which `program_requests` must be able to ask for."""
     when_imported("multiprocessing.resource_tracker", _share)
+
+
+def share_descriptors_without_daemons() -> None:
+    """Lets an interpreter send sockets and connections: a thread gives them to who reads the pickle.
+
+    `multiprocessing` makes that thread a daemon, which interpreters with a lock of their own cannot have.
+    """
+    when_imported("multiprocessing.resource_sharer", _share_by_joined_thread)
+
+
+def stop_sharing_descriptors() -> None:
+    """Ends that thread, if there is one: the worker sends nothing any more."""
+    import sys
+
+    module: Any = sys.modules.get("multiprocessing.resource_sharer")
+    if module is not None:
+        module.stop()
 
 
 def _take_key(program: Program, process: Any) -> None:
@@ -84,6 +107,30 @@ def _worker_process(process: Any, number: int) -> Any:
 
 def _start_alike(method: str, context: Any) -> None:
     context._force_start_method(method)
+
+
+def _share_by_joined_thread(module: Any) -> None:
+    import threading
+    from types import SimpleNamespace
+
+    class JoinedThread(threading.Thread):
+        """Is never a daemon, whatever it is told."""
+
+        @property
+        def daemon(self) -> bool:
+            return False
+
+        @daemon.setter
+        def daemon(self, _: bool) -> None:
+            pass
+
+        def start(self) -> None:
+            super().start()
+            # For one that threads of tasks start after the worker's end: its interpreter would wait for it forever.
+            threading._register_atexit(module.stop)  # type: ignore[attr-defined]
+
+    # The name by which that module makes its thread.
+    module.threading = SimpleNamespace(Thread=JoinedThread, Lock=threading.Lock)
 
 
 def _share(module: Any) -> None:

@@ -12,9 +12,11 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from poolifier.origins import origin_of
 from poolifier.task_functions import TaskFunction, Worker
 from poolifier.wire.scripts import importable
+from poolifier.worker.calls import initialize_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from poolifier.origins import Origin
@@ -65,28 +67,36 @@ class WorkerSource:
 
     Attributes:
         worker: The Worker, where the parent was given it as an object; else None.
+        pool: The pool's name, for notes on errors; or empty.
     """
 
-    __slots__ = ("_attribute", "_file", "_module", "worker")
+    __slots__ = ("_attribute", "_file", "_module", "pool", "worker")
 
     def __init__(
-        self, worker: Worker | None = None, *, module: str = "", file: str = "", attribute: str = _DEFAULT_ATTRIBUTE
+        self,
+        worker: Worker | None = None,
+        *,
+        module: str = "",
+        file: str = "",
+        attribute: str = _DEFAULT_ATTRIBUTE,
+        pool: str = "",
     ) -> None:
         self.worker: Worker | None = worker
+        self.pool: str = pool
         self._module = module
         self._file = file
         self._attribute = attribute
 
     @classmethod
-    def from_argument(cls, worker: object) -> WorkerSource:
-        """Reads a pool's `worker` argument. Imports nothing.
+    def from_argument(cls, worker: object, pool: str = "") -> WorkerSource:
+        """Reads the `worker` argument of the pool of that name. Imports nothing.
 
         Raises:
             TypeError: It is nothing that holds task functions.
             ValueError: It holds none, the file does not exist, or the string is neither file nor import string.
         """
         if not isinstance(worker, str | os.PathLike):
-            return cls(_as_worker(worker))
+            return cls(_as_worker(worker), pool=pool)
         text = os.fspath(worker)
         if not isinstance(text, str):
             raise TypeError(f"worker must be a path as str, not {worker!r}")
@@ -97,24 +107,50 @@ class WorkerSource:
             path = os.path.abspath(name)  # noqa: PTH100 - workers import this module, and pathlib is slow to import
             if not os.path.isfile(path):  # noqa: PTH113
                 raise ValueError(f"worker: there is no file {text!r} (looked for {path})")
-            return cls(file=path, attribute=attribute)
+            return cls(file=path, attribute=attribute, pool=pool)
         if not all(part.isidentifier() for part in name.split(".")):
             raise ValueError(
                 f"worker must be a file such as 'workers.py' or an import string such as "
                 f"'package.module:name', not {text!r}"
             )
-        return cls(module=name, attribute=attribute)
+        return cls(module=name, attribute=attribute, pool=pool)
 
     def load(self) -> Worker:
         """Returns the Worker, after importing what holds it.
 
         Raises:
-            BaseException: What the import raised.
+            BaseException: What the import raised, with a note that names the argument and the pool.
             ValueError: The module holds no task functions under that name.
             TypeError: What it holds there is no worker.
         """
         if self.worker is not None:
             return self.worker
+        try:
+            return self._load()
+        except BaseException as error:
+            given = f"{self._file or self._module}:{self._attribute}".removesuffix(f":{_DEFAULT_ATTRIBUTE}")
+            self._note(error, f"loaded worker={given!r}")
+            raise
+
+    def initialize(self, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> None:
+        """Runs the pool's `initializer`, if it has one.
+
+        Raises:
+            BaseException: What that raised, with a note that names the argument and the pool.
+        """
+        if initializer is None:
+            return
+        try:
+            initializer(*initargs)
+        except BaseException as error:
+            # What an executor was given is the first argument of what stands for it in threads.
+            stands_for = next(iter(initargs), None) if initializer is initialize_thread else initializer
+            name = getattr(stands_for, "__qualname__", None)
+            given = name if isinstance(name, str) else type(stands_for).__qualname__
+            self._note(error, f"ran initializer={given}")
+            raise
+
+    def _load(self) -> Worker:
         if self._file:
             with _loading.setdefault(self._file, _Turn()):
                 module = _load_file(self._file)
@@ -131,6 +167,17 @@ class WorkerSource:
                 ) from None
         return _as_worker(found)
 
+    def _note(self, error: BaseException, what: str) -> None:
+        if not self.pool:
+            return
+        text = f"raised while a worker of pool {self.pool!r} {what}"
+        try:
+            if text not in getattr(error, "__notes__", ()):
+                # One that is raised again and again may be always the same.
+                BaseException.add_note(error, text)
+        except Exception:  # noqa: BLE001 - its class may have a say in that, and the error itself says more
+            return
+
     def origins(self, worker: Worker) -> tuple[Origin | None, ...]:
         """Where the functions of the loaded Worker are defined, the default one first, if the parent cannot know."""
         if self.worker is not None:
@@ -144,7 +191,7 @@ class WorkerSource:
         return f"<WorkerSource {self._file or self._module}:{self._attribute}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (self.worker, self._module, self._file, self._attribute))
+        return (_rebuild, (self.worker, self._module, self._file, self._attribute, self.pool))
 
 
 def _as_worker(declared: object) -> Worker:
@@ -199,8 +246,8 @@ def _offer(source: str, module: ModuleType, wanted: str) -> str:
     return f"{offered}: name one as in {f'{source}:{own[0]}'!r}" if own else ""
 
 
-def _rebuild(worker: Worker | None, module: str, file: str, attribute: str) -> WorkerSource:
-    return WorkerSource(worker, module=module, file=file, attribute=attribute)
+def _rebuild(worker: Worker | None, module: str, file: str, attribute: str, pool: str) -> WorkerSource:
+    return WorkerSource(worker, module=module, file=file, attribute=attribute, pool=pool)
 
 
 def _split(text: str) -> tuple[str, str]:

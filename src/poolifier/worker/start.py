@@ -65,8 +65,7 @@ def run_worker(
             del launch
             worker = source.load()
         registry = Registry(worker)
-        if initializer is not None:
-            initializer(*initargs)
+        source.initialize(initializer, initargs)
         # What the initializer has not kept is of no more use.
         del initializer, initargs
         with loading():

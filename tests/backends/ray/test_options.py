@@ -17,7 +17,8 @@ KNOWN = (
     ("options", "error", "message"),
     [
         (3, TypeError, "ray_options must be a mapping or None, not 3"),
-        ({"cpus": 1}, ValueError, f"ray_options has no option 'cpus'; it has {KNOWN}"),
+        ({"cpus": 1}, ValueError, f"ray_options has no option 'cpus' (did you mean 'num_cpus'?); it has {KNOWN}"),
+        ({"colour": 1}, ValueError, f"ray_options has no option 'colour'; it has {KNOWN}"),
         ({3: 1}, ValueError, "ray_options has no option 3; it has"),
         ({"max_restarts": 1}, ValueError, "no option 'max_restarts': the pool itself sees to that; it has"),
         ({"address": 1}, TypeError, "ray_options['address'] must be a string, not 1"),

@@ -24,7 +24,12 @@ from poolifier.worker import inherited, program_requests
 from poolifier.worker.imports import FIRST_PAUSE, SHORT_PAUSE, longer, shelter
 from poolifier.worker.ledger import LEAVE, Ledger
 from poolifier.worker.link import Link
-from poolifier.worker.multiprocessing_child import share_resource_tracker, trust
+from poolifier.worker.multiprocessing_child import (
+    share_descriptors_without_daemons,
+    share_resource_tracker,
+    stop_sharing_descriptors,
+    trust,
+)
 from poolifier.worker.registry import Registry
 from poolifier.worker.start import run_worker
 from poolifier.worker.switching import Turns
@@ -73,6 +78,9 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
         with contextlib.suppress(ChannelLost):
             run_worker(link, ledger, _prepare, None, control.new_session)
     finally:
+        # Here, for in a thread that ends its interpreter Python 3.13 prints an error when that waits for another one.
+        with contextlib.suppress(Exception):
+            stop_sharing_descriptors()
         control.end()
         link.close()
         for fd in waiting.values():
@@ -82,6 +90,7 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
 def _prepare(settings: WorkerSettings) -> None:
     """Prepares what an interpreter does not share with the others of its process."""
     share_resource_tracker()
+    share_descriptors_without_daemons()
     if settings.program is not None:
         trust(settings.program)
 
@@ -187,6 +196,8 @@ class _Control:
         session = self._session
         if session is not None:
             session.calm()
+        with contextlib.suppress(Exception):
+            stop_sharing_descriptors()
         # Says that there is nothing but the end of this thread to wait for.
         with contextlib.suppress(OSError):
             self._sock.shutdown(_socket.SHUT_RDWR)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from poolifier.option_checks import check_count, check_duration
+from poolifier.suggestions import did_you_mean
 
 __all__ = ["RayOptions"]
 
@@ -55,7 +56,7 @@ class RayOptions:
         for name, value in given.items():
             check = _CHECKS.get(name)
             if check is None:
-                why = ": the pool itself sees to that" if name in _OF_POOLS else ""
+                why = ": the pool itself sees to that" if name in _OF_POOLS else did_you_mean(name, _CHECKS)
                 raise ValueError(f"ray_options has no option {name!r}{why}; it has {', '.join(sorted(_CHECKS))}")
             check(f"ray_options[{name!r}]", value)
         actor = {name: value for name, value in given.items() if name not in ("address", "namespace")}

@@ -50,8 +50,7 @@ def _run(
     try:
         declared = source.load()
         worker.registry = registry = worker.hold(declared)
-        if initializer is not None:
-            initializer(*initargs)
+        source.initialize(initializer, initargs)
         said = WorkerReady(
             registry.properties(),
             declared.max_inactive_time,

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from poolifier.options import PoolOptions, ProcessOptions, check_sizes, default_name
+from poolifier.suggestions import did_you_mean
 from poolifier.task_functions import TaskFunction, Worker
 
 __all__ = ["OF_PROCESSES", "WorkerArgument", "check_range", "split_options"]
@@ -57,7 +58,8 @@ def split_options(
             continue
         owner = f"it is one of {_OF_OTHERS[name]}; " if name in _OF_OTHERS else ""
         known = ", ".join(sorted(_OF_ALL | own))
-        raise TypeError(f"{cls.__name__} has no option {name!r}: {owner}its options are {known}")
+        near = "" if owner else did_you_mean(name, _OF_ALL | own)
+        raise TypeError(f"{cls.__name__} has no option {name!r}{near}: {owner}its options are {known}")
     common = {name: value for name, value in options.items() if name in _OF_ALL}
     if common.get("name") is None:
         common["name"] = default_name(cls.kind)

@@ -41,7 +41,7 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
         # Executors have names of their own. Threads have this, and so it must not lead to the options.
         name = checked.name
         self._thread_name: Callable[[int], str] = lambda worker_id: f"poolifier: {name} worker {worker_id}"
-        source = WorkerSource.from_argument(worker)
+        source = WorkerSource.from_argument(worker, checked.name)
 
         me = ref(self)
 

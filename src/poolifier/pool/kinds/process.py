@@ -33,7 +33,7 @@ class _ProcessPool(Pool[DataT, ResponseT]):
         common, own = split_options(type(self), options, OF_PROCESSES)
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         process_options = ProcessOptions(**own)
-        source = WorkerSource.from_argument(worker)
+        source = WorkerSource.from_argument(worker, checked.name)
 
         def create_backend() -> Backend:
             # Imported here, so that a pool of another kind does not import what only this one needs.

@@ -39,7 +39,7 @@ class _RayPool(Pool[DataT, ResponseT]):
         checked = PoolOptions.checked(sizes=sizes, dynamic=dynamic, **common)
         check_supported(self.kind, checked)
         ray_options = RayOptions.checked(own.get("ray_options"))
-        source = WorkerSource.from_argument(worker)
+        source = WorkerSource.from_argument(worker, checked.name)
 
         def create_backend() -> Backend:
             # Imported here, so that a pool of another kind does not import what only this one needs.

@@ -35,7 +35,7 @@ _HEAP_TYPE: Final = 1 << 9
 _CONTAINERS: Final = frozenset({list, dict, set, bytearray})
 
 _SPECIAL: Final = frozenset(
-    {"builtins", "functools", "_thread", "_contextvars", "weakref", "dataclasses", "contextlib"}
+    {"builtins", "functools", "_thread", "_contextvars", "_io", "weakref", "dataclasses", "contextlib"}
 )
 """Modules of the types that have a reducer in `values`, which takes workers long to import."""
 

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar
+from io import TextIOWrapper
 from types import CellType, CodeType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -125,16 +126,21 @@ def _cached_property(_: Pickler, obj: Any) -> Any:
     return rebuild.make_cached_property, (obj.func, obj.attrname, obj.__doc__)
 
 
-def _lock(pickler: Pickler, obj: Any) -> Any:
-    if not pickler.anew or obj.locked():
-        return NotImplemented
-    return _thread.allocate_lock, ()
+def _lock(pickler: Pickler, _obj: Any) -> Any:
+    # Whether it is held here is of no meaning there: a worker that imported the script would make one that is free.
+    return (_thread.allocate_lock, ()) if pickler.anew else NotImplemented
 
 
-def _rlock(pickler: Pickler, obj: Any) -> Any:
-    if not pickler.anew or obj._is_owned():
-        return NotImplemented
-    return rebuild.new_rlock, ()
+def _rlock(pickler: Pickler, _obj: Any) -> Any:
+    return (rebuild.new_rlock, ()) if pickler.anew else NotImplemented
+
+
+def _text_file(_: Pickler, obj: TextIOWrapper) -> Any:
+    # What cloudpickle makes of others is a copy of their text, in memory.
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name, None) is obj or getattr(sys, f"__{name}__", None) is obj:
+            return getattr, (sys, name)
+    return NotImplemented
 
 
 def _local(pickler: Pickler, _obj: Any) -> Any:
@@ -217,6 +223,7 @@ REDUCERS: Final[dict[type, Callable[[Pickler, Any], Any]]] = {
     functools.partialmethod: _partial_method,
     type(_thread.allocate_lock()): _lock,
     _thread.RLock: _rlock,
+    TextIOWrapper: _text_file,
     _thread._local: _local,
     ContextVar: _context_variable,
     contextlib._GeneratorContextManager: _generator_context,
