@@ -17,7 +17,9 @@ ROWS = (
     ("memory", "memory of one more idle worker, MiB", 2**-20),
     ("latency", "one tiny task after another, median, us", 1e6),
     ("throughput", "tiny tasks a second, 1,000 in flight", 1),
+    ("payload_64k", "echoes of 64 KiB of bytes a second", 1),
     ("payload", "echoes of 1 MiB of bytes a second", 1),
+    ("payload_64m", "echoes of 64 MiB of bytes a second", 1),
     ("parallel", "computing on 2 workers, times as fast as inline", 1),
 )
 

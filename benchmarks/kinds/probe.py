@@ -21,6 +21,8 @@ from poolifier import Pool
 WORKERS = 2
 TASKS = {"echo": echo, "compute": compute}
 MIB = 2**20
+PAYLOADS = {"payload_64k": (MIB // 16, 100), "payload": (MIB, 30), "payload_64m": (64 * MIB, 3)}
+"""Figure -> bytes, and how many echoes of them."""
 
 
 def pool_of(kind: str, workers: int) -> Pool[Any, Any]:
@@ -47,12 +49,7 @@ async def speed(kind: str) -> dict[str, float]:
             begun = perf_counter()
             await _in_flight(pool, 10_000, 1000)
             rates.append(10_000 / (perf_counter() - begun))
-        payload = bytes(MIB)
-        await pool.execute(payload)
-        begun = perf_counter()
-        for _ in range(30):
-            await pool.execute(payload)
-        moved = 30 / (perf_counter() - begun)
+        moved = {name: await _echoes(pool, size, times) for name, (size, times) in PAYLOADS.items()}
         loops = 1_000_000
         begun = perf_counter()
         for _ in range(8):
@@ -64,8 +61,8 @@ async def speed(kind: str) -> dict[str, float]:
     return {
         "latency": statistics.median(latencies),
         "throughput": statistics.median(rates),
-        "payload": moved,
         "parallel": parallel,
+        **moved,
     }
 
 
@@ -92,6 +89,16 @@ async def _timed(pool: Pool[Any, Any]) -> float:
     begun = perf_counter()
     await pool.execute(1)
     return perf_counter() - begun
+
+
+async def _echoes(pool: Pool[Any, Any], size: int, times: int) -> float:
+    """Echoes of so many bytes a second, one at a time, after a first one."""
+    payload = bytes(size)
+    await pool.execute(payload)
+    begun = perf_counter()
+    for _ in range(times):
+        await pool.execute(payload)
+    return times / (perf_counter() - begun)
 
 
 async def _in_flight(pool: Pool[Any, Any], tasks: int, most: int) -> None:

@@ -7,6 +7,9 @@ have to be pickled.
 import asyncio
 import dataclasses
 import threading
+import time
+
+from poolifier import TaskAborted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -407,9 +410,46 @@ async def generate_odd_async(name):
     raise_odd(name)
 
 
+def stop_oddly(name):
+    try:
+        wait_for_the_abort()
+    finally:
+        raise_odd(name)
+
+
+async def stop_oddly_async(name):
+    try:
+        await asyncio.sleep(60)
+    finally:
+        raise_odd(name)
+
+
+def return_at_an_abort(name):
+    try:
+        wait_for_the_abort()
+    except TaskAborted:
+        return made(name)
+
+
+def wait_for_the_abort():
+    while True:
+        time.sleep(0.001)
+
+
 def echo(data):
     return data
 
 
-PLAIN = {"raise_odd": raise_odd, "generate_odd": generate_odd, "echo": echo}
-MIXED = {"raise_odd_async": raise_odd_async, "generate_odd_async": generate_odd_async, **PLAIN}
+PLAIN = {
+    "raise_odd": raise_odd,
+    "generate_odd": generate_odd,
+    "stop_oddly": stop_oddly,
+    "return_at_an_abort": return_at_an_abort,
+    "echo": echo,
+}
+MIXED = {
+    "raise_odd_async": raise_odd_async,
+    "generate_odd_async": generate_odd_async,
+    "stop_oddly_async": stop_oddly_async,
+    **PLAIN,
+}

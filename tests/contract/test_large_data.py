@@ -18,7 +18,7 @@ VALUES = [
 ]
 NAMES = ["bytes", "str", "bytearray", "memoryview", "list", "view in a dict"]
 
-given_buffers = {"process", "thread"}
+given_buffers = {"interpreter", "process", "thread"}
 
 
 @pytest.mark.parametrize("functions", [tasks.PLAIN, tasks.ALL], ids=["plain", "all"])

@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from poolifier import RemoteError
+from poolifier import RemoteError, TaskTimeoutError
 from poolifier.error_attributes import (
     arguments_of,
     cause_of,
@@ -198,3 +198,23 @@ def test_an_odd_error_arrives_and_its_worker_lives(serve, kind, odd):
         return problems
 
     assert serve(kind, use) == {None}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_task_that_is_stopped_may_raise_or_return_it_and_its_worker_lives(serve, kind, odd):
+    async def use(plain, mixed):
+        before = [node.id for pool in (plain, mixed) for node in pool.worker_nodes]
+        # A time limit counts from the start, so each of them is stopped in the middle.
+        stopped = await asyncio.gather(
+            raised_by(plain.execute(odd, "stop_oddly", timeout=0.02)),
+            raised_by(plain.execute(odd, "return_at_an_abort", timeout=0.02)),
+            raised_by(mixed.execute(odd, "stop_oddly", timeout=0.02)),
+            raised_by(mixed.execute(odd, "return_at_an_abort", timeout=0.02)),
+            raised_by(mixed.execute(odd, "stop_oddly_async", timeout=0.02)),
+        )
+        for pool in (plain, mixed):
+            assert await pool.execute("alive", "echo") == "alive"
+        assert [node.id for pool in (plain, mixed) for node in pool.worker_nodes] == before
+        return {type(error) for error in stopped}
+
+    assert serve(kind, use) == {TaskTimeoutError}

@@ -150,6 +150,30 @@ SETTINGS = {
         multiprocessing.set_executable(sys.executable)
         sys.executable = "/bin/false"
         """,
+    "an executable in bytes": "import os, sys; sys.executable = os.fsencode(sys.executable)",
+    "timers that interrupt": """
+        import atexit, signal
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+        # Python puts its handlers back before it ends.
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+        """,
+    "no directory for temporary files": """
+        import os, tempfile
+        os.environ["TMPDIR"] = tempfile.tempdir = "/none"
+        """,
+    "a long path of temporary files": """
+        import os, tempfile
+        long = os.path.join(tempfile.mkdtemp(), "x" * 200)
+        os.mkdir(long)
+        os.environ["TMPDIR"] = tempfile.tempdir = long
+        """,
+    "no home": "import os; os.environ['HOME'] = '/none'",
+    "ignored signals": """
+        import signal
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        """,
 }
 
 FLAGS = {

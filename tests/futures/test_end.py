@@ -10,7 +10,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from poolifier.futures import ProcessPoolExecutor
+from poolifier.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from tests.conftest import Footprint
 from tests.futures import calls
 from tests.futures.conftest import needs_interpreters
@@ -250,7 +250,7 @@ def test_a_script_needs_no_guard(tmp_path):
     path = tmp_path / "script.py"
     path.write_text(
         """
-from poolifier.futures import ProcessPoolExecutor
+from poolifier.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 def double(number):
     return 2 * number
@@ -266,7 +266,7 @@ with ProcessPoolExecutor(2) as executor:
 def test_a_call_sees_what_the_globals_of_the_script_are_now():
     done = script(
         """
-from poolifier.futures import ProcessPoolExecutor
+from poolifier.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 setting = 1
 
@@ -287,3 +287,37 @@ def test_one_executor_can_follow_another():
     for number in range(5):
         with ProcessPoolExecutor(1) as executor:
             assert executor.submit(abs, -number).result() == number
+
+
+LEAVES_THREADS = """
+import sys, threading
+from poolifier import futures
+
+def write(path):
+    threading.main_thread().join()
+    open(path, "w").close()
+
+def leave(path):
+    threading.Thread(target=write, args=(path,)).start()
+
+executor = getattr(futures, sys.argv[1])(1)
+left = threading.Event()
+
+def callback(future):
+    leave(sys.argv[2])
+    left.set()
+
+executor.submit(abs, 1).add_done_callback(callback)
+left.wait()
+if "Thread" in sys.argv[1]:
+    executor.submit(leave, sys.argv[3]).result()
+"""
+
+
+def test_the_program_waits_for_threads_that_calls_and_callbacks_have_left(executor_type, tmp_path):
+    """As with the standard library, whose threads are no daemons, so that these are none."""
+    by_callback, by_call = tmp_path / "callback", tmp_path / "call"
+    command = [sys.executable, "-c", LEAVES_THREADS, executor_type.__name__, str(by_callback), str(by_call)]
+    subprocess.run(command, check=True, timeout=60)
+    assert by_callback.exists()
+    assert by_call.exists() or executor_type is not ThreadPoolExecutor

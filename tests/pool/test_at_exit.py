@@ -49,3 +49,39 @@ def test_a_loop_that_is_stuck_does_not_keep_the_program_from_ending():
         [sys.executable, "-c", SCRIPT, "FixedProcessPool", "stuck"], capture_output=True, timeout=300, check=True
     )
     assert time.monotonic() - began < 50
+
+
+STARTS = """
+import asyncio
+import sys
+import threading
+import time
+
+import poolifier
+
+starting = threading.Event()
+
+
+async def main():
+    # Its workers are not ready before the end of the program.
+    async with getattr(poolifier, sys.argv[1])(2, abs, initializer=time.sleep, initargs=(2,)):
+        print("too late")
+
+
+async def watched():
+    task = asyncio.create_task(main())
+    await asyncio.sleep(0.1)
+    starting.set()
+    await task
+
+
+threading.Thread(target=asyncio.run, args=(watched(),), daemon=True).start()
+starting.wait()
+"""
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_program_ends_while_a_pool_starts(pool):
+    done = subprocess.run([sys.executable, "-c", STARTS, pool], capture_output=True, text=True, timeout=60, check=True)
+    assert "Traceback" not in done.stderr
+    assert not done.stdout

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 
@@ -120,3 +122,33 @@ def test_streams_and_maps_keep_it(run, until, no_leaks, pool_type):
         await until(lambda: not workers_of("read"))
 
     run(main())
+
+
+CLOSED_IN_THE_BLOCK = """
+import asyncio, gc, logging
+from poolifier import FixedProcessPool
+
+async def main():
+    async with FixedProcessPool(1, abs) as pool:
+        await pool.execute(-1)
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(3600)
+
+# What asyncio says of a task that is pending.
+logging.getLogger("asyncio").disabled = True
+loop = asyncio.new_event_loop()
+task = loop.create_task(main())
+loop.run_forever()
+loop.close()
+del task
+gc.collect()
+"""
+
+
+def test_one_whose_block_is_closed_without_a_loop_is_forgotten_quietly():
+    """Its coroutine is collected when the event loop is closed: nothing can be awaited, and nothing is said of that."""
+    command = [sys.executable, "-W", "default", "-c", CLOSED_IN_THE_BLOCK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "Exception ignored" not in done.stderr
+    assert "RuntimeError" not in done.stderr
+    assert "ResourceWarning: <FixedProcessPool 'process-1' 1>" in done.stderr

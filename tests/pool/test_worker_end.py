@@ -232,3 +232,32 @@ asyncio.run(main())
         assert not ended([child])
         process.kill()
     soon(lambda: ended([child]))
+
+
+LEAVES_THREAD = """
+import asyncio, sys, threading
+from poolifier import FixedThreadPool
+
+def write(path):
+    threading.main_thread().join()
+    open(path, "w").close()
+
+def leave(path):
+    threading.Thread(target=write, args=(path,)).start()
+    return threading.current_thread().daemon
+
+async def leave_from_loop(path):
+    return leave(path)
+
+async def main():
+    async with FixedThreadPool(1, sys.argv[1] == "async" and leave_from_loop or leave) as pool:
+        assert not await pool.execute(sys.argv[2])
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_the_program_waits_for_threads_that_tasks_on_threads_have_left(path, kind):
+    subprocess.run([sys.executable, "-c", LEAVES_THREAD, kind, path], check=True, timeout=60)
+    assert Path(path).exists()

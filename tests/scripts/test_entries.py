@@ -123,6 +123,20 @@ def test_an_archive(tmp_path):
     check(scripts.run(tmp_path / "app.pyz", *FEW))
 
 
+def test_the_lines_of_an_archive(tmp_path):
+    """Workers have no file of that name, and tracebacks show the lines all the same."""
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        archive.writestr(
+            "__main__.py",
+            PROGRAM.replace("(kind, error.__cause__)\n", "(kind, error.__cause__)\n", 1).replace(
+                "in fails' in str(error.__cause__)",
+                "in fails\\n    raise ValueError(x)' in str(error.__cause__)",
+            )
+            + GUARD,
+        )
+    check(scripts.run(tmp_path / "app.pyz", *FEW))
+
+
 def test_a_script_that_another_program_runs(tmp_path):
     """As profilers, debuggers and coverage do: by runpy, or as a module named `__main__` of their own."""
     (tmp_path / "script.py").write_text(PROGRAM + GUARD)
@@ -136,6 +150,24 @@ def test_a_script_that_another_program_runs(tmp_path):
         'exec(compile(open("script.py").read(), "script.py", "exec"), main.__dict__)\n'
     )
     check(scripts.run("exec.py", *FEW, cwd=tmp_path))
+
+
+def test_a_script_under_the_name_that_runpy_gives_it(tmp_path):
+    """Without a `run_name` it is a module that is there for as long as it runs, and that nobody can import."""
+    text = PROGRAM.replace("sys\n", "sys\n", 1) + "\nasyncio.run(main(sys.argv[1:]))\n"
+    (tmp_path / "script.py").write_text(text)
+    (tmp_path / "starter.py").write_text("import runpy\n\nrunpy.run_path('script.py')\n")
+    check(scripts.run("starter.py", *FEW, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["with spaces.py", "with-dashes.and.dots.py", "noextension", "json.py"])
+def test_any_name(tmp_path, name):
+    """It may be no name of a module, or that of another one."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / name).write_text(PROGRAM + GUARD)
+    check(scripts.run(tmp_path / "scripts" / name, *FEW, options=["-P"]))
+    (tmp_path / "link.py").symlink_to(tmp_path / "scripts" / name)
+    check(scripts.run("link.py", *FEW, cwd=tmp_path, options=["-P"]))
 
 
 def test_two_scripts_in_one_program(tmp_path):

@@ -107,3 +107,14 @@ def test_one_that_gives_many_waits_until_they_are_taken(ends):
 def test_what_was_not_fetched_is_closed(ends):
     given(ends[0], 1, b"x")
     ends[1].fetch()
+
+
+def test_one_that_waits_is_woken_by_the_end_of_waiting(ends):
+    ours, theirs = ends
+    given(ours, 1, b"before")
+    thread = threading.Timer(0.05, theirs.hang_up)
+    thread.start()
+    with pytest.raises(BrokenPipeError):
+        theirs.take(2)
+    thread.join()
+    assert taken(theirs, 1) == b"before"

@@ -144,6 +144,16 @@ def test_leases_die_in_any_thread(ends):
     assert inbound.held == 0
 
 
+def test_an_abort_that_is_on_its_way_takes_no_slot(ends, struck):
+    outbound, inbound = ends
+    for _ in range(10):
+        views = [inbound.lease(put(outbound, bytes(70_000)))]
+        with struck(views.clear):
+            assert outbound.busy() == 1
+        assert outbound.busy() == 0
+    assert inbound.held == 0
+
+
 FORKING = """
 import gc, os
 from poolifier.wire.segments import Inbound, Outbound

@@ -3,6 +3,7 @@
 import array
 
 import numpy as np
+import psutil
 import pytest
 
 from poolifier import SharedBuffer
@@ -49,6 +50,15 @@ def test_released_it_says_so_and_what_was_made_from_it_stays():
         _ = shared.buffer
     shared.release()
     assert "released" in repr(shared)
+
+
+def test_an_abort_that_is_on_its_way_leaves_no_descriptor(struck):
+    for _ in range(10):
+        before = psutil.Process().num_fds()
+        shared = [SharedBuffer(10)]
+        with struck(shared.clear):
+            assert psutil.Process().num_fds() > before
+        assert psutil.Process().num_fds() == before
 
 
 def test_given_away_it_says_so():

@@ -34,12 +34,14 @@ class Opened:
         map: Runs it over many, in the pool's own way for that; None where it has none.
         put: Queues one argument as cheaply as the pool can, and gives whatever handle it gives.
         give: Hands a block of so many bytes to a worker and back without copying it.
+        beside: Runs the function on the pool that this one is compared with in turns.
     """
 
     submit: Submit
     map: Callable[[Iterable[Any]], Awaitable[list[Any]]] | None = None
     put: Callable[[Any], Any] | None = None
     give: Callable[[int], Awaitable[int]] | None = None
+    beside: Submit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,22 @@ async def interpreters(function: Callable[[Any], Any], workers: int) -> AsyncIte
         yield opened
 
 
+@contestant(
+    "poolifier-interpreters-beside",
+    "poolifier, interpreters / processes",
+    needs="poolifier:FixedInterpreterPool",
+    scenarios={"interpreters_data"},
+    python=INTERPRETERS,
+)
+@asynccontextmanager
+async def interpreters_beside_processes(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:
+    async with (
+        _fixed("poolifier:FixedInterpreterPool", function, workers) as ours,
+        _fixed("poolifier:FixedProcessPool", function, workers) as processes,
+    ):
+        yield Opened(ours.submit, beside=processes.submit)
+
+
 @contestant("poolifier-ray", "poolifier, Ray actors", needs="poolifier:FixedRayPool", scenarios={"ray"}, slow=True)
 @asynccontextmanager
 async def ray_actors(function: Callable[[Any], Any], workers: int) -> AsyncIterator[Opened]:

@@ -45,6 +45,37 @@ async def _round_trip(submit: Submit, data: Any, seconds: float) -> float:
     return statistics.median(times[1:])
 
 
+async def echo_beside(opens: Open, parameters: Parameters) -> dict[str, float]:
+    """Bytes and views on one pool, echo by echo in turns with another: by how much it takes as long."""
+    ratios = {}
+    async with opens(echo, parameters["workers"]) as pool:
+        if pool.beside is None:
+            raise Unavailable("it is compared with no other pool in turns")
+        for size, length in SIZES.items():
+            content = bytearray(range(256)) * (length // 256)
+            for kind in (bytes, memoryview):
+                pools = (pool.submit, pool.beside)
+                ours, theirs = await _in_turns(pools, kind(content), parameters["seconds"])
+                ratios[f"{size} {kind.__name__}"] = ours / theirs
+    return ratios
+
+
+async def _in_turns(pools: tuple[Submit, Submit], data: Any, seconds: float) -> tuple[float, float]:
+    """The median time of an echo by each."""
+    clock, end = time.perf_counter, 0.0
+    times: tuple[list[float], list[float]] = ([], [])
+    while len(times[0]) < 4 or clock() < end:
+        for submit, taken in zip(pools, times, strict=True):
+            started = clock()
+            result = await submit(data)
+            taken.append(clock() - started)
+            if len(result) != len(data) or result[-1] != data[-1]:
+                raise AssertionError("other data came back")
+            del result
+        end = end or clock() + seconds
+    return statistics.median(times[0][1:]), statistics.median(times[1][1:])
+
+
 async def give(opens: Open, parameters: Parameters) -> dict[str, float]:
     """A small and a large block, given to a worker and back: without a copy, both take as long."""
     medians = {}
@@ -91,6 +122,23 @@ add(
         quick=None,
         samples=(3, 1),
         order=41,
+    )
+)
+_BESIDE = [f"{size} {kind}" for size in SIZES for kind in ("bytes", "memoryview")]
+add(
+    Scenario(
+        key="interpreters_data",
+        title="Bytes and memory views there and back on {workers} interpreters, by the time of {workers} processes",
+        run=echo_beside,
+        metrics=tuple(Metric(key, key, digits=2) for key in _BESIDE),
+        goals=tuple(
+            Goal(f"interpreters: {key}, by a process's time", key, 1.0, ours="poolifier-interpreters-beside")
+            for key in _BESIDE
+        ),
+        full={"seconds": 0.3, "workers": 2},
+        quick=None,
+        samples=(5, 1),
+        order=43,
     )
 )
 add(

@@ -66,8 +66,8 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
     """
     number, raised = _ctypes.c_ulong(ident), _ctypes.py_object(error)
     if ident == get_ident():
-        own = sys._getframe()
-        if is_held_back(own, patience):
+        # No variable for the frame: see `InterpreterSession.serve`.
+        if is_held_back(sys._getframe(), patience):
             return False
         _set_async_exc(number, raised)
         return True

@@ -79,6 +79,7 @@ class WireChannel:
         "_definitions",
         "_error",
         "_generation",
+        "_heard_out",
         "_ledger",
         "_loop",
         "_outgoing",
@@ -109,6 +110,7 @@ class WireChannel:
         self._times = (0.0, 0.0)
         self._error: BaseException | None = None
         self._closed = False
+        self._heard_out = False
         self._stalled: asyncio.TimerHandle | None = None
 
     def begin(self, launch: bytes, settings: WorkerSettings, defined: int = 0) -> None:
@@ -257,17 +259,15 @@ class WireChannel:
         """The worker has told where a task stands."""
         self._owner.listener.task_stood(self._worker_id, sequence, frames)
 
-    def _conclude(self) -> tuple[int, bool]:
-        """Takes the worker's last words and closes the channel; returns the started mark and the mark of loading."""
-        self._hear_out()
-        return self._close()
-
     def _hear_out(self) -> None:
-        """Takes the worker's last words."""
+        """Takes the worker's last words. What it says after that, though it has been given up, is not heard."""
         try:
             self._take_what_is_left()
         except Exception as error:  # noqa: BLE001 - a listener's fault must not keep it from hearing of the end
             self._loop.call_exception_handler({"message": "a worker's last replies were not taken", "exception": error})
+        # Replies that stood in the outbox would be taken a second time.
+        self._heard_out = True
+        self._loop.remove_reader(self._sock.fileno())
 
     def _close(self) -> tuple[int, bool]:
         """Closes the channel; returns the started mark and the mark of loading."""
@@ -355,7 +355,7 @@ class WireChannel:
 
     def _read(self) -> bool:
         """Reads once; returns whether there may be more."""
-        if self._closed or self.garbled is not None:
+        if self._closed or self._heard_out or self.garbled is not None:
             return False
         try:
             payloads = self._decoder.read(self._sock, self._owner.portions.buffer)
@@ -396,7 +396,7 @@ class WireChannel:
     def _check_progress(self, received: int) -> None:
         """Ends a worker that has begun a frame and does not go on with it."""
         self._stalled = None
-        if self._closed or self.garbled is not None:
+        if self._closed or self._heard_out or self.garbled is not None:
             return
         # Some of it may have arrived and not been read, where this loop was busy.
         self._take()

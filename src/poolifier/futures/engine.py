@@ -41,6 +41,9 @@ __all__ = ["Engine"]
 _BATCH: Final = 1000
 """What is taken from the inbox in one turn of the loop."""
 
+_IN_A_MOMENT: Final = 0.02
+"""Seconds until the loop tries again what another thread is in the way of."""
+
 # That of the standard library's executors.
 _logger = logging.getLogger("concurrent.futures")
 
@@ -264,7 +267,7 @@ class Engine:
         """Somebody has ended the loop, or the pool: what is left will never run."""
         self._closed = self._refuses = True
         for future in list(self._outstanding):
-            future.cancel()
+            future.cancel_here()
         self.drain()
 
     def drain(self) -> None:
@@ -337,6 +340,16 @@ class Engine:
         if self._closing:
             self._look()
 
+    def later(self, callback: Callable[[], object]) -> bool:
+        """Calls back on the loop in a moment; False where that is closed."""
+        loop = self._session.loop
+        try:
+            assert loop is not None
+            loop.call_later(_IN_A_MOMENT, callback)
+        except RuntimeError:
+            return False
+        return True
+
     def failing(self, error: BaseException) -> None:
         """No worker can be started, which is why calls are refused."""
         before = self.broken
@@ -379,7 +392,7 @@ class Engine:
             task = future._task
             # What a worker was sent ahead it may have begun.
             if task is not None and task.state == QUEUED:
-                future.cancel()
+                future.cancel_here()
 
     def _end_workers(self, signal: int) -> None:
         self._closing = True
@@ -388,7 +401,7 @@ class Engine:
             task = future._task
             if not future.running():
                 # As in the standard library: no worker had begun it, so it is not one that has failed.
-                if future.cancel():
+                if future.cancel_here():
                     self.drop(future)
                 continue
             future.set_exception(BrokenWorkerError(f"the executor's workers were ended by signal {signal}"))

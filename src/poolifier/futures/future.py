@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
+from functools import partial
 from itertools import islice
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from poolifier.error_attributes import type_name_of
@@ -28,6 +31,14 @@ _logger = logging.getLogger("concurrent.futures")
 
 _GONE: Final = frozenset({CANCELLED, CANCELLED_AND_NOTIFIED})
 _DONE: Final = _GONE | {FINISHED}
+
+_MOMENT: Final = 0.001
+"""Seconds that the event loop waits for a condition: whoever has one does a few statements, or has been interrupted."""
+
+_PATIENCE: Final = 10.0
+"""Seconds after which a condition counts as one that is not given back: `wait` may hold those of a million futures."""
+
+_PATIENCE_AT_THE_END: Final = 0.1
 
 _making = threading.RLock()
 """Held while a condition is made, and while a future is settled that has none.
@@ -76,6 +87,7 @@ class CallFuture(Future[ResultT]):
     """
 
     _condition: Any = _Condition()
+    _held_since: float | None = None
 
     def __init__(self, engine: Engine) -> None:  # all that the class above sets, but for the condition
         self._state = PENDING
@@ -174,27 +186,79 @@ class CallFuture(Future[ResultT]):
 
     def set_result(self, result: Any) -> None:
         """The call returned."""
-        try:
-            if not self._settled(result, None):
-                super().set_result(result)
-        except InvalidStateError:
-            # It has just been cancelled, of which the engine is about to hear, unless a handler of signals
-            # has raised before it could be told.
-            self._engine.drop(self)
-        else:
+        if self._settled(result, None):
             self._engine.ended(self)
+        else:
+            self._settle(result, None)
 
     def set_exception(self, exception: BaseException | None) -> None:
         """The call raised, or could not be carried out."""
         if exception is not None:
             exception = as_standard(exception)
-        try:
-            if not self._settled(None, exception):
-                super().set_exception(exception)
-        except InvalidStateError:
-            self._engine.drop(self)
-        else:
+        if self._settled(None, exception):
             self._engine.ended(self)
+        else:
+            self._settle(None, exception)
+
+    def cancel_here(self) -> bool:
+        """As `cancel`, but on the pool's event loop, which must not wait for whoever has the condition."""
+        condition = vars(self).get("_condition")
+        if condition is not None:
+            if condition.acquire(timeout=_PATIENCE_AT_THE_END):
+                condition.release()
+            else:
+                self._renew_condition()
+        return self.cancel()
+
+    def _settle(self, result: Any, exception: BaseException | None) -> None:
+        """Settles it where others may wait, have left a callback or cancelled it."""
+        condition = self._seize(partial(self._settle, result, exception))
+        if condition is None:
+            return
+        try:
+            over = self._state in _DONE
+            if not over:
+                self._result = result
+                self._exception = exception
+                self._state = FINISHED
+                for waiter in self._waiters:
+                    tell = waiter.add_result if exception is None else waiter.add_exception
+                    tell(self)
+                condition.notify_all()
+        finally:
+            condition.release()
+        if over:
+            # It has just been cancelled, of which the engine is about to hear, unless a handler of signals
+            # has raised before it could be told.
+            self._engine.drop(self)
+            return
+        self._invoke_callbacks()
+        self._engine.ended(self)
+
+    def _seize(self, again: Callable[[], object]) -> Any:
+        """The condition, acquired; None where another thread has it: then `again` is called after a while.
+
+        A handler of signals that raises may do so in the middle of what the standard library does `with` a future's
+        condition, in `cancel`, `wait` or `as_completed`, and that thread has it until it waits for the future, or for
+        good. The event loop must not wait for it, for all other calls would, too.
+        """
+        condition = self._condition
+        since = self._held_since
+        if condition.acquire(timeout=_MOMENT) if since is None else condition.acquire(blocking=False):
+            return condition
+        now = monotonic()
+        if since is None:
+            since = self._held_since = now
+        if now - since < _PATIENCE and self._engine.later(again):
+            return None
+        condition = self._renew_condition()
+        condition.acquire()
+        return condition
+
+    def _renew_condition(self) -> Any:
+        """Nobody gives the old one back."""
+        made = vars(self)["_condition"] = threading.Condition()
+        return made
 
     def _settled(self, result: Any, exception: BaseException | None) -> bool:
         """Settles it where nobody waits, has left a callback or cancelled it, for each of these makes the condition."""
@@ -218,5 +282,13 @@ class CallFuture(Future[ResultT]):
         if self._told:
             return False
         self._told = True
-        self.set_running_or_notify_cancel()
+        self._tell_waiters()
         return True
+
+    def _tell_waiters(self) -> None:
+        condition = self._seize(self._tell_waiters)
+        if condition is not None:
+            try:
+                self.set_running_or_notify_cancel()
+            finally:
+                condition.release()

@@ -12,6 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol
 
+from poolifier.backends.unwaited_thread import UnwaitedThread
 from poolifier.errors import PoolifierError, PoolNotStartedError
 from poolifier.futures.errors import BrokenPoolError
 from poolifier.pool.base import Pool
@@ -101,9 +102,8 @@ class PoolSession:
         if driver is None:
             # Here and not in that thread: a process that is forked meanwhile would have half of the module for ever.
             import_module(f"poolifier.backends.{self.pool.kind}.backend")
-            # A daemon: it is waited for before other threads are, and one that is stuck is not waited for twice.
-            name = "poolifier-executor"
-            thread = threading.Thread(target=lambda: asyncio.run(self._run(client)), name=name, daemon=True)
+            # It is waited for before other threads are, and one that is stuck is not waited for twice.
+            thread = UnwaitedThread(lambda: asyncio.run(self._run(client)), "poolifier-executor")
             thread.start()
             self.thread = thread
         else:

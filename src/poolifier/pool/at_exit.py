@@ -50,6 +50,7 @@ def _end() -> None:
         if driver is None or driver.thread < 0 or driver.thread == get_ident() or not driver.loop.is_running():
             continue
         with suppress(RuntimeError):
+            life.process_ends = True
             turned.append(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), driver.loop))
             ends.append((asyncio.run_coroutine_threadsafe(life.destroy(patience=0.0), driver.loop), life.longest_end))
     if not wait(turned, timeout=_PATIENCE).not_done:

@@ -120,8 +120,10 @@ class Pool(MapRunner[DataT, ResponseT]):
         """
         if exc_type is None:
             await self._life.leave()
-        else:
+        elif exc_type is not GeneratorExit or self._life.loop_is_running:
             await self._life.destroy(patience=0.0)
+        # Otherwise the coroutine has been closed without its event loop, so nothing can be awaited. What ends a pool
+        # that is forgotten ends this one.
 
     async def start(self) -> None:
         """Starts the minimum of workers; returns when they are ready. Does nothing where it has done so before.

@@ -38,6 +38,7 @@ class LifeCycle:
         name: What the pool is called in messages.
         create_backend: Makes what starts the workers; called for each start.
         driver: What drives the pool, from when it begins to start.
+        process_ends: The process is about to end, while the pool's event loop goes on in a daemon thread.
         open: The same, while the pool takes tasks; otherwise None.
         leaving: The same, while `async with` is left and waits for what was submitted before; otherwise None.
     """
@@ -55,6 +56,7 @@ class LifeCycle:
         self.name = name
         self.create_backend = create_backend
         self.driver: Driver | None = None
+        self.process_ends: bool = False
         self.open: Driver | None = None
         self.leaving: Driver | None = None
         # What it is called in errors.
@@ -102,6 +104,10 @@ class LifeCycle:
             # The caller gave up waiting: nothing of it stays behind.
             await self.destroy(patience=0.0)
             raise
+        if self.process_ends:
+            # The pool has been destroyed for that. Raised here, the error would be shown as that of a thread that the
+            # program leaves behind on purpose, and which Python stops in a moment.
+            await asyncio.get_running_loop().create_future()
         if error is not None:
             raise error
 
@@ -211,6 +217,11 @@ class LifeCycle:
         """This is a process that was forked off the pool's own."""
         if self.driver is not None:
             self.driver.thread = FORKED
+
+    @property
+    def loop_is_running(self) -> bool:
+        """Whether this is called in an event loop."""
+        return asyncio._get_running_loop() is not None
 
     @property
     def longest_end(self) -> float:

@@ -12,6 +12,7 @@ buffers are made over the very memory that arrived, which is theirs until they d
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 
@@ -205,6 +206,9 @@ class Packer:
             except (OSError, ValueError):
                 return None
             try:
+                # An interpreter at the other side takes one of this process's descriptors, too. Where there is none
+                # for it what is given would be lost, and with it the worker.
+                os.close(os.dup(outbound.fd))
                 self._give(ARENA, outbound.fd)
             except OSError:
                 outbound.close()

@@ -1,4 +1,4 @@
-"""Descriptors that pass from process to process, on a socket of their own beside the channel.
+"""Descriptors that pass between a pool and a worker, on a socket of their own beside the channel.
 
 They have their own because reading what may bring descriptors takes longer than reading what cannot.
 Each comes with a number that says what it is of, and is fetched by that number.
@@ -6,6 +6,8 @@ Each comes with a number that says what it is of, and is fetched by that number.
 
 from __future__ import annotations
 
+import _socket
+import contextlib
 import errno
 import os
 import select
@@ -121,6 +123,11 @@ class Passing:
     def fileno(self) -> int:
         """The socket's descriptor, for an event loop."""
         return self._sock.fileno()
+
+    def hang_up(self) -> None:
+        """Wakes who waits in `take`, in another thread, for what is not going to come."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(_socket.SHUT_RD)
 
     def close(self) -> None:
         """Closes it, and what was not fetched."""

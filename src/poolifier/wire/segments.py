@@ -26,9 +26,10 @@ from poolifier.wire.sealing import sealed_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any, Final, TypeAlias
 
-__all__ = ["AVAILABLE", "KEPT", "Inbound", "Outbound", "Ref", "Slot", "capacity_for"]
+__all__ = ["AVAILABLE", "KEPT", "Inbound", "Outbound", "Ref", "Slot", "capacity_for", "giving_back"]
 
 AVAILABLE: Final = hasattr(os, "memfd_create") and hasattr(mmap, "MADV_REMOVE")
 """Whether this platform has such files. Elsewhere everything goes the ordinary way."""
@@ -243,8 +244,8 @@ class Inbound:
             self._cold = False
             self.idle -= self._kept.pop(number, 0)
             self.held += capacity
-        lease.inbound = self
-        lease.place = (window, offset, number)
+        lease.back = giving_back(self, window, offset, capacity, number)
+        next(lease.back)
         # The way to plain bytes from an exporter of ctypes, whose format memoryview.cast does not know.
         view = PickleBuffer(lease).raw()[:length]
         return view.toreadonly() if readonly else view
@@ -281,6 +282,26 @@ class Inbound:
         self.cool()
 
 
+def giving_back(inbound: Inbound, window: mmap.mmap, offset: int, capacity: int, number: int) -> Generator[None]:
+    """What a lease has, and what gives its slot back when the two die: at the `yield`, where it is closed.
+
+    No `__del__`, which is not called to its end where an abort is on its way to its thread: that is raised at the first
+    instruction of any function, before it could try anything, and the slot would be taken for ever. A worker
+    holds back those that come later (see `shelter`).
+    """
+    try:
+        yield
+    finally:
+        try:
+            _be_struck()
+        finally:
+            inbound.returned(window, offset, capacity, number)
+
+
+def _be_struck() -> None:
+    """Raises what is on its way to this thread."""
+
+
 _lease_types: dict[int, Any] = {}
 
 
@@ -291,11 +312,8 @@ def _lease_type(capacity: int) -> Any:
         # Importing it takes a worker some milliseconds, and most never need it.
         import ctypes
 
-        def returned(lease: Any) -> None:
-            window, offset, number = lease.place
-            lease.inbound.returned(window, offset, capacity, number)
-
-        found = _lease_types[capacity] = type("Lease", (ctypes.c_ubyte * capacity,), {"__del__": returned})
+        # Of a class of its own, because a plain array has no room for `back`.
+        found = _lease_types[capacity] = type("Lease", (ctypes.c_ubyte * capacity,), {})
     return found
 
 

@@ -1,4 +1,4 @@
-"""Memory that several processes see, and that a task can be given for nothing."""
+"""Memory that several processes or interpreters see, and that a task can be given for nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from operator import is_not
 from pickle import PickleBuffer
 from types import TracebackType
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, Self
 
-__all__ = ["Memory", "SharedBuffer", "Transferred", "check_transfer", "handed_over", "packing"]
+__all__ = ["Memory", "SharedBuffer", "Transferred", "check_transfer", "closing", "handed_over", "packing"]
 
 
 class _Packing(threading.local):
@@ -43,12 +43,15 @@ class Memory:
         map: The mapping.
     """
 
-    __slots__ = ("__weakref__", "fd", "map", "number", "size")
+    __slots__ = ("__weakref__", "_closing", "fd", "map", "number", "size")
 
     def __init__(self, number: int, fd: int, size: int) -> None:
         self.number: int = number
         self.fd: int = fd
         self.size: int = size
+        # The mapping lives as long as anything that was made from it, the descriptor as long as this.
+        self._closing = closing(fd)
+        next(self._closing)
         self.map: mmap.mmap
         try:
             if sys.version_info >= (3, 13):
@@ -56,7 +59,7 @@ class Memory:
             else:
                 self.map = mmap.mmap(fd, size)
         except BaseException:
-            os.close(fd)
+            self._closing.close()
             raise
         _known[number] = self
 
@@ -75,10 +78,14 @@ class Memory:
             return known
         return cls(number, fd, size)
 
-    def __del__(self) -> None:
-        # The mapping lives as long as anything that was made from it.
-        if hasattr(self, "map"):
-            os.close(self.fd)
+
+def closing(fd: int) -> Generator[None]:
+    """Closes the descriptor when it dies. For why it is no `__del__` see `segments.giving_back`."""
+    close = os.close  # at the end of an interpreter modules may be empty
+    try:
+        yield
+    finally:
+        close(fd)
 
 
 # So that memory which comes back is the same mapping, whose pages are in place.
@@ -181,7 +188,7 @@ class SharedBuffer:
         memories = packing.memories
         if memories is None:
             raise NeedsPoolError(
-                "a SharedBuffer can be pickled only on its way through a pool of processes; "
+                "a SharedBuffer can be pickled only on its way through a pool of processes or interpreters; "
                 "bytes(shared.buffer) is a copy that can go anywhere"
             )
         memory = self._memory

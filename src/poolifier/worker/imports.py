@@ -35,7 +35,7 @@ _sheltered: set[CodeType] = set()
 
 
 def shelter(code: CodeType) -> None:
-    """Counts this code as part of an import as well: what is raised in it would be lost."""
+    """Counts this code, and what it calls, as part of an import: what is raised there would be lost."""
     _sheltered.add(code)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from poolifier.error_attributes import context_of, is_a, traceback_of
 from poolifier.worker.bytecode import Code
 
 TYPE_CHECKING = False
@@ -30,13 +31,14 @@ def call_missed_exit(error: BaseException | None, kind: type[BaseException]) -> 
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, kind):
-            call = _missed(error.__traceback__)
+        # Not by `isinstance` nor by the attributes: a class of the user's may answer these with an error.
+        if is_a(error, kind):
+            call = _missed(traceback_of(error))
             if call is not None:
                 with contextlib.suppress(BaseException):
                     call[0](*call[1])
             return
-        error = error.__context__
+        error = context_of(error)
 
 
 def _missed(traceback: TracebackType | None) -> tuple[Any, list[Any]] | None:

@@ -36,7 +36,10 @@ from poolifier.wire.messages import WireReply
 from poolifier.wire.parcels import Packer, Payload, Unpacker
 from poolifier.wire.passing import Passing
 from poolifier.wire.remote_errors import encode_error
+from poolifier.wire.segments import giving_back
+from poolifier.wire.shared_buffer import closing
 from poolifier.worker.due_abort import DueAbort
+from poolifier.worker.imports import shelter
 from poolifier.worker.ledger import ABORT, Ledger
 from poolifier.worker.link import Link
 from poolifier.worker.outbox import Outbox
@@ -61,6 +64,10 @@ POKE: Final[signal.Signals] = getattr(signal, "SIGURG", signal.SIGTERM)
 _POKES: Final = (POKE,)
 
 _SPARE_DEPTH: Final = 200
+
+# They run where memory dies, and an abort that is raised there goes no further.
+for _finalizer in (giving_back, closing):
+    shelter(_finalizer.__code__)
 
 
 class Session:
@@ -359,6 +366,12 @@ class Session:
         if outbox.count:
             self.link.send(outbox.seal(*self.times()))
             outbox.clear()
+
+    def let_go(self) -> None:
+        """Closes the memory that large data has gone through, at the worker's end; what looks at it keeps it."""
+        self.packer.close()
+        if self._unpacker is not None:
+            self._unpacker.close()
 
     def times(self) -> tuple[float, float]:
         """Seconds with and without work so far."""

@@ -2,6 +2,13 @@
 
 import sys
 
-NEED_INTERPRETERS = ["test_end_of_process.py", "test_left_behind.py", "test_pool.py", "test_shared_types.py"]
+NEED_INTERPRETERS = [
+    "test_backend.py",
+    "test_buffers.py",
+    "test_end_of_process.py",
+    "test_left_behind.py",
+    "test_pool.py",
+    "test_shared_types.py",
+]
 
 collect_ignore = NEED_INTERPRETERS if sys.version_info < (3, 13) else []

@@ -1,7 +1,9 @@
 """How a control thread and a worker share a session: in this interpreter, with a thread of the test as the former."""
 
 import os
+import pickle
 import socket
+import sys
 import threading
 import time
 
@@ -13,6 +15,8 @@ from poolifier.exchange import ABORTED, DONE, RETURNED, WorkerSettings
 from poolifier.task_functions import Worker
 from poolifier.wire import messages
 from poolifier.wire.frames import FrameDecoder
+from poolifier.wire.segments import giving_back
+from poolifier.worker.imports import importing
 from poolifier.worker.invoke import run_plain
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger, create_ledger
 from poolifier.worker.registry import Registry
@@ -246,6 +250,46 @@ def test_no_exception_is_left_behind_whenever_it_is_set(make_pool):
         thread.join()
     assert DONE in statuses
     assert statuses <= {DONE, ABORTED}
+
+
+def test_an_abort_is_held_off_while_large_data_is_placed(make_pool):
+    done = []
+
+    def place():
+        pool.ledger.slots[ABORT] = 1
+        for _ in range(3):
+            pool.poke_elsewhere()
+        # A finalizer may say something, and large data may be placed by what is pickled there.
+        pool.session.say(pickle.dumps("said"))
+        pool.session._guarded(lambda: done.append("inner"))
+        done.append("outer")
+
+    def task():
+        pool.session._guarded(place)
+        done.append("never")
+
+    pool = make_pool(task)
+    pool.run(1)
+    pool.session.flush()
+    assert done == ["inner", "outer"]
+    assert pool.session._window == {}
+    payloads = pool.decoder.read(pool.sock, memoryview(bytearray(65536)), socket.MSG_DONTWAIT)
+    assert messages.read(payloads[0]) == (messages.MESSAGE, pickle.dumps("said"))
+    assert [reply[:2] for reply in messages.read_replies(payloads[1])[4]] == [(1, ABORTED)]
+
+
+def test_an_abort_is_held_off_in_finalizers_that_give_memory_back():
+    held = []
+
+    class Inbound:
+        def returned(self, *_):
+            held.append(importing(sys._getframe()))
+
+    back = giving_back(Inbound(), None, 0, 0, 0)
+    next(back)
+    del back
+    assert held == [True]
+    assert not importing(sys._getframe())
 
 
 def test_a_worker_whose_pool_is_gone_leaves(make_pool):

@@ -1,9 +1,11 @@
 """Classes, and what can be done with them."""
 
 import abc
+import collections.abc
 import contextlib
 import copy
 import functools
+import numbers
 import operator
 import types
 import weakref
@@ -815,3 +817,93 @@ class Static:
 
 def work_lambdas_in_a_class(x):
     return Static.helper(x), Static.of_class(x), Static.made(x), Static().built_in([x])
+
+
+class of_class(property):
+    def __get__(self, instance, owner=None):
+        return self.fget(owner)
+
+
+class Noted(classmethod):
+    def __init__(self, function, note="a note"):
+        super().__init__(function)
+        self.note = note
+
+
+class Slotted(staticmethod):
+    __slots__ = ("extra",)
+
+    def __init__(self, function):
+        super().__init__(function)
+        self.extra = 5
+
+
+class Twice(functools.cached_property):
+    def __get__(self, instance, owner=None):
+        found = super().__get__(instance, owner)
+        return found if instance is None else [found] * 2
+
+
+class Described:
+    @of_class
+    def name(cls):
+        """Of the class."""
+        return cls.__name__.lower()
+
+    @Noted
+    def noted(cls, x):
+        return cls.__name__, x
+
+    @Slotted
+    def slotted(x):
+        return x
+
+    @Twice
+    def computed(self):
+        return 7
+
+
+def make_own_kinds_of_property(x):
+    return Described()
+
+
+def use_own_kinds_of_property(value):
+    there = vars(Described)
+    return (
+        value.name,
+        Described.name,
+        value.noted(1),
+        there["noted"].note,
+        value.slotted(2),
+        there["slotted"].extra,
+        Described().computed,
+        type(there["name"]) is of_class,
+        there["name"].__doc__,
+    )
+
+
+class Amount:
+    def __init__(self, x):
+        self.x = x
+
+
+@collections.abc.Sequence.register
+class Row:
+    pass
+
+
+numbers.Number.register(Amount)
+Interface.register(complex)
+
+
+def make_registered_with_others(x):
+    return Amount(x)
+
+
+def use_registered_with_others(value):
+    return (
+        isinstance(value, numbers.Number),
+        isinstance(Row(), collections.abc.Sequence),
+        isinstance(Row(), collections.abc.Iterable),
+        isinstance(1j, Interface),
+    )

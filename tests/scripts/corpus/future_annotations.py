@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
+from collections.abc import Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NotRequired, Optional, Required
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,3 +79,25 @@ def make_named_tuple(x):
 
 def use_named_tuple(value):
     return value, Named.__annotations__
+
+
+class Film(typing.TypedDict, total=False):
+    name: Required[str]
+    year: NotRequired[int]
+    next: Later
+
+
+class Later:
+    shown: ClassVar[Optional[Film]]
+
+    def again(self, other: Later | None, *rest: Sequence[int]) -> Film: ...
+
+
+def work_hints_that_nothing_else_names(x):
+    hints = typing.get_type_hints(Film)
+    return list(hints), hints["next"] is Later, str(typing.get_type_hints(Later)["shown"]).count("Film")
+
+
+def work_hints_of_a_method(x):
+    hints = typing.get_type_hints(Later.again)
+    return hints["return"] is Film, str(hints["rest"]), hints["other"] == Later | None

@@ -4,10 +4,13 @@ import collections.abc
 import concurrent.futures
 import importlib
 import importlib.util
+import itertools
 import json as js
 import logging
 import os.path as p
+import queue
 import random
+import struct
 import sys
 import threading
 import types
@@ -192,3 +195,33 @@ def make_path(x):
 
 def use_path(value):
     return value.name, value.parent == HERE
+
+
+header = struct.Struct("<i")
+entropy = random.SystemRandom()
+simple = queue.SimpleQueue()
+threads = concurrent.futures.ThreadPoolExecutor(2, "named")
+numbers_from = itertools.count(5, 2)
+
+
+def work_what_an_import_makes_anew(x):
+    simple.put(x)
+    return (
+        header.pack(x),
+        0 <= entropy.random() < 1,
+        simple.get(),
+        threads.submit(abs, -x).result(),
+        next(itertools.count(next(numbers_from) * 0 + 5, 2)),
+    )
+
+
+def __getattr__(name):
+    if name == "computed":
+        return 5
+    raise AttributeError(name)
+
+
+def work_getattr_of_the_module(x):
+    import __main__
+
+    return __main__.computed, hasattr(__main__, "unknown"), sys.modules[__name__].computed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Final
 
+from poolifier.backends.copier import Copier
 from poolifier.backends.inheritance import Inheritance
 from poolifier.backends.interpreter.channel import InterpreterChannel
 from poolifier.backends.interpreter.host import InterpreterHost
@@ -20,7 +22,7 @@ from poolifier.backends.request_server import RequestServer
 from poolifier.exchange import WorkerSettings
 from poolifier.protocols import WorkerListener
 from poolifier.wire.scripts.definitions import Definitions
-from poolifier.wire.sockets import socket_pair
+from poolifier.wire.sockets import Socket, socket_pair
 from poolifier.worker.ledger import Ledger, create_ledger
 from poolifier.worker.loading import check_loaded
 from poolifier.worker.source import WorkerSource
@@ -50,6 +52,7 @@ class InterpreterBackend:
         listener: Who is told what happens.
         portions: What is taken in a turn of the event loop of all that the workers say.
         definitions: What the program's scripts define, as far as workers need it.
+        copier: Makes what copies of large data take long.
         grace: As given.
     """
 
@@ -64,6 +67,7 @@ class InterpreterBackend:
         self.listener: WorkerListener
         self.portions: Portions
         self.definitions: Definitions
+        self.copier: Copier
         self.grace = grace
         self._source = source
         self._initializer = initializer
@@ -98,7 +102,9 @@ class InterpreterBackend:
             self._inheritance.close()
             raise
         self.listener = listener
-        self.portions = Portions(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.portions = Portions(loop)
+        self.copier = Copier(loop)
         self._started = True
 
     def start_worker(self, worker_id: int, slot: int, settings: WorkerSettings) -> InterpreterChannel:  # noqa: ARG002
@@ -110,23 +116,22 @@ class InterpreterBackend:
         """
         if not self._started:
             raise RuntimeError("the backend has not been started, or has been closed")
-        ours, theirs = socket_pair()
-        fds = [theirs.detach()]
-        try:
-            fds.append(create_ledger())
-            ledger = Ledger(fds[1])
+        with contextlib.ExitStack() as made:
+            ours, channel_fd = _pair(made)
+            beside, passing_fd = _pair(made)
+            ledger_fd = create_ledger()
+            made.callback(os.close, ledger_fd)
+            ledger = Ledger(ledger_fd)
             ours.setblocking(False)
+            fds = (channel_fd, passing_fd, ledger_fd)
 
             def start(ended: Callable[[BaseException | None], object]) -> InterpreterHost:
                 name = self._thread_name(worker_id)
-                return InterpreterHost(self._interpreters, name, (fds[0], fds[1]), self._given(), ended)
+                return InterpreterHost(self._interpreters, name, fds, self._given(), ended)
 
-            channel = InterpreterChannel(self, worker_id, ours, ledger, start)
-        except OSError:
-            ours.close()
-            for fd in fds:
-                os.close(fd)
-            raise
+            channel = InterpreterChannel(self, worker_id, ours, ledger, beside, start)
+            # From here on all of it has owners.
+            made.pop_all()
         self._channels[worker_id] = channel
         channel.begin(*self._launch.begin(settings))
         return channel
@@ -181,6 +186,15 @@ class InterpreterBackend:
         if self._channels:
             return True  # they report in the next turn of the loop
         return bool((seconds < _CLOSING and _alive(self._closing)) or (seconds < _PATIENCE and _alive(self._abandoned)))
+
+
+def _pair(made: contextlib.ExitStack) -> tuple[Socket, int]:
+    """Two connected sockets: the pool's end, and the descriptor of the worker's."""
+    ours, theirs = socket_pair()
+    made.callback(ours.close)
+    fd = theirs.detach()
+    made.callback(os.close, fd)
+    return ours, fd
 
 
 def _alive(threads: list[threading.Thread]) -> list[threading.Thread]:

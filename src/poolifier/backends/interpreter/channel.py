@@ -12,10 +12,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
+from poolifier.backends.buffered_channel import BufferedChannel, BufferedOwner
 from poolifier.backends.interpreter.host import InterpreterHost
-from poolifier.backends.wire_channel import WireChannel, WireOwner
 from poolifier.exchange import ABORTED, DONE, EXHAUSTED, FAILED, RETURNED, WorkerExit
 from poolifier.wire.messages import WireReply
 from poolifier.wire.sockets import Socket
@@ -28,13 +29,13 @@ _ENDS: Final = frozenset({DONE, FAILED, ABORTED, RETURNED, EXHAUSTED})
 _logger = logging.getLogger("poolifier")
 
 
-class _Owner(WireOwner, Protocol):
+class _Owner(BufferedOwner, Protocol):
     grace: float
 
     def channel_ended(self, worker_id: int, thread: threading.Thread, *, abandoned: bool) -> None: ...
 
 
-class InterpreterChannel(WireChannel):
+class InterpreterChannel(BufferedChannel):
     """A `Channel` to a worker that is an interpreter.
 
     Args:
@@ -42,6 +43,7 @@ class InterpreterChannel(WireChannel):
         worker_id: The worker's number.
         sock: This end of the channel.
         ledger: This view of the ledger.
+        beside: This end of the socket for descriptors, which this takes over.
         start: Starts the worker's thread, which calls what it is given when the worker has ended.
     """
 
@@ -53,9 +55,10 @@ class InterpreterChannel(WireChannel):
         worker_id: int,
         sock: Socket,
         ledger: Ledger,
+        beside: Socket,
         start: Callable[[Callable[[BaseException | None], object]], InterpreterHost],
     ) -> None:
-        super().__init__(owner, worker_id, sock, ledger)
+        super().__init__(owner, worker_id, sock, ledger, beside)
         self._backend = owner
         self._leaving = False
         self._patience: asyncio.TimerHandle | None = None
@@ -63,7 +66,7 @@ class InterpreterChannel(WireChannel):
         try:
             self._host = start(self._ended_elsewhere)
         except OSError:
-            self._conclude()
+            self._conclude(lambda _started, _loading: None)
             raise
         self._listen()
 
@@ -79,16 +82,17 @@ class InterpreterChannel(WireChannel):
 
     def abort(self, sequence: int) -> None:
         """Stops that task, or drops it if it has not started. Its reply tells how it went."""
-        self._unanswered.add(sequence)
+        if not self._is_answered(sequence):
+            self._unanswered.add(sequence)
         super().abort(sequence)
 
     def kill(self) -> None:
         """Ends the worker as far as that can be done: see the module."""
-        if self._closed or self._leaving:
+        if self._is_ending or self._leaving:
             return
         # What is done is done, and is not taken for what does not stop.
         self._readable()
-        if self._closed:
+        if self._is_ending:
             return
         self._leave()
         if self._unanswered:
@@ -98,9 +102,22 @@ class InterpreterChannel(WireChannel):
 
     def abandon(self) -> None:
         """Reports the end of a worker that may go on for a while."""
-        if not self._closed:
+        if not self._is_ending:
             self._leave()
             self._abandon()
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether its end has come, though it may not have been reported yet."""
+        return self._closed or self._then is not None
+
+    def _is_answered(self, sequence: int) -> bool:
+        """Whether that task's last reply has arrived, and is kept from the pool by what has yet to be copied."""
+        return any(
+            reply[0] == sequence and reply[1] in _ENDS
+            for delivery in self._buffers.waiting
+            for reply in delivery.replies
+        )
 
     def _interrupt(self) -> None:
         self._host.poke()
@@ -125,17 +142,14 @@ class InterpreterChannel(WireChannel):
         self._host.poke()
 
     def _abandon(self) -> None:
-        if self._closed:
+        if self._is_ending:
             return
         _logger.warning(
             "worker %d does not stop: its interpreter, in thread %r, is abandoned and goes on until its code ends",
             self._worker_id,
             self._host.thread.name,
         )
-        started, loading = self._conclude()
-        # In the next turn of the loop: the pool is not told while it tells.
-        exited = WorkerExit(started=started, loading=loading, abandoned=True, reason=self._reason)
-        self._loop.call_soon(self._report, exited)
+        self._conclude(self._report_abandoned)
 
     def _ended_elsewhere(self, error: BaseException | None) -> None:
         """The worker has ended. Called in its thread."""
@@ -145,11 +159,20 @@ class InterpreterChannel(WireChannel):
             return  # the loop is closed, and nobody is left to tell
 
     def _ended(self, error: BaseException | None) -> None:
-        if self._closed:
+        if self._is_ending:
             return
-        started, loading = self._conclude()
+        if self._patience is not None:
+            self._patience.cancel()
+        self._conclude(partial(self._report_ended, error))
+
+    def _report_ended(self, error: BaseException | None, started: int, loading: bool) -> None:
         error = error if self._error is None else self._error
         self._report(WorkerExit(0 if error is None else 1, None, "", started, error, loading, reason=self._reason))
+
+    def _report_abandoned(self, started: int, loading: bool) -> None:
+        # In the next turn of the loop: the pool is not told while it tells.
+        exited = WorkerExit(started=started, loading=loading, abandoned=True, reason=self._reason)
+        self._loop.call_soon(self._report, exited)
 
     def _report(self, exited: WorkerExit) -> None:
         if self._patience is not None:

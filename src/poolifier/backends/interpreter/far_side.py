@@ -19,6 +19,7 @@ import threading
 from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
 from poolifier.exchange import WorkerSettings
+from poolifier.wire.passing import Passing
 from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket
 from poolifier.worker import inherited, program_requests
 from poolifier.worker.imports import FIRST_PAUSE, SHORT_PAUSE, longer, shelter
@@ -36,6 +37,7 @@ from poolifier.worker.switching import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 __all__ = ["IDENT_SIZE", "LEAVING", "POKE", "THREADS_LEFT", "main"]
@@ -55,9 +57,10 @@ _BATCH: Final = 4096
 def main(fds: tuple[int, ...], poking_fd: int) -> None:
     """Runs a worker in this interpreter until it leaves. Takes over all descriptors but the last, the pool's end.
 
-    They are those of the channel, the ledger, the control socket and of requests, and then what the worker inherits.
+    They are those of the channel, of the socket for descriptors, the ledger, the control socket and of requests, and
+    then what the worker inherits.
     """
-    channel, ledger_fd, control_fd, requests, *inheritance = fds
+    channel, passing_fd, ledger_fd, control_fd, requests, *inheritance = fds
     waiting = dict(enumerate(inheritance))
     stacks.share()
     program_requests.use(requests)
@@ -65,6 +68,7 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
     atexit.register(program_requests.stop)
     inherited.receive(waiting.pop)
     sock = open_socket(channel)
+    passing = Passing(open_socket(passing_fd), waits=True)
     control_sock = open_socket(control_fd)
     ledger = Ledger(ledger_fd)
     os.close(ledger_fd)
@@ -73,7 +77,7 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
     link = InterpreterLink(sock)
-    control = _Control(control_sock, poking_fd, link, ledger)
+    control = _Control(control_sock, poking_fd, link, ledger, passing)
     try:
         with contextlib.suppress(ChannelLost):
             run_worker(link, ledger, _prepare, None, control.new_session)
@@ -83,6 +87,8 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
             stop_sharing_descriptors()
         control.end()
         link.close()
+        control.let_go()
+        passing.close()
         for fd in waiting.values():
             os.close(fd)
 
@@ -96,11 +102,13 @@ def _prepare(settings: WorkerSettings) -> None:
 
 
 class _Control:
-    def __init__(self, sock: Socket, poking_fd: int, link: InterpreterLink, ledger: Ledger) -> None:
+    def __init__(self, sock: Socket, poking_fd: int, link: InterpreterLink, ledger: Ledger, passing: Passing) -> None:
         self._sock = sock
         self._poking_fd = poking_fd
         self._link = link
         self._ledger = ledger
+        self._passing = passing
+        self._let_go: Callable[[], object] | None = None
         self._session: InterpreterSession | None = None
         self._ending = False
         self._pause = FIRST_PAUSE
@@ -112,7 +120,8 @@ class _Control:
     def new_session(
         self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings
     ) -> InterpreterSession:
-        session = InterpreterSession(link, ledger, registry, settings)
+        session = InterpreterSession(link, ledger, registry, settings, self._passing)
+        self._let_go = session.let_go
         # Whatever it missed.
         session.poked = True
         self._session = session
@@ -151,6 +160,13 @@ class _Control:
                 session.cancel_all()
         if leave:
             self._link.hang_up()
+            # The worker may be waiting for a descriptor that the pool is not going to give it any more.
+            self._passing.hang_up()
+
+    def let_go(self) -> None:
+        """Closes what large data has gone through, once nothing uses it any more."""
+        if self._let_go is not None:
+            self._let_go()
 
     def end(self) -> None:
         """Ends the thread, from the worker's."""

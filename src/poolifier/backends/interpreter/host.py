@@ -46,7 +46,7 @@ class InterpreterHost:
     Args:
         interpreters: The module of PEP 734.
         name: The thread's name.
-        fds: The worker's ends of its channel and ledger, to take over.
+        fds: The worker's ends of its channel, of the socket for descriptors and of its ledger, to take over.
         given: What else it gets, to take over: the socket for requests, and what the worker inherits.
         ended: Called in the thread when the worker has ended, with what kept it from running or None.
 
@@ -63,7 +63,7 @@ class InterpreterHost:
         self,
         interpreters: Any,
         name: str,
-        fds: tuple[int, int],
+        fds: tuple[int, int, int],
         given: tuple[int, ...],
         ended: Callable[[BaseException | None], object],
     ) -> None:
@@ -71,7 +71,12 @@ class InterpreterHost:
         self._interpreters = interpreters
         self._ended = ended
         self._lock = threading.Lock()
-        self._control, theirs = socket_pair()
+        try:
+            self._control, theirs = socket_pair()
+        except OSError:
+            for fd in given:
+                os.close(fd)
+            raise
         self._control.setblocking(False)
         self._fds = (*fds, theirs.detach(), *given)
         # A daemon, for one that is stuck must not keep the process from ending.
@@ -85,7 +90,7 @@ class InterpreterHost:
         except RuntimeError as error:
             _hosts.discard(self)
             self._control.close()
-            for fd in self._fds[2:]:
+            for fd in self._fds[len(fds) :]:
                 os.close(fd)
             raise OSError(f"no room for a thread: {error}") from error
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from poolifier.wire.parcels import Payload
+    from poolifier.wire.passing import Passing
     from poolifier.worker.streams import Stream
 
 __all__ = ["ChannelLost", "InterpreterLink", "InterpreterSession"]
@@ -119,6 +120,7 @@ class InterpreterSession(Session):
         "_begun",
         "_current",
         "_fired",
+        "_guards",
         "_held",
         "_ident",
         "_loop",
@@ -132,7 +134,14 @@ class InterpreterSession(Session):
         "poke_soon",
     )
 
-    def __init__(self, link: Link, ledger: Ledger, registry: Registry, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        link: Link,
+        ledger: Ledger,
+        registry: Registry,
+        settings: WorkerSettings,
+        passing: Passing | None = None,
+    ) -> None:
         self._current = 0
         self._window: dict[int, bool] = {}
         self._fired = 0
@@ -147,7 +156,8 @@ class InterpreterSession(Session):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Iterable[int] = ()
         self._slots = ledger.slots
-        super().__init__(link, ledger, registry, settings)
+        self._guards = False
+        super().__init__(link, ledger, registry, settings, passing)
 
     @property
     def current(self) -> int:
@@ -209,8 +219,8 @@ class InterpreterSession(Session):
             self._take_window(sequence)
             try:
                 if self._attend(sequence):
-                    frame = interrupted or sys._getframe()
-                    if interrupt.is_held_back(frame, self.patience):
+                    # No variable for the frame: in its own frame that is a circle, which keeps the task's data.
+                    if interrupt.is_held_back(interrupted or sys._getframe(), self.patience):
                         self._put_off(sequence)
                         self.poke_soon()
                     else:
@@ -250,7 +260,7 @@ class InterpreterSession(Session):
             TaskAborted: The pool wanted the calling task to stop meanwhile.
         """
         frame = messages.message(messages.MESSAGE, payload)
-        if threading.get_ident() != self._ident:
+        if threading.get_ident() != self._ident or self._guards:
             self.link.send(frame)
             return
         sequence = self._current
@@ -283,6 +293,24 @@ class InterpreterSession(Session):
             return False
         self._unheard = sequence
         return True
+
+    def _guarded(self, code: Callable[[], Any]) -> Any:
+        """Calls code of the worker's own in the middle of a task's, in whatever thread dispatches."""
+        sequence = self._current
+        if not sequence or self._guards or threading.get_ident() != self._ident:
+            # Nothing is raised in there, or whoever called this has seen to it.
+            return code()
+        self._take_window(sequence)
+        # A finalizer that is run in there may say something, or lead back here.
+        self._guards = True
+        try:
+            result = code()
+        finally:
+            self._guards = False
+            self._window[sequence] = True
+        if self.poked:
+            self.serve()
+        return result
 
     def _take_window(self, sequence: int) -> None:
         pop = self._window.pop

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from poolifier.backends.copier import Copier
 from poolifier.backends.inheritance import Inheritance
 from poolifier.backends.launch import CarriedFunction, Launch, program_arguments
 from poolifier.backends.portions import Portions
 from poolifier.backends.process.boot import Interpreter, astray
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.backends.process.child import WorkerRequest, current_directory
-from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.fork_server import Setup
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle

@@ -11,20 +11,16 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final, Protocol
 
-from poolifier.backends.process.buffers import Buffers, Delivery
+from poolifier.backends.buffered_channel import BufferedChannel, BufferedOwner
 from poolifier.backends.process.child import INHERITED
-from poolifier.backends.process.copier import Copier
 from poolifier.backends.process.memory_kills import Before, memory_kills
 from poolifier.backends.process.output import OutputPipe
 from poolifier.backends.process.process_handle import ProcessHandle
-from poolifier.backends.unpacking import unpacked
-from poolifier.backends.wire_channel import WireChannel, WireOwner
 from poolifier.exchange import WorkerExit
-from poolifier.wire import codec, messages
 from poolifier.wire.frame_lists import Frames, frames_in_dump
-from poolifier.wire.messages import WireReply
 from poolifier.wire.sockets import Socket
 from poolifier.worker.ledger import DUMP_END, DUMP_START, DUMPS, ENDING, Ledger
 from poolifier.worker.memory import resident_memory
@@ -42,21 +38,18 @@ _BETWEEN_LOOKS: Final = 0.005
 """Seconds between looks at what it writes then. Each line takes microseconds, unless others have the CPU."""
 
 
-class _Owner(WireOwner, Protocol):
-    copier: Copier
+class _Owner(BufferedOwner, Protocol):
     leave_timeout: float
 
     def channel_ended(self, worker_id: int) -> None: ...
 
 
-class ProcessChannel(WireChannel):
+class ProcessChannel(BufferedChannel):
     """A `Channel` to a worker process."""
 
     __slots__ = (
         "_asked",
         "_backend",
-        "_buffers",
-        "_ending",
         "_killed",
         "_kills",
         "_leaving",
@@ -68,8 +61,6 @@ class ProcessChannel(WireChannel):
         "_stdout",
     )
 
-    _large = codec.LARGE
-
     def __init__(
         self,
         owner: _Owner,
@@ -79,13 +70,10 @@ class ProcessChannel(WireChannel):
         outputs: tuple[OutputPipe, OutputPipe],
         beside: Socket,
     ) -> None:
-        super().__init__(owner, worker_id, sock, ledger)
+        super().__init__(owner, worker_id, sock, ledger, beside)
         self._backend = owner
         self._stdout, self._stderr = outputs
         self._process = ProcessHandle()
-        self._buffers = Buffers(self._loop, owner.copier, beside, lambda opcode: self._say(opcode, None), self._hand_on)
-        self._pack = self._buffers.pack
-        self._ending: tuple[int | None, str | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         # Tasks whose time is up, and of which the worker has not said where they stand.
         self._asked: set[int] = set()
@@ -215,41 +203,13 @@ class ProcessChannel(WireChannel):
     def _astray(self) -> None:
         self._process.kill()
 
-    def _say_tasks(self, batch: list[tuple[Any, ...]]) -> None:
-        buffers = self._buffers
-        if not buffers.sent:
-            self._say(messages.TASKS, self._with_definitions(batch))
-            return
-        job = buffers.seal(self._go_on)
-        if job is not None and not self._closed:
-            self._outgoing.append(job)
-        self._say(messages.PARCELS, self._with_definitions(batch))
-
-    def _deliver(self, replies: list[WireReply], pickles: bool, active: float, idle: float) -> None:
-        if pickles or self._buffers.waiting:
-            self._times = (active, idle)
-            self._buffers.receive(replies, self._times, unpacked)
-        else:
-            super()._deliver(replies, pickles, active, idle)
-
-    def _hand_on(self, delivery: Delivery) -> None:
-        self._backend.listener.replies(self._worker_id, delivery.replies, *delivery.times)
-        if self._ending is not None and not self._buffers.waiting:
-            self._loop.call_soon(self._finish, *self._ending)
-
     def _finish(self, exit_code: int | None, signal_name: str | None) -> None:
-        if self._closed:
-            return
-        if self._ending is None:
-            self._ending = (exit_code, signal_name)
-            self._hear_out()
-        if self._buffers.waiting:
-            return  # its last words are being copied
-        started, loading = self._close()
+        self._conclude(partial(self._report, exit_code, signal_name))
+
+    def _report(self, exit_code: int | None, signal_name: str | None, started: int, loading: bool) -> None:
         for timer in (self._patience, self._leaving):
             if timer is not None:
                 timer.cancel()
-        self._buffers.close()
         self._stdout.close()
         self._stderr.close()
         self._process.close(self._loop)

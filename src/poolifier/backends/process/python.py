@@ -26,11 +26,11 @@ def interpreter(executable: str | None) -> Interpreter:
         UnsupportedError: There is no such program.
     """
     frozen = executable is None and _is_frozen()
-    program = executable or _of_multiprocessing() or sys.executable
+    program = os.fsdecode(executable or _of_multiprocessing() or sys.executable or "")
     if not program:
         raise UnsupportedError(
             "process workers need a Python to run, and in this program, which embeds Python, sys.executable is "
-            f"{program!r}: name one by the option executable, such as executable='/usr/bin/python3'"
+            f"{sys.executable!r}: name one by the option executable, such as executable='/usr/bin/python3'"
         )
     if frozen:
         return Interpreter([program], frozen=True)

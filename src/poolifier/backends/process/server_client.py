@@ -227,11 +227,13 @@ class ServerClient:
             if timer is not None:
                 timer.cancel()
         self._sock.close()
-        self._forgotten.detach()
+        # At the end of the process it has been called, while a loop in a daemon thread goes on.
+        forgotten = self._forgotten.detach() is None
         # Its descriptors are closed a moment before it can be waited for. It is asked how it ended before it is killed.
         how = why or _how_ended(self._process)
-        # Where the server still runs, this is what ends it.
-        os.close(self._death)
+        if not forgotten:
+            # Where the server still runs, this is what ends it.
+            os.close(self._death)
         for _, fds in self._outgoing:
             for fd in fds:
                 os.close(fd)

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from poolifier.backends.thread.runtime import run_thread
 from poolifier.backends.thread.standing import frames_of_task
 from poolifier.backends.thread.worker import LEAVE, MESSAGE, ThreadWorker
+from poolifier.backends.unwaited_thread import UnwaitedThread
 from poolifier.exchange import (
     ABORTED,
     DONE,
@@ -86,12 +87,11 @@ class ThreadChannel:
         self._ready = False
         self._closed = False
         self._patience: asyncio.TimerHandle | None = None
-        # A daemon, for one that is stuck must not keep the interpreter from ending.
-        self._thread = threading.Thread(
+        # One that is stuck must not keep the interpreter from ending.
+        self._thread = UnwaitedThread(
             target=run_thread,
-            args=(self._worker, source, initializer, initargs, self._thread_ready, self._thread_ended),
             name=name,
-            daemon=True,
+            args=(self._worker, source, initializer, initargs, self._thread_ready, self._thread_ended),
         )
         try:
             self._thread.start()

@@ -49,6 +49,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.backends import interrupt, stacks
+from poolifier.error_attributes import is_a
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
 from poolifier.task_functions import Worker
@@ -295,7 +296,8 @@ class ThreadWorker:
     def reply_end(self, sequence: int, status: int, value: Any, run_time: float) -> None:
         """Books the end of a task, which is `ABORTED` where it was stopped, whatever came of it."""
         if self.aborted == sequence:
-            if isinstance(value, BaseException):
+            # The result may be anything, also what `isinstance` must not be asked about.
+            if is_a(value, BaseException):
                 call_missed_exit(value, TaskAborted)
             # Zero would say that it had not started.
             self.outgoing.append((sequence, ABORTED, None, max(run_time, 1e-9)))

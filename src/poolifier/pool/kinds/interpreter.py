@@ -12,6 +12,7 @@ from poolifier.pool.kinds.arguments import WorkerArgument, check_range, split_op
 from poolifier.pool.kinds.keywords import PoolKeywords
 from poolifier.pool.kinds.unsupported import check_supported
 from poolifier.protocols import Backend
+from poolifier.wire.shared_buffer import SharedBuffer, Transferred
 from poolifier.worker.source import WorkerSource
 
 if TYPE_CHECKING:
@@ -56,13 +57,16 @@ class _InterpreterPool(Pool[DataT, ResponseT]):
 
         super().__init__(source, checked, create_backend)
 
+    def _transferred(self, data: Any, shared: list[SharedBuffer]) -> Any:
+        return Transferred(data, shared)
+
 
 class FixedInterpreterPool(_InterpreterPool[DataT, ResponseT]):
     """Runs tasks on a fixed number of sub-interpreters of this process, each with its own GIL (PEP 734).
 
     Needs Python 3.14, or Python 3.13 with the extra `poolifier[interpreters]`. Data and results are copied,
-    as between processes. An interpreter that cannot be stopped (it is in C code, say, or ignores
-    `TaskAborted`) is abandoned and replaced after `abort_grace`.
+    as between processes, large ones through shared memory. An interpreter that cannot be stopped (it is in C
+    code, say, or ignores `TaskAborted`) is abandoned and replaced after `abort_grace`.
 
     Args:
         n: The number of workers, at least 1.

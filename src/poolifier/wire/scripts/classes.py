@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import _abc  # type: ignore[import-not-found]
-import abc
 import copyreg
 import os
+import sys
+from contextlib import suppress
+from functools import partialmethod
 from itertools import count
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 
-from poolifier.wire.scripts import functions, namespaces, numbered_classes, rebuild
+from poolifier.wire.scripts import abstract, functions, importable, namespaces, numbered_classes, rebuild
 from poolifier.wire.scripts.operations import KEYED
 from poolifier.wire.scripts.reduced import Reduced
 
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
     from poolifier.wire.scripts.pickler import Pickler
 
-__all__ = ["member", "number_of", "reduce"]
+__all__ = ["descriptor", "member", "number_of", "reduce"]
 
 _MADE_ANEW: Final = frozenset(
     {
-        "__dict__",
-        "__weakref__",
         "__module__",
         "__qualname__",
         "__annotate__",
@@ -33,7 +32,13 @@ _MADE_ANEW: Final = frozenset(
         "_abc_impl",
     }
 )
-"""What making a class gives it, or what is set apart."""
+"""What making a class gives it, or what is set apart; besides the descriptors of `__dict__` and `__weakref__`."""
+
+_BEHAVIOUR: Final = (FunctionType, classmethod, staticmethod, property, partialmethod)
+"""Types of attributes that say what a class does."""
+
+_STRING: Final = 4
+"""The value of `annotationlib.Format.STRING`."""
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
@@ -55,12 +60,18 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     elif target and pickler.home is not None and pickler.home[0] == KEYED:
         number = pickler.home[1]
     pickler.making |= {cls}
-    home = pickler.home if target else None
+    home = pickler.home if target else pickler.part_home(cls)
     here = dict(cls.__dict__)
-    slots: tuple[str, ...] | None = None
+    first: dict[str, Any] = {}
     if "__slots__" in here:
         own = [name for name, value in here.items() if _is_slot(cls, value)]
-        slots = (*own, *(name for name in ("__dict__", "__weakref__") if name in here))
+        given = ("__dict__", "__weakref__")
+        first["__slots__"] = (*own, *(name for name in given if isinstance(here.get(name), GetSetDescriptorType)))
+    if rebuild.is_foreign(type(cls)):
+        from poolifier.wire.scripts import foreign
+
+        first.update((name, value) for name, value in here.items() if name in foreign.BEFORE)
+        here = {name: value for name, value in here.items() if name not in first and not foreign.is_field(value)}
     attributes = {
         name: pickler.shared(value)
         for name, value in here.items()
@@ -70,21 +81,33 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
     _know_dictionary(pickler, cls, here)
     if annotate is None and "__annotations_cache__" in here and "__annotations__" not in here:
         attributes["__annotations__"] = here["__annotations_cache__"]
-    arguments = (type(cls), cls.__name__, cls.__bases__, slots, home, (cls.__module__, cls.__qualname__), number)
+    arguments = (type(cls), cls.__name__, cls.__bases__, first, home, (cls.__module__, cls.__qualname__), number)
+    behaviour = {
+        name: value
+        for name, value in attributes.items()
+        if isinstance(value, _BEHAVIOUR) or (isinstance(value, type) and pickler.is_part(value))
+    }
     state = (
         number,
+        # Before the others, which may need it, and after the class.
+        Reduced((rebuild.begin_attributes, (cls, number, behaviour))),
         attributes,
         _annotate(pickler, cls, annotate) if isinstance(annotate, FunctionType) else None,
-        _registered(cls),
+        abstract.registered_by(cls),
+        abstract.registered_with(cls),
         copyreg.dispatch_table.get(cls),
+        _texts(pickler, cls, here),
     )
     return rebuild.make_class, arguments, state, None, None, rebuild.fill_class
 
 
-def member(obj: Any, kind: type) -> Any:
-    """An instance of a class that is being made, whose own ways are not there yet: as it is, piece by piece."""
+def member(obj: Any, kind: type, where: tuple[str, str] | None) -> Any:
+    """An instance of a class that is being made, whose own ways are not there yet: as it is, piece by piece.
+
+    `where` is the global that has it, which may be there already, or else is given it.
+    """
     base: Any = next(one for one in kind.__mro__ if not one.__flags__ & _HEAP_TYPE)
-    items = pairs = None
+    items: list[Any] | None = None
     if base is object:
         arguments: tuple[Any, ...] = ()
     elif issubclass(base, BaseException):
@@ -93,15 +116,23 @@ def member(obj: Any, kind: type) -> Any:
         arguments = base.__getnewargs__(obj)
     elif base in (list, set, dict):
         arguments = ()
-        items = None if base is dict else iter(list(base.__iter__(obj)))
-        pairs = iter(list(dict.items(obj))) if base is dict else None
+        items = list(dict.items(obj)) if base is dict else list(base.__iter__(obj))
     elif base is frozenset:
         arguments = (list(base.__iter__(obj)),)
     else:
         arguments = base.__reduce__(obj)[1]
     slots = {name: getattr(obj, name) for name in copyreg._slotnames(kind) if hasattr(obj, name)}  # type: ignore[attr-defined]
-    state = (dict(getattr(obj, "__dict__", ())), slots)
-    return rebuild.raw_instance, (kind, base, arguments), state, items, pairs, rebuild.fill_instance
+    state = (dict(getattr(obj, "__dict__", ())), slots, items)
+    return rebuild.raw_instance, (kind, base, arguments, where), state, None, None, rebuild.fill_instance
+
+
+def descriptor(obj: Any, kind: type) -> Any:
+    """A property, class method or static method of a subclass of these, which Python code has made."""
+    base: Any = next(one for one in kind.__mro__ if not one.__flags__ & _HEAP_TYPE)
+    arguments = (obj.fget, obj.fset, obj.fdel, obj.__doc__) if base is property else (obj.__func__,)
+    slots = {name: getattr(obj, name) for name in copyreg._slotnames(kind) if hasattr(obj, name)}  # type: ignore[attr-defined]
+    state = (dict(getattr(obj, "__dict__", ())), slots, None)
+    return rebuild.raw_descriptor, (kind, base, arguments), state, None, None, rebuild.fill_instance
 
 
 def number_of(cls: type) -> str:
@@ -115,13 +146,6 @@ def number_of(cls: type) -> str:
 
 def _is_slot(cls: type, value: Any) -> bool:
     return isinstance(value, MemberDescriptorType) and value.__objclass__ is cls
-
-
-def _registered(cls: Any) -> tuple[type, ...]:
-    if not isinstance(cls, abc.ABCMeta):
-        return ()
-    found = _abc._get_dump(cls)[0]
-    return tuple(other for other in (reference() for reference in found) if other is not None)
 
 
 def _know_dictionary(pickler: Pickler, cls: type, here: dict[str, Any]) -> None:
@@ -144,6 +168,22 @@ def _know_dictionary(pickler: Pickler, cls: type, here: dict[str, Any]) -> None:
                 waiting.append(each.cell_contents)
     if parts:
         pickler.parts = {**pickler.parts, **parts}
+
+
+def _texts(pickler: Pickler, cls: type, here: dict[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+    """The namespace and the names there which annotations may mean that are texts."""
+    annotations = here.get("__annotations__", here.get("__annotations_cache__"))
+    annotate = here.get("__annotate_func__", here.get("__annotate__"))
+    if annotations is None and annotate is not None and getattr(annotate, "__module__", None) == "typing":
+        # A `TypedDict` has taken what the statement said, and evaluates that itself.
+        with suppress(Exception):
+            annotations = annotate(_STRING)
+    module = sys.modules.get(cls.__module__)
+    if not isinstance(annotations, dict) or module is None or not importable.is_script(cls.__module__):
+        return None
+    space = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__
+    names = functions.names_in_text(pickler, space, module.__dict__, annotations)
+    return (space, tuple(names)) if names else None
 
 
 def _annotate(pickler: Pickler, cls: type, annotate: FunctionType) -> Any:

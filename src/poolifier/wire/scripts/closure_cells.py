@@ -7,6 +7,7 @@ from types import CellType, ModuleType
 from typing import Any, Final
 
 from poolifier.wire.scripts.script_globals import ATOMS
+from poolifier.wire.scripts.shared_containers import CONTAINERS
 
 __all__ = ["EMPTY", "ClosureCells"]
 
@@ -19,11 +20,13 @@ class ClosureCells:
 
     Attributes:
         sent: Each cell with what it held when it was looked at last.
+        containers: The lists, dicts and their like that they hold, by identity.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[int, tuple[CellType, str]] = {}
         self.sent: dict[str, tuple[CellType, Any]] = {}
+        self.containers: dict[int, Any] = {}
         self._holding: dict[int, str] = {}
         self._names: dict[str, str] = {}
         self._owners: dict[str, set[int]] = {}
@@ -59,7 +62,9 @@ class ClosureCells:
 
     def renew(self, number: str, contents: Any) -> None:
         """What the cell holds now."""
-        self._hold(number, self.sent[number][0], contents)
+        cell, before = self.sent[number]
+        self._let_go(number, before)
+        self._hold(number, cell, contents)
 
     def changed(self) -> list[tuple[str, Any]]:
         """The numbers of cells that hold another object than before, and that object."""
@@ -89,8 +94,8 @@ class ClosureCells:
     def drop(self, number: str) -> None:
         """It is as if the cell had never been sent."""
         known = self.sent.pop(number, None)
-        if known is not None and self._holding.get(id(known[1])) == number:
-            del self._holding[id(known[1])]
+        if known is not None:
+            self._let_go(number, known[1])
         self._owners.pop(number, None)
         self._names.pop(number, None)
         if known is not None:
@@ -100,6 +105,13 @@ class ClosureCells:
         self.sent[number] = (cell, contents)
         if type(contents) not in ATOMS and not isinstance(contents, type | ModuleType):
             self._holding.setdefault(id(contents), number)
+            if type(contents) in CONTAINERS:
+                self.containers[id(contents)] = contents
+
+    def _let_go(self, number: str, contents: Any) -> None:
+        if self._holding.get(id(contents)) == number:
+            del self._holding[id(contents)]
+            self.containers.pop(id(contents), None)
 
 
 def _held_by(cell: CellType, otherwise: Any) -> Any:

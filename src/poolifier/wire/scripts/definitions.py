@@ -26,11 +26,12 @@ from poolifier.wire.scripts.definition_log import DefinitionLog
 from poolifier.wire.scripts.learned import Learned
 from poolifier.wire.scripts.local_classes import LocalClasses
 from poolifier.wire.scripts.operations import CELL, KEYED, SOURCE
-from poolifier.wire.scripts.pickler import Pickler, named
+from poolifier.wire.scripts.pickler import Pickler, SharingPickler, named
 from poolifier.wire.scripts.reduced import Reduced
 from poolifier.wire.scripts.refusals import Reasons
 from poolifier.wire.scripts.script_globals import ATOMS, Limited, description, is_offered, module_with
 from poolifier.wire.scripts.sent_scripts import NOT_SENT, SentScripts
+from poolifier.wire.scripts.shared_containers import CONTAINERS, PLACED, is_flat, placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -287,8 +288,11 @@ class Definitions:
         # The cell stays as long as the definition.
         return self._cells.holding(value, 0)
 
-    def add_source(self, filename: str) -> None:
-        """A function of that file is sent. The text goes along if workers cannot have the file."""
+    def add_source(self, filename: str, there: dict[str, Any]) -> None:
+        """A function of that file is sent. The text goes along if workers cannot have the file.
+
+        `there` are the function's globals, which say where the text is: in a zip file, for example.
+        """
         if filename in self._sources:
             return
         self._sources.add(filename)
@@ -296,7 +300,7 @@ class Definitions:
             return
         import linecache
 
-        lines = linecache.getlines(filename)
+        lines = linecache.getlines(filename, there)
         if lines:
             self.log.put((SOURCE, filename), 1, "".join(lines))
 
@@ -398,7 +402,9 @@ class Definitions:
 
     def _dump(self, key: Key, value: Any, more: Any = None) -> bytes:
         file = BytesIO() if not self._limit else Limited(self._limit)
-        pickler = Pickler(file, 5)
+        pickler = self._pickler(file, key, value)
+        if isinstance(pickler, SharingPickler) and pickler.own is not None:
+            value = placed(key, value)
         pickler.definitions = self
         pickler.home = key
         pickler.lasting = True
@@ -406,6 +412,22 @@ class Definitions:
         pickler.anew = key in self._anew
         pickler.extra = {**self._reducers, **(more or {})}
         return pickler.dump_to(file, value)
+
+    def _pickler(self, file: BytesIO, key: Key, value: Any) -> Pickler:
+        """The one that a value needs: the other one takes longer."""
+        self.global_with(value)  # which finds the containers of all globals
+        of_globals, of_cells = self._spaces.containers, self._cells.containers
+        kind = type(value)
+        if kind in ATOMS or (kind in CONTAINERS and (not (of_globals or of_cells) or is_flat(value))):
+            return Pickler(file, 5)
+        pickler = SharingPickler(file, 5)
+        pickler.spaces = {id(there): space for space, there in self._spaces.items()}
+        pickler.of_globals, pickler.of_cells = of_globals, of_cells
+        if kind in PLACED:
+            pickler.own = value
+            of_cell = key[0] == CELL
+            pickler.itself = (rebuild.contents_of, (key[1],)) if of_cell else (rebuild.global_of, key)
+        return pickler
 
     def _forget_todo(self, key: Key) -> None:
         """What was needed by a pickle that could not be made is not needed for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import marshal
+import re
 import sys
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from poolifier.wire.scripts.pickler import Pickler
 
-__all__ = ["cell", "code", "globals_for", "packed_code", "parts", "reduce"]
+__all__ = ["cell", "code", "globals_for", "names_in_text", "packed_code", "parts", "reduce"]
 
 _LAZY: Final = sys.version_info >= (3, 14)
 """Annotations are evaluated when they are asked for."""
@@ -60,17 +61,18 @@ _CODE: Final = (
     "co_freevars",
     "co_cellvars",
 )
+_NAME: Final = re.compile(r"[^\W\d]\w*")
 _BUILTINS: Final = frozenset(dir(builtins)) | {"__name__"}
 _EMPTY: Final[dict[str, Any]] = {}
 
 
 def reduce(pickler: Pickler, function: FunctionType, *, optional: bool = False) -> tuple[Any, ...]:
     """A function by value; `optional` if nobody may ever need what it names."""
-    home = pickler.home if pickler.whole is function else None
+    home = pickler.home if pickler.whole is function else pickler.part_home(function)
     space, values, uses = globals_for(pickler, function, optional=optional)
     code = function.__code__
     if pickler.definitions is not None:
-        pickler.definitions.add_source(code.co_filename)
+        pickler.definitions.add_source(code.co_filename, function.__globals__)
     arguments = (packed_code(code), space, home, _closure(pickler, function), uses, _imports(function, uses))
     state = (_slots(pickler, function), {k: pickler.shared(v) for k, v in function.__dict__.items()}, values)
     return rebuild.make_function, arguments, state, None, None, rebuild.fill_function
@@ -190,11 +192,41 @@ def globals_for(
             return space, _EMPTY, ()
         return space, {name: there[name] for name in names}, ()
     if optional:
-        names = [name for name in names if definitions.offers(space, there, name)]
+        names = [*names, *_names_in(there, _texts_of(function.__code__))]
+        names = [name for name in dict.fromkeys(names) if definitions.offers(space, there, name)]
     else:
         for name in names:
             definitions.require_at(space, name, there, by=function.__qualname__)
+    if not _LAZY or function.__annotate__ is None:  # type: ignore[attr-defined]
+        names += names_in_text(pickler, space, there, function.__annotations__)
     return space, _EMPTY, (*names, *everything)
+
+
+def names_in_text(pickler: Pickler, space: str, there: dict[str, Any], annotations: Any) -> list[str]:
+    """The globals that annotations may name which are texts, or forward references: whoever evaluates them looks there.
+
+    That is library code, such as `typing.get_type_hints`, so that nothing of the script says so.
+    """
+    definitions = pickler.definitions
+    if definitions is None or not annotations:
+        return []
+    texts: list[str] = []
+    for each in annotations.values():
+        if isinstance(each, str):
+            texts.append(each)
+        elif type(each).__module__ in ("typing", "types", "annotationlib"):
+            texts.append(repr(each))
+    return [name for name in _names_in(there, texts) if definitions.offers(space, there, name)]
+
+
+def _names_in(there: dict[str, Any], texts: list[str]) -> list[str]:
+    found = dict.fromkeys(name for text in texts for name in _NAME.findall(text))
+    return [name for name in found if name in there and name not in _OF_THE_MODULE]
+
+
+def _texts_of(code: CodeType) -> list[str]:
+    """The texts among the constants of what evaluates annotations."""
+    return [constant for constant in code.co_consts if isinstance(constant, str)]
 
 
 def _imports(function: FunctionType, uses: tuple[str, ...]) -> tuple[str, ...]:

@@ -68,8 +68,9 @@ def _is_unknown(name: str, module: ModuleType) -> bool:
     """Whether looking for the module by its name would not find what it was made from."""
     spec: Any = module.__dict__.get("__spec__")
     if spec is None:
-        # Made by hand, of a script's text say; or of an extension module, which has a file.
-        if hasattr(module, "__file__") or hasattr(module, "__path__") or not _has_code(name, module):
+        # Made by hand, of a script's text say, or by `runpy`; or of an extension module, which has another file.
+        file = module.__dict__.get("__file__") or ".py"
+        if not str(file).endswith(".py") or hasattr(module, "__path__") or not _has_code(name, module):
             return False
         parent = name.rpartition(".")[0]
         return _find(name, parent) is None

@@ -12,8 +12,10 @@ import pickle
 import sys
 import threading
 from contextlib import suppress
+from io import BytesIO
 from types import CellType, ModuleType
 
+from poolifier.wire.scripts import circles
 from poolifier.wire.scripts.numbered_classes import track, tracked, untrack
 from poolifier.wire.scripts.operations import CELL, FORGET, KEYED, SOURCE
 
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Namespace",
+    "begin",
+    "begin_besides",
+    "begin_class",
     "cell",
     "define",
+    "end_class",
     "globals_of",
     "is_from_pool",
     "is_namespace",
@@ -61,6 +67,10 @@ class Namespace(ModuleType):
                     # Whoever asks would take it for the answer that there is no such name.
                     raise LookupError(f"{name!r} of {self.__name__!r} cannot be loaded: {error}") from error
                 return vars(self)[name]
+            circles.put_off(key)
+        if name != "__getattr__" and (key[0], "__getattr__") in _pending:
+            # The script's own, which modules look for in their dictionary alone.
+            return self.__getattr__("__getattr__")(name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
@@ -87,7 +97,7 @@ _wanted: list[Key] = []
 
 # Names that are about to get another object, until they have it.
 _stale: set[Key] = set()
-_put: list[tuple[Key, bytes]] = []
+_put: list[tuple[Key, bytes | None]] = []
 
 
 def define(operations: list[Operation]) -> None:
@@ -164,6 +174,7 @@ def keyed(number: str) -> Any:
     with _lock:
         key = (KEYED, number)
         if key not in _pending:
+            circles.put_off(key)
             raise LookupError(f"the class of number {number} is not here")
         _load(key)
         return _keyed[number]
@@ -187,6 +198,8 @@ def loaded_cell(number: str) -> CellType:
         key = (CELL, number)
         if key in _pending:
             _load(key)
+        else:
+            circles.put_off(key)
     return found
 
 
@@ -199,6 +212,21 @@ def want(space: str, names: tuple[str, ...]) -> None:
         _wanted.extend((space, name) for name in names if name == "*" or (space, name) in _pending)
         if not _depth:
             _load_wanted(0)
+
+
+def begin(space: str, name: str, value: Any) -> None:
+    """Gives a name its object before all that belongs to it is there: what belongs to it may refer to it."""
+    if "." in name:
+        return  # a part of another, which gets it
+    circles.begun[space, name] = value
+    put(space, name, value)
+
+
+def begin_besides(space: str, name: str, value: Any) -> None:
+    """The same, where that name is not what is being loaded, so that it is taken back with that."""
+    key = (space, name)
+    _put.append((key, _pending.get(key)))
+    begin(space, name, value)
 
 
 def begin_class() -> None:
@@ -233,7 +261,7 @@ def module_of(space: str) -> ModuleType:
 
 
 def put(space: str, name: str, value: Any) -> None:
-    """Gives a name its object before all that belongs to it is there: what belongs to it may refer to it."""
+    """Gives a name its object."""
     if space == KEYED:
         _keyed[name] = value
         track(value, name)
@@ -273,17 +301,30 @@ def _is_there(key: Key) -> bool:
 
 
 def _load(key: Key) -> None:
-    """Loads a definition and all that it needs; or else nothing."""
+    """Loads a definition and all that it needs; or else nothing, or what of it can be had already (see `circles`)."""
     global _depth, _open
     blob = _pending.pop(key)
     first, wanted, classes = len(_put), len(_wanted), _open
+    resumed = key in circles.begun
     _put.append((key, blob))
+    circles.loading.append(key)
     _depth += 1
     try:
-        value = _read_renewed(blob) if _stale else pickle.loads(blob)
-        put(*key, value)
+        put(*key, _read(blob))
+        circles.begun.pop(key, None)
+        _go_on(key)
         if _depth == 1 or (not _open and _depth < _DEEPEST):
             _load_wanted(wanted)
+    except circles.Circle as circle:
+        del _wanted[wanted:]
+        if circle.at != key:
+            _undo(first)
+            _open = classes
+            raise
+        # It stays as far as it is made. What it has loaded may have taken it for whole: that is loaded anew.
+        _undo(first + 1)
+        _open = classes + (isinstance(circles.begun[key], type) and not resumed)
+        circles.put_offs[key] = (circle.needs, blob)
     except BaseException as error:
         _undo(first)
         del _wanted[wanted:]
@@ -292,23 +333,45 @@ def _load(key: Key) -> None:
             error.add_note(f"while {key[1]!r} of {key[0]!r} was loaded")
         raise
     finally:
+        circles.loading.pop()
         _depth -= 1
         if not _depth:
             _put.clear()
             _wanted.clear()
+            circles.begun.clear()
+            circles.put_offs.clear()
             _open = 0
 
 
-def _read_renewed(blob: bytes) -> Any:
-    """Reads a pickle while names get other objects: what it names is the new one."""
-    from io import BytesIO
+def _go_on(key: Key) -> None:
+    """Goes on with what was put off until this was there."""
+    for other, (needs, blob) in list(circles.put_offs.items()):
+        if needs == key and other in circles.put_offs:
+            del circles.put_offs[other]
+            _pending[other] = blob
+            _load(other)
 
-    class Reader(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            load_stale("__main__" if module == "__mp_main__" else module, name.partition(".")[0])
-            return super().find_class(module, name)
 
-    return Reader(BytesIO(blob)).load()
+class _Reader(pickle.Unpickler):
+    """Containers that a script has under a name, and that stand in others, are told apart from copies of them."""
+
+    def persistent_load(self, known: tuple[Any, tuple[str, ...]]) -> Any:
+        """See `pickle.Unpickler`."""
+        how, arguments = known
+        return how(*arguments)
+
+
+class _StaleReader(_Reader):
+    """Reads while names get other objects: what it names is the new one."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """See `pickle.Unpickler`."""
+        load_stale("__main__" if module == "__mp_main__" else module, name.partition(".")[0])
+        return super().find_class(module, name)
+
+
+def _read(blob: bytes) -> Any:
+    return (_StaleReader if _stale else _Reader)(BytesIO(blob)).load()
 
 
 def load_stale(space: str, name: str) -> None:
@@ -349,7 +412,10 @@ def _load_all(space: str) -> None:
 def _undo(first: int) -> None:
     """Takes back what a load that failed has put, so that the next one fails likewise and nothing is half there."""
     for key, blob in _put[first:]:
-        _pending.setdefault(key, blob)
+        if blob is not None:
+            _pending.setdefault(key, blob)
+        circles.begun.pop(key, None)
+        circles.put_offs.pop(key, None)
         space, name = key
         if space == KEYED:
             _keyed.pop(name, None)

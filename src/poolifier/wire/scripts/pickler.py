@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from poolifier.wire.scripts.definitions import Definitions
     from poolifier.wire.scripts.learned import Learned
 
-__all__ = ["Pickler", "is_known", "named"]
+__all__ = ["Pickler", "SharingPickler", "is_known", "named"]
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
@@ -38,6 +38,11 @@ _SPECIAL: Final = frozenset(
     {"builtins", "functools", "_thread", "_contextvars", "_io", "weakref", "dataclasses", "contextlib"}
 )
 """Modules of the types that have a reducer in `values`, which takes workers long to import."""
+
+_MADE_ANEW: Final = frozenset({"_struct", "random", "_queue", "concurrent.futures.thread", "itertools"})
+"""Modules of the types that `made_anew` has a way for, which takes workers long to import."""
+
+_DESCRIPTORS: Final = (property, classmethod, staticmethod)
 
 _OF_PICKLE: Final = frozenset({pickle.PicklingError, TypeError, AttributeError})
 
@@ -78,6 +83,8 @@ class Pickler(pickle.Pickler):
         """See `pickle.Pickler`."""
         kind = type(obj)
         reduced = self._reduced(obj, kind)
+        if obj is self.whole and kind is not Reduced and kind is not FunctionType and not isinstance(obj, type):
+            return self._placed(obj, kind, reduced)
         if self.learned is not None:
             self.learned.learn(obj, kind, reduced, self.extra)
         return reduced
@@ -90,8 +97,9 @@ class Pickler(pickle.Pickler):
         if kind in self.making:
             from poolifier.wire.scripts import classes
 
-            # It cannot be looked up before the enum is there.
-            return classes.member(obj, kind)
+            # A member cannot be looked up before the enum is there, also where a global has it.
+            of_enum = self.home is None or hasattr(kind, "_member_map_")
+            return classes.member(obj, kind, None if of_enum else self._global(obj))
         if self.home is not None:
             known = self._known(obj)
             if known is not None:
@@ -104,12 +112,25 @@ class Pickler(pickle.Pickler):
         extra = self.extra
         if extra is not None and kind in extra:
             return extra[kind](obj)
+        if self.lasting and isinstance(obj, BaseException) and kind.__flags__ & _HEAP_TYPE and _is_plain_error(kind):
+            from poolifier.wire.scripts import classes
+
+            # Its `__init__` may take other arguments than it has left in `args`.
+            return classes.member(obj, kind, None)
         if kind.__module__ in _SPECIAL:
             from poolifier.wire.scripts import values
 
             reducer = values.REDUCERS.get(kind)
             if reducer is not None:
                 return reducer(self, obj)
+        if self.lasting and (known := self._foreign(obj, kind)) is not None:
+            return known
+        if self.anew and kind.__module__ in _MADE_ANEW:
+            from poolifier.wire.scripts import made_anew
+
+            make = made_anew.reducer(kind)
+            if make is not None:
+                return make(obj)
         if kind in copyreg.dispatch_table:
             return NotImplemented
         if isinstance(obj, ModuleType):
@@ -117,6 +138,17 @@ class Pickler(pickle.Pickler):
 
             return values.module(self, obj)
         return self.by_own_way(obj, kind)
+
+    def _foreign(self, obj: Any, kind: type) -> Any:
+        """A library of `ctypes`, or a function of one: pointers of this process mean nothing to others."""
+        ctypes = sys.modules.get("ctypes")
+        if ctypes is None:
+            return None
+        from poolifier.wire.scripts import foreign
+
+        if kind in (ctypes.CDLL, ctypes.PyDLL):
+            return foreign.library(obj)
+        return foreign.function(obj) if isinstance(obj, ctypes._CFuncPtr) else None
 
     def dump_to(self, file: io.BytesIO, value: Any) -> bytes:
         """Pickles a value to the file that the pickler has been made for, and returns what stands there then.
@@ -170,6 +202,12 @@ class Pickler(pickle.Pickler):
             and self.definitions.is_home(self.home, *found)
         )
 
+    def part_home(self, obj: Any) -> tuple[str, str] | None:
+        """Where a part of what is being defined stands, if its name leads to it."""
+        if self.home is None or not self.is_part(obj):
+            return None
+        return self.home[0], obj.__qualname__
+
     def stand_in(self, obj: Any, how: Callable[[], tuple[Any, ...]]) -> Reduced:
         """What is pickled in the place of an object, always the same, that this may be one at the other side, too."""
         if self._stand_ins is None:
@@ -191,6 +229,17 @@ class Pickler(pickle.Pickler):
 
     # ---- inside -----------------------------------------------------------------------------------
 
+    def _placed(self, obj: Any, kind: type, reduced: Any) -> Any:
+        """What a name stands for, which it leads to before all that belongs to it is there: that may refer to it."""
+        if self.home is None:
+            return reduced
+        if reduced is NotImplemented:
+            own = copyreg.dispatch_table.get(kind)
+            reduced = obj.__reduce_ex__(5) if own is None else own(obj)
+        if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
+            return reduced
+        return rebuild.placed, (*self.home, *reduced[:2]), *reduced[2:]
+
     def _function(self, function: FunctionType) -> Any:
         if not self._of_another(function.__qualname__) and self.by_name(function):
             return NotImplemented
@@ -206,10 +255,20 @@ class Pickler(pickle.Pickler):
         return self.home is not None and self.home[0] == KEYED and "." in name
 
     def _class(self, cls: type) -> Any:
+        if cls.__module__ == "_ctypes" and issubclass(cls, type):
+            from poolifier.wire.scripts import foreign
+
+            return foreign.meta(cls) or NotImplemented
         if not cls.__flags__ & _HEAP_TYPE:
             return self._built_in(cls)
         if self.by_name(cls):
             return NotImplemented
+        if rebuild.is_foreign(type(cls)) and named(cls) is None:
+            from poolifier.wire.scripts import foreign
+
+            found = foreign.dynamic(cls)
+            if found is not None:
+                return found
         from poolifier.wire.scripts import classes
 
         # Where something else leads to a class than its own name, that only refers to it.
@@ -229,6 +288,16 @@ class Pickler(pickle.Pickler):
         """Whatever else there is: by its own way, of which is looked at whether it gives a name."""
         reduce_ex = kind.__reduce_ex__
         if reduce_ex is _PLAIN[0] and kind.__reduce__ is _PLAIN[1]:
+            if self.anew and (found := _shared_state(obj, kind)) is not None:
+                return rebuild.with_state_of, (kind, *found)
+            if self.lasting and kind.__flags__ & _HEAP_TYPE and _asks_itself(kind):
+                made, arguments, *rest = obj.__reduce_ex__(5)
+                rest += [None] * (3 - len(rest))
+                return made, arguments, *rest, rebuild.fill_plainly
+            if isinstance(obj, _DESCRIPTORS):
+                from poolifier.wire.scripts import classes
+
+                return classes.descriptor(obj, kind)
             if "__name__" in kind.__dict__ and "__call__" in kind.__dict__:
                 # Compiled functions of some tools have a name, and no way to be pickled. What the class has says so:
                 # objects are not asked, for their `__getattr__` may do anything.
@@ -271,20 +340,82 @@ class Pickler(pickle.Pickler):
         definitions = self.definitions
         if definitions is None or (self.target is obj):
             return None
-        where = definitions.global_with(obj)
+        where = self._global(obj, by)
         if where is None:
+            if definitions.global_with(obj) == self.home:
+                return None
             number = definitions.cell_with(obj)
             if number is None or self.home == (CELL, number):
                 return None
             if self.home is not None:
                 definitions.uses(self.home, (CELL, number))
             return rebuild.contents_of, (number,)
-        if where == self.home:
+        return rebuild.global_of, where
+
+    def _global(self, obj: Any, by: str = "") -> tuple[str, str] | None:
+        """The global that has an object, if that is not the one that is being defined. The other side will have it."""
+        definitions = self.definitions
+        where = None if definitions is None else definitions.global_with(obj)
+        if definitions is None or where is None or where == self.home:
             return None
         definitions.require_at(*where, by=by)
         if self.home is not None:
             definitions.uses(self.home, where)
-        return rebuild.global_of, where
+        return where
+
+
+class SharingPickler(Pickler):
+    """For values in which lists, dicts and their like may stand that a global or cell has, too: it is the same there.
+
+    Of these `pickle` does not ask for their reducers. It asks for the persistent identity of whatever there is.
+
+    Attributes:
+        of_globals: Those that globals have, by identity.
+        of_cells: Those that cells have. Pickling adds to them.
+        spaces: The names of the scripts whose globals a dictionary is, by its identity.
+        own: The one that is being defined, if it is there before what it holds.
+        itself: How the other side finds that.
+    """
+
+    of_globals: Mapping[int, Any] = MappingProxyType({})
+    of_cells: Mapping[int, Any] = MappingProxyType({})
+    spaces: Mapping[int, str] = MappingProxyType({})
+    own: Any = None
+    itself: Any = None
+
+    def persistent_id(self, obj: Any) -> Any:
+        """See `pickle.Pickler`."""
+        number = id(obj)
+        if number not in self.of_globals and number not in self.of_cells:
+            space = self.spaces.get(number)
+            return None if space is None else (rebuild.namespace_of, (space,))
+        return self.itself if obj is self.own else self._known(obj)
+
+
+def _asks_itself(kind: type) -> bool:
+    """Whether asking an object for `__setstate__`, which `pickle` does before it has its state, may need that."""
+    return hasattr(kind, "__getattr__") and not hasattr(kind, "__setstate__")
+
+
+def _shared_state(obj: Any, kind: type) -> tuple[type, str] | None:
+    """The class and attribute that hold the very dictionary that an instance has for its own."""
+    plain: Any = object.__getattribute__
+    if not kind.__flags__ & _HEAP_TYPE or kind.__getattribute__ is not plain:
+        return None
+    state = getattr(obj, "__dict__", None)
+    for cls in kind.__mro__ if type(state) is dict else ():
+        for name, value in cls.__dict__.items():
+            if value is state:
+                return cls, name
+    return None
+
+
+def _is_plain_error(kind: type) -> bool:
+    return kind.__reduce_ex__ is _PLAIN[0] and not any(
+        "__reduce__" in one.__dict__ or "__setstate__" in one.__dict__
+        for one in kind.__mro__
+        if one.__flags__ & _HEAP_TYPE
+    )
 
 
 def _blame(error: Exception, functions: list[FunctionType]) -> None:

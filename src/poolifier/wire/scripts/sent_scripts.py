@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.wire.scripts.script_globals import ATOMS, globals_in
+from poolifier.wire.scripts.shared_containers import referred_to
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,10 +21,15 @@ NOT_SENT: Final = frozenset(
 
 
 class SentScripts(dict[str, dict[str, Any]]):
-    """The globals of scripts by the names of their namespaces."""
+    """The globals of scripts by the names of their namespaces.
+
+    Attributes:
+        containers: Those of the globals that something else may refer to, by identity, since `global_with` was asked.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.containers: dict[int, Any] = {}
         self._found: dict[int, Key] | None = None
 
     def add(self, space: str, module: ModuleType) -> None:
@@ -40,7 +46,10 @@ class SentScripts(dict[str, dict[str, Any]]):
         found = self._found
         if found is None:
             found = self._found = {}
+            # The same dictionary, which a pickler that is at work has.
+            self.containers.clear()
             for space, there in self.items():
+                self.containers.update(referred_to(there))
                 for name, each in list(there.items()):
                     if type(each) not in ATOMS and name not in NOT_SENT:
                         found.setdefault(id(each), (space, name))

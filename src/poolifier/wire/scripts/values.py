@@ -14,7 +14,7 @@ from contextvars import Context, ContextVar
 from io import TextIOWrapper
 from types import CellType, CodeType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from poolifier.wire.scripts import functions, importable, rebuild
 from poolifier.wire.views import reduce_view
@@ -170,6 +170,15 @@ def _weak_values(_: Pickler, obj: Any) -> Any:
     return WeakValueDictionary, (dict(obj.items()),)
 
 
+def _weak_reference(pickler: Pickler, obj: Any) -> Any:
+    if not pickler.anew:
+        return NotImplemented
+    target = obj()
+    if target is None:
+        return rebuild.dead_reference, ()
+    return type(obj), (target,) if obj.__callback__ is None else (target, obj.__callback__)
+
+
 def _sentinel(pickler: Pickler, obj: Any) -> Any:
     for name, attributes in _SENTINELS.items():
         home = sys.modules.get(name)
@@ -230,6 +239,7 @@ REDUCERS: Final[dict[type, Callable[[Pickler, Any], Any]]] = {
     contextlib._AsyncGeneratorContextManager: _generator_context,
     WeakKeyDictionary: _weak_keys,
     WeakValueDictionary: _weak_values,
+    ref: _weak_reference,
 }
 for _name, _attributes in _SENTINELS.items():
     for _attribute in _attributes:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from poolifier.backends.process.copier import SLICE, Copier, Job
+from poolifier.backends.copier import SLICE, Copier, Job
 from poolifier.exchange import Reply
 from poolifier.wire import messages
 from poolifier.wire.owned import unfilled
