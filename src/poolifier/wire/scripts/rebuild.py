@@ -457,7 +457,7 @@ def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...], where: tuple[
     if where is not None and (found := namespaces.globals_of(where[0]).get(where[1], _MISSING)) is not _MISSING:
         _whole[id(found)] = found
         return found
-    made = base.__new__(cls, *arguments)
+    made: Any = base.__new__(cls, *arguments)
     if issubclass(base, BaseException):
         # Some keep their arguments in attributes.
         base.__init__(made, *arguments)
