@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from poolifier import DynamicProcessPool, FixedProcessPool, PoolNotStartedError, Worker
-from poolifier.backends.process import buffers
+from poolifier.backends import buffers
 from poolifier.backends.process.channel import ProcessChannel
 from poolifier.wire.parcels import Packer
 from tests.light_tasks import echo, nap

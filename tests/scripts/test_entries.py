@@ -9,7 +9,7 @@ from tests.scripts import scripts
 from tests.scripts.runners import KINDS
 
 PROGRAM = """
-import asyncio, dataclasses, enum, functools, sys
+import asyncio, dataclasses, enum, functools, sys, traceback
 
 limit = 10
 
@@ -43,7 +43,14 @@ def fails(x):
 
 def name_of_file():
     name = fails.__code__.co_filename
-    return "<stdin>" if name.startswith("<stdin>-") else name
+    # Each block has a name of its own from 3.13 on, of which tracebacks tell the beginning.
+    return "<stdin>" if name.startswith(("<stdin>-", "<stdin-")) else name
+
+def line_here():
+    try:
+        fails(1)
+    except ValueError as error:
+        return traceback.extract_tb(error.__traceback__)[-1].line or ""
 
 async def main(kinds):
     from tests.scripts.runners import runner
@@ -58,6 +65,7 @@ async def main(kinds):
             except ValueError as error:
                 assert error.args == (1,)
                 assert f'File "{name_of_file()}", line {fails.__code__.co_firstlineno + 1}, in fails' in str(error.__cause__), (kind, error.__cause__)
+                assert line_here() in str(error.__cause__), (kind, error.__cause__)
     print("done")
 """
 # How the script begins is the same to those that start their workers otherwise.

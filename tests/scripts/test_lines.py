@@ -151,11 +151,23 @@ def uses_compiled(x):
         return [[frame.filename, frame.lineno] for frame in traceback.extract_tb(error.__traceback__)[1:]]
 
 
+# That is what Python calls the program of `python -c`, too.
+exec(compile("def nameless(x):\\n    raise KeyError(x)\\n", "<string>", "exec"), NAMESPACE)
+nameless = NAMESPACE["nameless"]
+
+
+def uses_nameless(x):
+    try:
+        nameless(x)
+    except KeyError as error:
+        return [[frame.filename, frame.lineno, frame.line] for frame in traceback.extract_tb(error.__traceback__)[1:]]
+
+
 def file_of_the_script(x):
     return __file__
 
 
-TASKS = [caught, warns, logs, sources, stands, traced, monitored, dynamic, uses_compiled, file_of_the_script]
+TASKS = [caught, warns, logs, sources, stands, traced, monitored, dynamic, uses_compiled, uses_nameless, file_of_the_script]
 
 
 def told(function):
@@ -250,6 +262,35 @@ def test_without_a_file(tmp_path, how):
         name = "<stdin>"
     here = told.pop("here")
     for kind, seen in told.items():
-        for task in ("warns", "stands", "traced", "monitored", "uses_compiled", "caught"):
+        for task in ("warns", "stands", "traced", "monitored", "uses_compiled", "uses_nameless", "caught"):
             assert (kind, task, seen[task]) == (kind, task, here[task])
         assert f'File "{name}", line {line_of("inner")}, in inner' in seen["fails"]
+
+
+COMMAND = """
+import asyncio, poolifier.pool.time_outs
+from poolifier import FixedProcessPool, TaskTimeoutError
+poolifier.pool.time_outs._PATIENCE = 60  # a busy machine may take longer than the error waits
+class Holder:
+    def stay(self):
+        while True: pass  # line of the command
+
+def work(x):
+    Holder().stay()
+
+async def main():
+    async with FixedProcessPool(1, work, timeout=1) as pool:
+        try:
+            await pool.execute(1)
+        except TaskTimeoutError as error:
+            print(error.stack)
+
+asyncio.run(main())
+"""
+
+
+def test_the_stack_of_a_time_limit_without_a_file(tmp_path):
+    """From Python 3.13 on tracebacks show the lines of a command."""
+    told = scripts.run("-c", COMMAND, cwd=tmp_path).stdout
+    assert 'File "<string>", line 7, in stay' in told
+    assert ("while True: pass  # line of the command" in told) == (sys.version_info >= (3, 13))

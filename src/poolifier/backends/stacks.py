@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["innermost", "own_stack", "share"]
 
-_INTERPRETERS: Final = ("_interpreters", "_xxsubinterpreters")
-"""What other interpreters are made by, whoever makes them."""
+_MAKERS: Final = ("concurrent.interpreters", "interpreters_backport.interpreters", "_xxsubinterpreters")
+"""What other interpreters are made by, whoever makes them. Once it is loaded there may be one at any moment."""
 
 shared: bool = False
 """There may be other interpreters in this process."""
@@ -65,7 +65,12 @@ def innermost(ident: int, stack: int) -> FrameType | None:
 
 def _is_alone() -> bool:
     """Whether this is the only interpreter of the process."""
-    return not shared and not any(name in sys.modules for name in _INTERPRETERS)
+    if shared or any(name in sys.modules for name in _MAKERS):
+        return False
+    # By itself it tells nothing: from Python 3.14 on `concurrent.futures`, and so asyncio, loads it to see if it is
+    # there.
+    module = sys.modules.get("_interpreters")
+    return module is None or len(module.list_all()) == 1
 
 
 def _has_lock() -> bool:

@@ -26,7 +26,8 @@ class UnwaitedThread(threading.Thread):
     """
 
     def __init__(self, target: Callable[..., object], name: str, args: tuple[Any, ...] = ()) -> None:
-        super().__init__(target=target, name=name, args=args, daemon=True)
+        super().__init__(name=name, daemon=True)
+        self._work = target, args
         self._runs = False
 
     @property
@@ -35,9 +36,12 @@ class UnwaitedThread(threading.Thread):
         return not self._runs
 
     def run(self) -> None:
-        """Runs the target."""
+        """Runs the target: not by `Thread.run`, whose frame would be taken for one of the task's."""
+        target, args = self._work
+        # The thread may live on as an object, for a long time.
+        del self._work
         self._runs = True
         try:
-            super().run()
+            target(*args)
         finally:
             self._runs = False

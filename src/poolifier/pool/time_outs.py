@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from poolifier.error_attributes import is_a
 from poolifier.errors import TaskTimeoutError
+from poolifier.wire.scripts.sources import line_of
 
 if TYPE_CHECKING:
     from poolifier.pool.driver import Driver
@@ -84,5 +85,6 @@ def stack_text(frames: Frames, function: str) -> str:
             begun = True
             break
     if own and (begun or own == frames):
-        return "".join(traceback.StackSummary.from_list([(*frame, None) for frame in own]).format())
+        told = [(*frame, line_of(*frame)) for frame in own]
+        return "".join(traceback.StackSummary.from_list(told).format())
     return f"  in {function!r}, which is not written in Python\n" if frames else ""

@@ -121,7 +121,7 @@ def _share_by_joined_thread(module: Any) -> None:
             return False
 
         @daemon.setter
-        def daemon(self, _: bool) -> None:
+        def daemon(self, _: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
             pass
 
         def start(self) -> None:

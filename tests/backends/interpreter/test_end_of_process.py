@@ -32,6 +32,14 @@ def swallow(_):
             pass
 
 
+def nap(_):
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+
+
 def sleep(_):
     time.sleep(1000)
 
@@ -56,6 +64,10 @@ async def swallow_async(_):
             pass
 
 
+async def spin_async(_):
+    swallow(_)
+
+
 async def main(function, end):
     queue = {"tasks_finished_timeout": 0.1}
     pool = FixedInterpreterPool(2, globals()[function], abort_grace=0.1, tasks_queue_options=queue)
@@ -76,7 +88,7 @@ print("main ends", flush=True)
 sys.exit(3)
 """
 
-FUNCTIONS = ["echo", "spin", "swallow", "sleep", "hold", "leave_a_thread", "wait", "swallow_async"]
+FUNCTIONS = ["echo", "spin", "swallow", "nap", "sleep", "hold", "leave_a_thread", "wait", "swallow_async", "spin_async"]
 
 
 @pytest.mark.parametrize("end", ["forget", "cancel", "destroy"])

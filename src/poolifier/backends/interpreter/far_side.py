@@ -2,8 +2,9 @@
 
 The pool holds the other end of a *control socket*. What arrives there is a poke: what it is about comes
 through the channel, or stands in the ledger, so one that finds the socket full of others may be dropped.
-`LEAVING` is a poke that stands for `LEAVE` in the ledger, for whoever has no ledger. The end of the socket
-ends the control thread. The pool's end is in the same process, so the worker pokes itself through that.
+`LEAVING` is a poke that stands for `LEAVE` in the ledger, for whoever has no ledger. `UNWIND` is for the end of the
+process: see `unwinding`; it is answered by `RESTING`, unless the worker leaves. The end of the socket ends the control
+thread. The pool's end is in the same process, so the worker pokes itself through that.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 
 from poolifier.backends import stacks
 from poolifier.backends.interpreter.session import ChannelLost, InterpreterLink, InterpreterSession
+from poolifier.backends.interpreter.unwinding import LOOK_PAUSE, Unwinding
 from poolifier.exchange import WorkerSettings
 from poolifier.wire.passing import Passing
 from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket
@@ -40,16 +42,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-__all__ = ["IDENT_SIZE", "LEAVING", "POKE", "THREADS_LEFT", "main"]
+__all__ = ["IDENT_SIZE", "LEAVES", "LEAVING", "POKE", "RESTING", "UNWIND", "main"]
 
 IDENT_SIZE: Final = 8
 """Bytes, little-endian, in which the control thread says first what the system calls it."""
 
-THREADS_LEFT: Final = b"t"
-"""What is said last where tasks have left threads, which the end of the interpreter waits for."""
+RESTING: Final = b"r"
+"""What is said once the worker's thread is in a call that does not hold the interpreter's lock, and may stay there."""
+
+LEAVES: Final = b"e"
+"""What is said last if the worker leaves, so that its thread ends: after threads that tasks have left, if there are."""
 
 POKE: Final = b"p"
 LEAVING: Final = b"l"
+UNWIND: Final = b"u"
 
 _BATCH: Final = 4096
 
@@ -79,13 +85,19 @@ def main(fds: tuple[int, ...], poking_fd: int) -> None:
     link = InterpreterLink(sock)
     control = _Control(control_sock, poking_fd, link, ledger, passing)
     try:
-        with contextlib.suppress(ChannelLost):
-            run_worker(link, ledger, _prepare, None, control.new_session)
+        control.begin()
+        run_worker(link, ledger, _prepare, None, control.new_session)
+    except ChannelLost:
+        # Not by `contextlib.suppress`: that is code in which an unwinding would raise another.
+        pass
     finally:
         # Here, for in a thread that ends its interpreter Python 3.13 prints an error when that waits for another one.
         with contextlib.suppress(Exception):
             stop_sharing_descriptors()
         control.end()
+        if control.has_unwound and "logging" in sys.modules:
+            # asyncio logs the tasks that were not ended, when there is nothing left to log with.
+            sys.modules["logging"].raiseExceptions = False  # type: ignore[attr-defined]
         link.close()
         control.let_go()
         passing.close()
@@ -113,8 +125,17 @@ class _Control:
         self._ending = False
         self._pause = FIRST_PAUSE
         self._turns = Turns()
+        self._unwinding = Unwinding(ChannelLost, lambda: not self._ending)
         # No daemon, for interpreters with a lock of their own have none.
         self._thread = threading.Thread(target=self._run, name="poolifier-control")
+
+    @property
+    def has_unwound(self) -> bool:
+        """Whether the worker's code has been unwound, or was about to be."""
+        return self._unwinding.has_begun
+
+    def begin(self) -> None:
+        """Starts the thread. From then on this one may be unwound, at any line that is not ours."""
         self._thread.start()
 
     def new_session(
@@ -142,7 +163,8 @@ class _Control:
         def listen(unraisable: sys.UnraisableHookArgs) -> None:
             if session.unheard(unraisable.exc_type):
                 poke_soon()
-            else:
+            elif not (self._unwinding.has_begun and unraisable.exc_type is ChannelLost):
+                # What is unwound has finalizers, which are unwound as well.
                 report(unraisable)
 
         session.poke_soon = poke_soon
@@ -170,21 +192,22 @@ class _Control:
 
     def end(self) -> None:
         """Ends the thread, from the worker's."""
-        self._session = None
+        # First, for what follows is not to be unwound.
         self._ending = True
+        self._session = None
         with contextlib.suppress(OSError):
             self._sock.shutdown(_socket.SHUT_RD)
         self._thread.join()
-        # The worker's own thread is a foreign one here, as is the main one of the process.
-        if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
-            with contextlib.suppress(OSError):
-                self._sock.send(THREADS_LEFT, NO_SIGNAL)
+        with contextlib.suppress(OSError):
+            self._sock.send(LEAVES, NO_SIGNAL)
         self._sock.close()
 
     def _hear(self) -> bytes:
         """Waits for what the pool says; while an abort is held, not for long."""
         session = self._session
-        if session is None or not session.held:
+        if self._unwinding.has_begun:
+            self._sock.settimeout(LOOK_PAUSE)
+        elif session is None or not session.held:
             self._pause = FIRST_PAUSE
             self._turns.restore()
             self._sock.settimeout(None)
@@ -204,9 +227,14 @@ class _Control:
         with contextlib.suppress(OSError):
             self._sock.sendall(threading.get_native_id().to_bytes(IDENT_SIZE, "little"), NO_SIGNAL)
             while said := self._hear():
+                if UNWIND in said:
+                    self._unwinding.begin()
                 if LEAVING in said:
                     self._ledger.slots[LEAVE] = 1
                 self._poked()
+                if self._unwinding.has_begun and self._unwinding.rests():
+                    self._sock.send(RESTING, NO_SIGNAL)
+        self._unwinding.end()
         if self._ending:
             return
         session = self._session

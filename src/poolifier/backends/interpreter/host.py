@@ -1,11 +1,12 @@
 """The thread of this process in which a worker's interpreter lives, from its creation to its end.
 
-**The end of the process.** CPython ends interpreters that are still there, but gives up the process (a
-fatal error, or it waits forever) where one has more than one thread. So whatever is left is asked to
-leave before; where it does not, its control thread is ended, and CPython gets along with the other one.
-It has to be waited for where it is in a call that holds the interpreter's lock, such as `pow` of huge
-numbers: the process ends when the call does. An interpreter that ended but has threads of its tasks
-left is waited for, as are threads of the main interpreter.
+**The end of the process.** CPython ends interpreters that are still there, with the state of their threads, whether or
+not those still use it: then the process crashes or waits forever, in Python 3.15 often. So whatever is left is asked to
+leave before. Where it does not, its code is unwound (see `unwinding`), and is waited for if it is in a call that holds
+the interpreter's lock, such as `pow` of huge numbers: the process ends when the call does. One that is in a call which
+does not hold it, such as `time.sleep`, does not notice what CPython does. For that only its control thread is ended,
+because CPython gives up the process where an interpreter has more than one thread. An interpreter whose worker has
+ended but which has threads of its tasks left is waited for, as are threads of the main interpreter.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Final
 
 from poolifier.backends import stacks
 from poolifier.backends.end_of_process import begin_end
-from poolifier.backends.interpreter.far_side import IDENT_SIZE, LEAVING, POKE, THREADS_LEFT
+from poolifier.backends.interpreter.far_side import IDENT_SIZE, LEAVES, LEAVING, POKE, RESTING, UNWIND
 from poolifier.backends.launch import program_arguments, search_path
 from poolifier.wire.sockets import NO_SIGNAL, socket_pair
 
@@ -102,18 +103,28 @@ class InterpreterHost:
         """Makes the worker leave, as soon as what it runs lets it."""
         self._tell(LEAVING)
 
-    def end_control(self) -> bool:
-        """Ends the control thread of the worker's interpreter, and waits until there is none.
+    def unwind(self) -> None:
+        """Makes the worker's code unwind, which cannot be undone: for the end of the process."""
+        self._tell(UNWIND)
 
-        Returns whether the worker has ended, and threads of its tasks have not.
+    def end_control(self) -> bool:
+        """Ends the control thread of a worker that is being unwound, and waits until there is none.
+
+        Before that, waits until the worker rests or leaves. Returns whether it leaves, so that its thread will end.
         """
         said = b""
         with contextlib.suppress(OSError):
-            self._control.shutdown(_socket.SHUT_WR)
-        with contextlib.suppress(OSError):
             self._control.setblocking(True)
+            while RESTING not in said[IDENT_SIZE:]:
+                got = self._control.recv(IDENT_SIZE)
+                if not got:
+                    return True
+                said += got
+            self._control.shutdown(_socket.SHUT_WR)
             while got := self._control.recv(IDENT_SIZE):
                 said += got
+            if LEAVES in said[IDENT_SIZE:]:
+                return True
         task = Path("/proc/self/task")
         if said and task.exists():
             thread = task / str(int.from_bytes(said[:IDENT_SIZE], "little"))
@@ -121,7 +132,7 @@ class InterpreterHost:
                 sleep(0.001)
         else:
             sleep(_MOMENT)
-        return THREADS_LEFT in said[IDENT_SIZE:]
+        return False
 
     def _tell(self, what: bytes) -> None:
         with self._lock, contextlib.suppress(OSError):
@@ -170,6 +181,9 @@ def _leave_all() -> None:
     deadline = monotonic() + _PATIENCE
     for host in hosts:
         host.thread.join(max(0.0, deadline - monotonic()))
-    for host in hosts:
-        if host.thread.is_alive() and host.end_control():
+    left = [host for host in hosts if host.thread.is_alive()]
+    for host in left:
+        host.unwind()
+    for host in left:
+        if host.end_control():
             host.thread.join()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
-from poolifier.wire.scripts import rebuild, values
+from poolifier.wire.scripts import rebuild, sources, values
 from poolifier.wire.scripts.bindings import Bindings
 from poolifier.wire.scripts.closure_cells import EMPTY, ClosureCells
 from poolifier.wire.scripts.definition_log import DefinitionLog
@@ -298,11 +298,9 @@ class Definitions:
         self._sources.add(filename)
         if not self._everywhere and os.path.exists(filename):  # noqa: PTH110
             return
-        import linecache
-
-        lines = linecache.getlines(filename, there)
-        if lines:
-            self.log.put((SOURCE, filename), 1, "".join(lines))
+        source = sources.source_of(filename, there)
+        if source is not None:
+            self.log.put((SOURCE, filename), 1, source)
 
     # ---- inside -----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from io import BytesIO
 from types import CellType, ModuleType
 
-from poolifier.wire.scripts import circles
+from poolifier.wire.scripts import circles, sources
 from poolifier.wire.scripts.numbered_classes import track, tracked, untrack
 from poolifier.wire.scripts.operations import CELL, FORGET, KEYED, SOURCE
 
@@ -106,7 +106,7 @@ def define(operations: list[Operation]) -> None:
     with _lock:
         for space, name, version, value in operations:
             if space == SOURCE:
-                _add_source(name, value)
+                sources.keep(name, value)
                 continue
             if not name:
                 _make(space, value)
@@ -437,14 +437,3 @@ def _renew(key: Key) -> None:
             # Those that do are not to go on with what the program has replaced.
             _namespaces[space].__dict__.pop(name, None)
         sys.stderr.write(f"poolifier: {name!r} of {space!r} was replaced by what cannot be loaded here: {error!r}\n")
-
-
-def _add_source(filename: str, text: str) -> None:
-    from os.path import exists
-
-    if exists(filename):  # noqa: PTH110 - pathlib is slow to import
-        return
-    import linecache
-
-    lines = text.splitlines(keepends=True)
-    linecache.cache[filename] = (len(text), None, lines, filename)

@@ -452,12 +452,12 @@ def _put_into(cls: type, name: str, value: Any) -> None:
     type.__setattr__(cls, "__module__", namespace["__module__"])
 
 
-def raw_instance(cls: Any, base: type, arguments: tuple[Any, ...], where: tuple[str, str] | None) -> Any:
+def raw_instance(cls: Any, base: Any, arguments: tuple[Any, ...], where: tuple[str, str] | None) -> Any:
     """An instance of a class that may be being made, without asking that; or what the global has that it is."""
     if where is not None and (found := namespaces.globals_of(where[0]).get(where[1], _MISSING)) is not _MISSING:
         _whole[id(found)] = found
         return found
-    made: Any = base.__new__(cls, *arguments)
+    made = base.__new__(cls, *arguments)
     if issubclass(base, BaseException):
         # Some keep their arguments in attributes.
         base.__init__(made, *arguments)
