@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import subprocess
 import sys
 
 import pytest
 
+from poolifier import FixedProcessPool
 from poolifier.worker.with_statements import place
 
 
@@ -231,3 +233,57 @@ def test_where_an_enter_begins_nothing_is_lost():
     finally:
         sys.settrace(before)
     assert seen == [("__enter__", False), ("__exit__", True)]
+
+
+def loaded(_):
+    return sorted({"_ctypes", "ctypes"} & set(sys.modules))
+
+
+@pytest.mark.parametrize("start_method", ["fork_server", "spawn"])
+def test_no_abort_of_a_process_waits_for_an_import(run, start_method):
+    """Where that can be told, what tells that `__enter__` still waits for a lock is there before the first abort."""
+
+    async def main():
+        async with FixedProcessPool(1, loaded, start_method=start_method) as pool:
+            return await pool.execute()
+
+    assert run(main()) == (["_ctypes"] if sys.version_info >= (3, 14) else [])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="it is not needed before Python 3.14")
+def test_it_is_told_whether_a_call_has_returned():
+    """In an interpreter that has not imported ctypes, whose own types might do as well."""
+    subprocess.run([sys.executable, "-c", RETURNED], check=True, timeout=60)
+
+
+RETURNED = """
+import signal, sys, threading
+from poolifier.worker import with_statements
+
+told = []
+lock = threading.Lock()
+
+def handler(_, frame):
+    told.append(with_statements.has_returned(frame))
+    if told[-1] is False:
+        lock.release()
+
+with_statements.load()
+assert "ctypes" not in sys.modules
+signal.signal(signal.SIGALRM, handler)
+with lock:
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    with lock:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    lock.acquire()
+assert told[-1] is False and None not in told, told
+
+def own(_, frame):
+    told.append(with_statements.has_returned(frame))
+
+signal.signal(signal.SIGALRM, own)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+while told[-1] is False:
+    pass
+assert told[-1] is True, told
+"""

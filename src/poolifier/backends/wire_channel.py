@@ -33,7 +33,7 @@ from poolifier.wire.remote_errors import decode_error
 from poolifier.wire.reply_form import checked_replies
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.definitions import Definitions
-from poolifier.wire.scripts.namespaces import Operation
+from poolifier.wire.scripts.operations import Operation
 from poolifier.wire.sockets import NO_SIGNAL, Socket
 from poolifier.worker.ledger import ABORT, COUNT, FORM_LENGTH, LOADING, RUN_END, STARTED, Ledger
 
@@ -238,7 +238,7 @@ class WireChannel:
 
     def _with_definitions(self, batch: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Puts ahead of tasks what they need of the program's scripts, if the worker has not got it."""
-        if self._defined != self._definitions.last:
+        if self._defined != self._definitions.log.last:
             # In the place of a task, so that those before it find things as they were.
             batch.insert(0, (0, "", (None, None, self._due())))
         return batch
@@ -410,7 +410,8 @@ class WireChannel:
     @property
     def garbled(self) -> FrameError | None:
         """Why the worker is not heard any more, or None."""
-        return self._error if is_a(self._error, FrameError) else None
+        error = self._error
+        return error if error is not None and is_a(error, FrameError) else None
 
     @property
     def _reason(self) -> str:

@@ -8,6 +8,7 @@ small containers of them, of which the worker makes a copy for every further tas
 from __future__ import annotations
 
 import pickle
+import sys
 
 from poolifier.error_attributes import attributes_of, is_a, text_of, type_name_of
 from poolifier.errors import SerializationError
@@ -39,6 +40,7 @@ __all__ = [
     "encode_with",
     "is_flat",
     "is_inline",
+    "names_in",
     "needs_scripts",
 ]
 
@@ -55,6 +57,9 @@ _MOST_SHAPE: Final = 300
 
 _MOST_SHAPES: Final = 10_000
 
+_MOST_NAMES: Final = 4096
+"""Bytes of a pickle in which names are looked for, and how many of them are remembered."""
+
 _MEMOIZE: Final = 0x94
 _GET: Final = ord("h")
 _LONG_GET: Final = ord("j")
@@ -67,6 +72,9 @@ _again: set[int] = set()
 
 # Beginnings of pickles that the other side can read as they are.
 _shapes: set[bytes] = set()
+
+# Names in pickles that the other side can read as they are (see `_are_known`).
+_names: dict[bytes, str | None] = {}
 
 
 class NeedsPoolError(SerializationError):
@@ -126,6 +134,8 @@ def encode(value: Any, keep: Kept | None = None) -> bytes:
     shape = payload[_HEAD : payload.find(_GLOBAL, 0, _MOST_SHAPE) + 1]
     if shape in shapes and (payload.count(_GLOBAL) == 1 or _is_last_global(payload, len(shape) + _HEAD)):
         return payload
+    if _are_known(payload):
+        return payload
     return _encode_globals(value, keep, payload, shape, shapes)
 
 
@@ -135,9 +145,67 @@ def _encode_globals(value: Any, keep: Kept | None, plain: bytes, shape: bytes, s
     if shape and payload == plain and _is_last_global(plain, len(shape) + _HEAD):
         if len(shapes) < _MOST_SHAPES:
             shapes.add(shape)
-    elif needed and payload == plain:
+    elif needed and payload == plain and not _learn_names(plain):
         _again.add(id(type(value)))
     return payload
+
+
+def names_in(payload: bytes) -> list[bytes] | None:
+    """The names of all globals that a pickle finds, each behind its length; None where that is not plain to see.
+
+    A name that stands in the pickle a second time is only referred to, and one may look like data.
+    """
+    parts = payload.split(b"\x94\x93")
+    if len(parts) > _MOST_LOOKED_AT or payload.count(_GLOBAL) != len(parts) - 1:
+        return None
+    parts.pop()
+    names = [part[part.rfind(b"\x8c") + 1 :] for part in parts]
+    if b"\x07getattr" in names and payload.find(b".") < len(payload) - 1:
+        # Of a method whose name may not be what it is found by.
+        return None
+    return names
+
+
+def _are_known(payload: bytes) -> bool:
+    """Whether a pickle finds nothing but what those before it have found, which needed nothing more than `pickle`.
+
+    Names alone are compared: where their modules stand in the pickle a second time, they are only referred to. So
+    there may be one script alone, and what is another module's must not have a name that is the script's as well.
+    """
+    definitions = active.definitions
+    names = _names if definitions is None else definitions.known_names
+    if not names or len(payload) > _MOST_NAMES:
+        return False
+    found = names_in(payload)
+    if found is None:
+        return False
+    script = None
+    for name in found:
+        other = names.get(name, "")
+        if other is None:
+            continue
+        if script is None:
+            script = sys.modules["__main__"].__dict__
+        if not other or other in script:
+            return False
+    importable.scan()
+    return len(importable.marks) == 1
+
+
+def _learn_names(payload: bytes) -> bool:
+    """Remembers what a pickle finds that the other side can read as it is. False where that is not plain to see."""
+    if len(payload) > _MOST_NAMES or len(importable.marks) > 1:
+        return False
+    from poolifier.wire.scripts import encoding
+
+    definitions = active.definitions
+    names = _names if definitions is None else definitions.known_names
+    found = names_in(payload)
+    if found is None or not encoding.learn_names(found, names):
+        return False
+    if len(names) > _MOST_NAMES:
+        names.clear()
+    return True
 
 
 def _encode_again(value: Any, keep: Kept | None) -> bytes | None:
@@ -145,7 +213,7 @@ def _encode_again(value: Any, keep: Kept | None) -> bytes | None:
     from poolifier.wire.scripts import encoding
 
     payload = encoding.dumps_again(value, keep)
-    if payload is None or _is_last_global(payload, payload.find(_GLOBAL) + 1):
+    if payload is None or _is_last_global(payload, payload.find(_GLOBAL) + 1) or _are_known(payload):
         # What comes next may be like this one, for which the plain pickle is faster.
         _again.discard(id(type(value)))
     return payload

@@ -33,7 +33,7 @@ A task is `(sequence, name, atom, task id)`, where its terms are not the usual o
 atom, task id, terms)`, and where its data is no atom `(sequence, name, None, task id, terms or None,
 pickle)`. Small containers of atoms go as atoms do; one that was given to several tasks comes once, and the worker
 gives each its own (`flat.separate`). What is `(0, "", (None, None, definitions))` is no task: what the scripts of
-the program define that tasks behind it need (see `scripts.namespaces`). Terms are as in `exchange.WireTerms`. The
+the program define that tasks behind it need (see `scripts.operations`). Terms are as in `exchange.WireTerms`. The
 items of a map are a list in the place of the pickle, or `(sequence, name, None, task id, None, None, marshalled
 list)` (see `items`).
 

@@ -42,6 +42,8 @@ class DueAbort:
         self._held = 0
         self._looks = 0
         self.steps: bool = False
+        # Not in the handler, which may have interrupted anything.
+        load()
 
     def can_raise(self, sequence: int, frame: FrameType) -> bool:
         """Whether the abort of that task can be raised in that frame; sees to it that it is asked again if not."""
@@ -66,7 +68,6 @@ class DueAbort:
         """Pokes the worker, unless the task's code or the abort is over. In a thread of its own."""
         if self._is_over(sequence):
             return True
-        load()
         self._looks += 1
         signal.pthread_kill(threading.main_thread().ident or 0, self._poke)
         return False

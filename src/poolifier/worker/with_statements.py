@@ -36,7 +36,9 @@ _ENTERS: Final = frozenset(
 )
 """What enters a context without a `with`."""
 
-_ctypes: Any = None
+# What reads a word of memory, and how long a word is.
+_word: Any = None
+_size: int = 0
 
 
 class Place:
@@ -58,14 +60,18 @@ class Place:
 
 
 def load() -> None:
-    """Imports what `has_returned` needs, which takes some milliseconds."""
-    global _ctypes
-    if _ctypes is None and sys.version_info >= (3, 14):
+    """Imports what `has_returned` needs. Takes half a millisecond."""
+    global _word, _size
+    if _word is None and sys.version_info >= (3, 14):
         try:
-            import ctypes
-        except Exception:  # noqa: BLE001 - an abort is waiting, which is not to be lost for that
+            # What `ctypes` is made of. That takes six times as long, and the first abort of a worker waits for it.
+            foundation: Any = __import__("_ctypes")
+            simple: Any = foundation._SimpleCData
+            word: Any = type(simple)("Word", (simple,), {"_type_": "Q" if sys.maxsize >> 32 else "L"})
+            _size = foundation.sizeof(word)
+        except Exception:  # noqa: BLE001 - an abort may be waiting, which is not to be lost for that
             return
-        _ctypes = ctypes
+        _word = word
 
 
 def place(frame: FrameType | None, *, calling: bool = False) -> Place | None:
@@ -131,15 +137,14 @@ def _stack_depth(frame: FrameType) -> int | None:
 
     There is no other way to see whether a call has returned: read where the interpreter keeps it, which is checked.
     """
-    if _ctypes is None:
+    if _word is None:
         return None
     code = frame.f_code
-    word = _ctypes.sizeof(_ctypes.c_void_p)
-    address = _ctypes.c_void_p.from_address(id(frame) + object.__basicsize__ + word).value
-    cells = (_ctypes.c_size_t * _HEADER).from_address(address)
+    address = _word.from_address(id(frame) + object.__basicsize__ + _size).value
+    cells = (_word * _HEADER).from_address(address)
     # The lowest bits of a reference on the stack are tags.
     if cells[_FRAME] != id(frame) or cells[_CODE] & ~7 != id(code):
         return None
     variables = len({*code.co_varnames, *code.co_cellvars, *code.co_freevars})
-    depth: int = (cells[_STACK_END] - address) // word - _HEADER - variables
+    depth: int = (cells[_STACK_END] - address) // _size - _HEADER - variables
     return depth if 0 <= depth <= code.co_stacksize else None

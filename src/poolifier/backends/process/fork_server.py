@@ -34,7 +34,7 @@ from poolifier.records import Record
 from poolifier.wire import codec
 from poolifier.wire.scripts import namespaces
 from poolifier.wire.sockets import NO_SIGNAL, Socket, open_socket, send_fds
-from poolifier.worker import program_requests, relay
+from poolifier.worker import program_requests, relay, with_statements
 from poolifier.worker.loading import loading
 from poolifier.worker.multiprocessing_child import share_resource_tracker
 
@@ -116,6 +116,8 @@ class _Server:
         code = 0
         try:
             self._send((SERVING, 0, None))
+            # Once for all workers, while the pool makes up its mind.
+            with_statements.load()
             while True:
                 # Whoever else holds the pool's end of the control socket, the pool's process is what counts.
                 ready = dict(poll.poll(1000))

@@ -41,7 +41,7 @@ from poolifier.exchange import (
 from poolifier.wire import codec, messages
 from poolifier.wire.remote_errors import encode_error
 from poolifier.wire.scripts import namespaces
-from poolifier.wire.scripts.namespaces import Operation
+from poolifier.wire.scripts.operations import Operation
 from poolifier.worker import relay
 from poolifier.worker.loading import loading
 from poolifier.worker.memory import resident_memory

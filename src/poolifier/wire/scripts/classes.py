@@ -10,7 +10,8 @@ from functools import partialmethod
 from itertools import count
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 
-from poolifier.wire.scripts import abstract, functions, importable, namespaces, rebuild
+from poolifier.wire.scripts import abstract, functions, importable, namespaces, numbered_classes, rebuild
+from poolifier.wire.scripts.operations import KEYED
 from poolifier.wire.scripts.reduced import Reduced
 
 TYPE_CHECKING = False
@@ -54,9 +55,9 @@ def reduce(pickler: Pickler, cls: Any, *, target: bool) -> Any:
         if definitions is not None:
             definitions.require_class(cls, number, lasting=pickler.lasting)
             return namespaces.keyed, (number,)
-        if namespaces.is_from_pool(namespaces.KEYED, number):
+        if namespaces.is_from_pool(KEYED, number):
             return namespaces.keyed, (number,)
-    elif target and pickler.home is not None and pickler.home[0] == namespaces.KEYED:
+    elif target and pickler.home is not None and pickler.home[0] == KEYED:
         number = pickler.home[1]
     pickler.making |= {cls}
     home = pickler.home if target else pickler.part_home(cls)
@@ -136,10 +137,10 @@ def descriptor(obj: Any, kind: type) -> Any:
 
 def number_of(cls: type) -> str:
     """What tells a class that travels by value from all others, in all processes."""
-    number = namespaces.number_of(cls)
+    number = numbered_classes.number_of(cls)
     if number is None:
         number = f"{os.getpid()}-{os.urandom(6).hex()}-{_number()}"
-        namespaces.track(cls, number)
+        numbered_classes.track(cls, number)
     return number
 
 

@@ -19,51 +19,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.errors import SerializationError
 from poolifier.wire.codec import NeedsPoolError, describe
-from poolifier.wire.scripts import namespaces, rebuild, sources, values
+from poolifier.wire.scripts import rebuild, sources, values
+from poolifier.wire.scripts.bindings import Bindings
+from poolifier.wire.scripts.closure_cells import EMPTY, ClosureCells
+from poolifier.wire.scripts.definition_log import DefinitionLog
 from poolifier.wire.scripts.learned import Learned
 from poolifier.wire.scripts.local_classes import LocalClasses
-from poolifier.wire.scripts.pickler import Pickler, SharingPickler, blame, named
+from poolifier.wire.scripts.operations import CELL, KEYED, SOURCE
+from poolifier.wire.scripts.pickler import Pickler, SharingPickler, named
 from poolifier.wire.scripts.reduced import Reduced
-from poolifier.wire.scripts.script_globals import (
-    ATOMS,
-    CONTAINERS,
-    Limited,
-    globals_in,
-    is_flat,
-    is_offered,
-    module_with,
-    referred_to,
-)
+from poolifier.wire.scripts.refusals import Reasons
+from poolifier.wire.scripts.script_globals import ATOMS, Limited, description, is_offered, module_with
+from poolifier.wire.scripts.sent_scripts import NOT_SENT, SentScripts
+from poolifier.wire.scripts.shared_containers import CONTAINERS, PLACED, is_flat, placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from poolifier.wire.scripts.namespaces import Operation
+    from poolifier.wire.scripts.operations import Key, Operation
 
 __all__ = ["Definitions"]
-
-_MISSING: Final = object()
 
 _OF_ANNOTATIONS: Final = frozenset({"typing", "types"})
 """Modules of the types of what annotations are made of besides classes: special forms, aliases, new types."""
 
-_MOST_FORGOTTEN: Final = 1000
-"""Cells and classes that workers are told to forget: those that lag behind hear of the last ones."""
-
 _LARGE: Final = 64 << 10
 """Bytes of a pickle that are not sent where nothing refers to it."""
 
-_PLACED: Final = frozenset({list, dict, set})
-"""Containers that are there before what they hold, which may refer to them."""
-
-_NOT_SENT: Final = frozenset(
-    {"__name__", "__builtins__", "__spec__", "__loader__", "__package__", "__cached__", "__file__", "__doc__"}
-)
-"""Names of a module that the worker's has of its own."""
-
 _logger = logging.getLogger("poolifier")
-
-_Key = tuple[str, str]
 
 
 class Definitions:
@@ -73,79 +56,63 @@ class Definitions:
         everywhere: Workers may run where the program's files are not, so that sources go along.
 
     Attributes:
-        last: The number of the newest definition.
+        log: What has been defined; its last number is asked for with each frame.
         renewed: How often a name has got another object than before.
         owner: Who the closures belong to that are pickled now: a number, or 0 for the pool.
         shapes: Beginnings of pickles that need nothing which is not here.
+        known_names: Names in pickles that need nothing which is not here (see `codec`).
         learned: What else their pickles have found out.
     """
 
     def __init__(self, *, everywhere: bool = False) -> None:
-        self.last: int = 0
         self.renewed: int = 0
         self.owner: int = 0
         self.shapes: set[bytes] = set()
+        self.known_names: dict[bytes, str | None] = {}
         self.learned: Learned = Learned()
         self._everywhere = everywhere
-        self._log: dict[int, Operation] = {}
-        self._numbers: dict[_Key, int] = {}
-        self._versions: dict[_Key, int] = {}
-        self._names: dict[_Key, tuple[dict[str, Any], Any]] = {}
-        self._cells: dict[int, tuple[CellType, str]] = {}
-        self._contents: dict[str, tuple[CellType, Any]] = {}
-        self._held: dict[int, str] = {}
-        self._users: dict[_Key, set[_Key]] = {}
-        self._again: set[_Key] = set()
-        self._cell_names: dict[str, str] = {}
-        self._owners: dict[str, set[int]] = {}
+        self.log: DefinitionLog = DefinitionLog()
+        self._names = Bindings()
+        self._cells = ClosureCells()
+        self._users: dict[Key, set[Key]] = {}
+        self._again: set[Key] = set()
         self._released: deque[int] = deque()
-        self._forgotten: deque[_Key] = deque()
-        self._anew: set[_Key] = set()
-        self._made = 0
+        self._anew: set[Key] = set()
         self._limit = 0
         self._reducers: Mapping[type, Callable[[Any], Any]] = {}
-        self._refused: set[_Key] = set()
+        self._refused: set[Key] = set()
         self._offered: dict[str, int] = {}
         self._classes = LocalClasses()
-        self._spaces: dict[str, dict[str, Any]] = {}
+        self._spaces = SentScripts()
         self._sources: set[str] = set()
-        self._todo: list[tuple[_Key, Any, str, _Key | None]] = []
-        self._because: dict[_Key, tuple[str, _Key | None]] = {}
-        self._current: _Key | None = None
+        self._todo: list[tuple[Key, Any, str, Key | None]] = []
+        self._reasons = Reasons(self._shown)
+        self._current: Key | None = None
         self._working = False
-        self._globals: dict[int, _Key] | None = None
-        self._containers: dict[int, Any] = {}
         self._describe("__main__", sys.modules["__main__"])
+
+    @property
+    def last(self) -> int:
+        """The number of the newest definition."""
+        return self.log.last
 
     # ---- what is sent -----------------------------------------------------------------------------
 
     def since(self, number: int) -> list[Operation]:
         """What a worker has not got that has got all up to that number."""
-        if not number:
-            return [operation for operation in self._log.values() if operation[2] != namespaces.FORGET]
-        return [operation for at, operation in self._log.items() if at > number]
+        return self.log.since(number)
 
     def look(self) -> bool:
         """Finds names and cells that mean other objects than what was sent, and sends these. True if there are any."""
-        self._forget_unneeded()
-        changed: list[tuple[_Key, Any]] | None = None
-        for key, (there, value) in self._names.items():
-            now = there.get(key[1], value)
-            if now is not value:
-                changed = changed or []
-                changed.append((key, now))
-        for number, (cell, value) in self._contents.items():
-            try:
-                now = cell.cell_contents
-            except ValueError:
-                continue
-            if now is not value:
-                changed = changed or []
-                changed.append(((namespaces.CELL, number), now))
+        if self._released or self._classes.gone:
+            self._forget_unneeded()
+        changed = self._names.changed()
+        if self._cells.sent:
+            changed += [((CELL, number), now) for number, now in self._cells.changed()]
         for space, count in self._offered.items():
             if len(self._spaces[space]) != count:
                 self._offer(space)
-        if changed is None:
+        if not changed:
             return False
         for key, now in changed:
             self._renew(key, now)
@@ -163,7 +130,7 @@ class Definitions:
         self._offered[space] = len(there)
         for name, value in list(there.items()):
             key = (space, name)
-            if key in self._names or key in self._refused or name in _NOT_SENT or not is_offered(value):
+            if key in self._names or key in self._refused or name in NOT_SENT or not is_offered(value):
                 continue
             self._limit = _LARGE
             try:
@@ -175,16 +142,16 @@ class Definitions:
             finally:
                 self._limit = 0
 
-    def _renew(self, key: _Key, now: Any) -> None:
-        if key[0] == namespaces.CELL:
-            self._hold(key[1], self._contents[key[1]][0], now)
+    def _renew(self, key: Key, now: Any) -> None:
+        if key[0] == CELL:
+            self._cells.renew(key[1], now)
         else:
-            there, before = self._names[key]
-            self._names[key] = (there, now)
+            before = self._names.rebind(key, now)
             if type(before) is values.LAZY_IMPORT and isinstance(now, ModuleType):
                 return  # it has been used here, and is what it was
-        self._globals = None
+        self._spaces.rebound()
         self.shapes.clear()
+        self.known_names.clear()
         self.learned.forget()
         try:
             self._work([(key, now, "", None)])
@@ -196,18 +163,18 @@ class Definitions:
         self._again = self._users.pop(key, set())
         try:
             for user in self._again:
-                if user != key and (value := self._value_of(user)) is not _MISSING:
+                if user != key and (value := self._value_of(user)) is not EMPTY:
                     with suppress(Exception):
                         self._work([(user, value, "", None)])
         finally:
             self._again = set()
 
-    def _value_of(self, key: _Key) -> Any:
-        if key[0] == namespaces.CELL:
-            return self._contents.get(key[1], (None, _MISSING))[1]
-        if key[0] == namespaces.KEYED:
-            return self._classes.get(key[1]) or _MISSING
-        return self._names.get(key, (None, _MISSING))[1]
+    def _value_of(self, key: Key) -> Any:
+        if key[0] == CELL:
+            return self._cells.contents(key[1])
+        if key[0] == KEYED:
+            return self._classes.get(key[1]) or EMPTY
+        return self._names.get(key, EMPTY)
 
     # ---- what pickles need ------------------------------------------------------------------------
 
@@ -222,6 +189,10 @@ class Definitions:
         self.require_at(space, top, sys.modules[module].__dict__ if there is None else there)
         return True
 
+    def has(self, space: str, name: str) -> bool:
+        """Whether a global of a script has been sent."""
+        return (space, name) in self._names
+
     def require_at(self, space: str, name: str, there: dict[str, Any] | None = None, by: str = "") -> None:
         """A pickle needs a global of a script; `by` is the function that uses it.
 
@@ -229,7 +200,7 @@ class Definitions:
             SerializationError: It cannot be sent; says why.
         """
         key = (space, name)
-        if key in self._names or name in _NOT_SENT:
+        if key in self._names or name in NOT_SENT:
             return
         self._refused.discard(key)
         if there is None:
@@ -241,7 +212,7 @@ class Definitions:
     def require_class(self, cls: type, number: str, *, lasting: bool) -> None:
         """A pickle has a class by its number; `lasting` if it may be read after the class is gone here."""
         current = self._current
-        if current is not None and current[0] == namespaces.KEYED:
+        if current is not None and current[0] == KEYED:
             self._classes.keep_part(current[1], cls)
         elif current is not None:
             self._classes.keep(number, cls)
@@ -249,28 +220,18 @@ class Definitions:
             self._classes.keep(number, cls, self.owner)
         if number not in self._classes:
             self._classes.add(number, cls)
-            self._begin((namespaces.KEYED, number), cls)
+            self._begin((KEYED, number), cls)
 
     def require_cell(self, cell: CellType, name: str = "a variable", by: str = "") -> str:
         """A pickle has a cell of a closure, which gets a number; `name` and `by` say of which function."""
         # What something else needs in turn stays: it may be shared.
         owner = self.owner if self._current is None else 0
-        known = self._cells.get(id(cell))
+        known = self._cells.known(cell, owner)
         if known is not None:
-            self._owners[known[1]].add(owner)
-            return known[1]
-        self._made += 1
-        number = f"{os.getpid()}-{id(self)}-{self._made}"
-        self._cells[id(cell)] = (cell, number)
-        try:
-            contents = cell.cell_contents
-        except ValueError:
-            contents = _MISSING
-        self._owners[number] = {owner}
-        self._hold(number, cell, contents)
-        if contents is not _MISSING:
-            self._cell_names[number] = name
-            self._begin((namespaces.CELL, number), contents, by)
+            return known
+        number, contents = self._cells.add(cell, name, owner)
+        if contents is not EMPTY:
+            self._begin((CELL, number), contents, by)
         return number
 
     def release(self, owner: int) -> None:
@@ -281,21 +242,14 @@ class Definitions:
         while self._released:
             owner = self._released.popleft()
             self._classes.release(owner)
-            for number, owners in list(self._owners.items()):
-                owners.discard(owner)
-                if not owners:
-                    self._forget((namespaces.CELL, number))
+            for number in self._cells.release(owner):
+                self._forget((CELL, number))
         for number in self._classes.take_gone():
-            self._forget((namespaces.KEYED, number))
+            self._forget((KEYED, number))
 
-    def _forget(self, key: _Key) -> None:
+    def _forget(self, key: Key) -> None:
         self._drop(key)
-        self._put(key, namespaces.FORGET, None)
-        self._forgotten.append(key)
-        while len(self._forgotten) > _MOST_FORGOTTEN:
-            oldest = self._forgotten.popleft()
-            self._drop(oldest)
-            self._versions.pop(oldest, None)
+        self.log.forget(key)
 
     def require_module(self, module: ModuleType) -> str:
         """A pickle has a script's module; returns the name of its namespace."""
@@ -317,48 +271,22 @@ class Definitions:
             return True
         return False
 
-    def uses(self, home: _Key, other: _Key) -> None:
+    def uses(self, home: Key, other: Key) -> None:
         """The definition of `home` says that an object is that of `other`, which it is until that is rebound."""
         self._users.setdefault(other, set()).add(home)
 
-    def is_home(self, home: _Key, module: str, top: str) -> bool:
+    def is_home(self, home: Key, module: str, top: str) -> bool:
         """Whether a name is the one that is being defined, so that what it leads to is a part of that."""
         return home[1] == top and home[0] == ("__main__" if module == "__mp_main__" else module)
 
-    def global_with(self, value: Any) -> _Key | None:
+    def global_with(self, value: Any) -> Key | None:
         """The global of a script that has that very object, which can be told from others like it."""
-        found = self._globals
-        if found is None:
-            found = self._globals = {}
-            containers = self._containers = {}
-            for _, contents in self._contents.values():
-                if type(contents) in CONTAINERS:
-                    containers[id(contents)] = contents
-            for space, there in self._spaces.items():
-                containers.update(referred_to(there))
-                for name, each in list(there.items()):
-                    if type(each) not in ATOMS and name not in _NOT_SENT:
-                        found.setdefault(id(each), (space, name))
-        where = found.get(id(value))
-        if where is None or self._spaces[where[0]].get(where[1]) is not value:
-            return None
-        return where
+        return self._spaces.global_with(value)
 
     def cell_with(self, value: Any) -> str | None:
         """The number of a cell that holds that very object, for a definition that has it, too."""
-        number = self._held.get(id(value))
-        if number is None or self._contents[number][1] is not value:
-            return None
         # The cell stays as long as the definition.
-        self._owners[number].add(0)
-        return number
-
-    def _hold(self, number: str, cell: CellType, contents: Any) -> None:
-        self._contents[number] = (cell, contents)
-        if type(contents) not in ATOMS and not isinstance(contents, type | ModuleType):
-            self._held.setdefault(id(contents), number)
-            if type(contents) in CONTAINERS:
-                self._containers[id(contents)] = contents
+        return self._cells.holding(value, 0)
 
     def add_source(self, filename: str, there: dict[str, Any]) -> None:
         """A function of that file is sent. The text goes along if workers cannot have the file.
@@ -372,54 +300,34 @@ class Definitions:
             return
         source = sources.source_of(filename, there)
         if source is not None:
-            self._put((namespaces.SOURCE, filename), 1, source)
+            self.log.put((SOURCE, filename), 1, source)
 
     # ---- inside -----------------------------------------------------------------------------------
 
     def _describe(self, space: str, module: ModuleType) -> None:
-        there = globals_in(module)
-        self._spaces[space] = there
-        self._globals = None
-        attributes = {
-            name: there[name]
-            for name in ("__name__", "__file__", "__package__", "__doc__")
-            if isinstance(there.get(name), str)
-        }
-        attributes["__name__"] = space
-        name = there.get("__name__")
-        aliases: tuple[str, ...] = ()
-        if space == "__main__":
-            aliases = ("__main__", "__mp_main__")
-        elif sys.modules.get(space) is module:
-            aliases = (space,)
-        spec = there.get("__spec__")
-        known = getattr(spec, "name", None)
-        attributes["aliases"] = aliases
-        attributes["spec"] = (known, None) if isinstance(known, str) else None
-        if isinstance(name, str) and isinstance(there.get("__path__"), list):
-            attributes["__path__"] = list(there["__path__"])
-        self._put((space, ""), 0, attributes)
+        self._spaces.add(space, module)
+        self.log.put((space, ""), 0, description(space, module))
 
-    def _begin(self, key: _Key, value: Any, by: str = "") -> None:
+    def _begin(self, key: Key, value: Any, by: str = "") -> None:
         self._todo.append((key, value, by, self._current))
         if not self._working:
             todo, self._todo = self._todo, []
             self._work(todo)
 
-    def _work(self, todo: list[tuple[_Key, Any, str, _Key | None]]) -> None:
+    def _work(self, todo: list[tuple[Key, Any, str, Key | None]]) -> None:
         """Pickles these, and what they need. All, or nothing."""
         self._working = True
         self._todo = todo
-        done: list[_Key] = []
+        done: list[Key] = []
         try:
             while self._todo:
                 key, value, by, requester = self._todo.pop()
                 if key in done:
                     continue
                 done.append(key)
-                self._because[key] = (by, requester)
-                if key[0] not in (namespaces.CELL, namespaces.KEYED):
-                    self._names[key] = (self._spaces[key[0]], value)
+                self._reasons.note(key, by, requester)
+                if key[0] not in (CELL, KEYED):
+                    self._names.bind(key, self._spaces[key[0]], value)
                     self._anew.add(key)
                 elif requester in self._anew:
                     self._anew.add(key)
@@ -433,15 +341,15 @@ class Definitions:
             raise
         finally:
             self._todo = []
-            self._because.clear()
+            self._reasons.clear()
             self._current = None
             self._working = False
 
-    def _pickled(self, key: _Key, value: Any) -> bytes:
+    def _pickled(self, key: Key, value: Any) -> bytes:
         other = self._other_name(key, value)
         number = self.cell_with(value) if other is None else None
-        if number is not None and key != (namespaces.CELL, number):
-            self.uses(key, (namespaces.CELL, number))
+        if number is not None and key != (CELL, number):
+            self.uses(key, (CELL, number))
             value = Reduced((rebuild.contents_of, (number,)))
         elif other is not None:
             # Two names of one object.
@@ -464,9 +372,9 @@ class Definitions:
         except SerializationError:
             raise
         except Exception as error:
-            raise self._refusal(key, value, error) from error
+            raise self._reasons.refusal(key, value, error) from error
 
-    def _other_name(self, key: _Key, value: Any) -> _Key | None:
+    def _other_name(self, key: Key, value: Any) -> Key | None:
         """The global that an object is at the other side, if that is not the one that is being defined."""
         kind = type(value)
         if kind in ATOMS or kind is ModuleType or key[0] not in self._spaces:
@@ -490,7 +398,7 @@ class Definitions:
         finally:
             self._reducers = before
 
-    def _dump(self, key: _Key, value: Any, more: Any = None) -> bytes:
+    def _dump(self, key: Key, value: Any, more: Any = None) -> bytes:
         file = BytesIO() if not self._limit else Limited(self._limit)
         pickler = self._pickler(file, key, value)
         if isinstance(pickler, SharingPickler) and pickler.own is not None:
@@ -501,32 +409,25 @@ class Definitions:
         pickler.target = pickler.whole = value
         pickler.anew = key in self._anew
         pickler.extra = {**self._reducers, **(more or {})}
-        pickler.functions = []
-        try:
-            pickler.dump(value)
-        except SerializationError:
-            raise
-        except Exception as error:
-            blame(error, pickler.functions)
-            raise
-        return file.getvalue()
+        return pickler.dump_to(file, value)
 
-    def _pickler(self, file: BytesIO, key: _Key, value: Any) -> Pickler:
+    def _pickler(self, file: BytesIO, key: Key, value: Any) -> Pickler:
         """The one that a value needs: the other one takes longer."""
-        self.global_with(value)  # which finds all containers
+        self.global_with(value)  # which finds the containers of all globals
+        of_globals, of_cells = self._spaces.containers, self._cells.containers
         kind = type(value)
-        if kind in ATOMS or (kind in CONTAINERS and (not self._containers or is_flat(value))):
+        if kind in ATOMS or (kind in CONTAINERS and (not (of_globals or of_cells) or is_flat(value))):
             return Pickler(file, 5)
         pickler = SharingPickler(file, 5)
         pickler.spaces = {id(there): space for space, there in self._spaces.items()}
-        pickler.containers = self._containers
-        if kind in _PLACED:
+        pickler.of_globals, pickler.of_cells = of_globals, of_cells
+        if kind in PLACED:
             pickler.own = value
-            of_cell = key[0] == namespaces.CELL
+            of_cell = key[0] == CELL
             pickler.itself = (rebuild.contents_of, (key[1],)) if of_cell else (rebuild.global_of, key)
         return pickler
 
-    def _forget_todo(self, key: _Key) -> None:
+    def _forget_todo(self, key: Key) -> None:
         """What was needed by a pickle that could not be made is not needed for it."""
         left = [each for each in self._todo if each[3] != key]
         for other, *_ in self._todo:
@@ -534,63 +435,20 @@ class Definitions:
                 self._drop(other)
         self._todo = left
 
-    def _refusal(self, key: _Key, value: Any, error: Exception) -> SerializationError:
-        path: list[str] = []
-        at: _Key | None = key
-        users: list[str] = []
-        while at is not None:
-            by, requester = self._because.get(at, ("", None))
-            if at[0] == namespaces.KEYED:
-                path.append(getattr(self._classes.get(at[1]), "__qualname__", "a class"))
-            elif at[0] == namespaces.CELL:
-                path.append(self._cell_names.get(at[1], "a variable"))
-            else:
-                path.append(at[1])
-            if by:
-                users.append(by)
-                if requester is None or requester[1] != by:
-                    path.append(by)
-            at = requester
-        way = " -> ".join(dict.fromkeys(reversed(path)))
-        user = users[0] if users else key[1]
-        name = self._cell_names.get(key[1], key[1]) if key[0] == namespaces.CELL else path[0]
-        return SerializationError(
-            f"{way}: {name!r} ({type(value).__module__}.{type(value).__qualname__}), which {user!r} uses, cannot be "
-            f"sent to workers: {describe(error)}. Create it in the pool's initializer or in the function, or "
-            f"import it from a module"
-        )
+    def _shown(self, key: Key) -> str:
+        if key[0] == KEYED:
+            return getattr(self._classes.get(key[1]), "__qualname__", "a class")
+        if key[0] == CELL:
+            return self._cells.name(key[1]) or "a variable"
+        return key[1]
 
-    def _add(self, key: _Key, blob: bytes) -> None:
-        version = self._versions[key] = self._versions.get(key, 0) + (key not in self._again)
-        self._put(key, version, blob)
+    def _add(self, key: Key, blob: bytes) -> None:
+        self.log.add(key, blob, again=key in self._again)
 
-    def _put(self, key: _Key, version: int, value: Any) -> None:
-        self._log.pop(self._numbers.get(key, 0), None)
-        self.last += 1
-        self._numbers[key] = self.last
-        self._log[self.last] = (*key, version, value)
-
-    def _drop(self, key: _Key) -> None:
-        self._log.pop(self._numbers.pop(key, 0), None)
-        self._names.pop(key, None)
-        if key[0] == namespaces.KEYED:
+    def _drop(self, key: Key) -> None:
+        self.log.drop(key)
+        self._names.drop(key)
+        if key[0] == KEYED:
             self._classes.drop(key[1])
-        elif key[0] == namespaces.CELL:
-            known = self._contents.pop(key[1], None)
-            if known is not None and self._held.get(id(known[1])) == key[1]:
-                del self._held[id(known[1])]
-            self._owners.pop(key[1], None)
-            self._cell_names.pop(key[1], None)
-            if known is not None:
-                self._cells.pop(id(known[0]), None)
-
-
-def placed(key: _Key, value: Any) -> Reduced:
-    """A container that its name leads to before it is filled."""
-    kind = type(value)
-    made = (rebuild.placed, (*key, kind, ()))
-    if kind is list:
-        return Reduced((*made, None, iter(value)))
-    if kind is dict:
-        return Reduced((*made, None, None, iter(value.items())))
-    return Reduced((*made, list(value), None, None, rebuild.fill_set))
+        elif key[0] == CELL:
+            self._cells.drop(key[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from io import BytesIO
 
 from poolifier.errors import SerializationError
@@ -11,14 +12,14 @@ from poolifier.wire.codec import Kept, NeedsPoolError, needs_scripts
 from poolifier.wire.scripts import namespaces
 from poolifier.wire.scripts.active import active
 from poolifier.wire.scripts.learned import Learned, Repeating
-from poolifier.wire.scripts.pickler import Pickler, blame
+from poolifier.wire.scripts.pickler import Pickler, is_known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["dumps_again", "dumps_lasting", "dumps_with"]
+__all__ = ["dumps_again", "dumps_lasting", "dumps_with", "learn_names"]
 
 # Of pickles that are made for no pool: in a worker, say.
 _learned = Learned()
@@ -67,6 +68,28 @@ def dumps_again(value: Any, keep: Callable[[pickle.PickleBuffer], object] | None
     return file.getvalue()
 
 
+def learn_names(found: list[bytes], names: dict[bytes, str | None]) -> bool:
+    """Takes down names of globals that the other side has, see `codec`: the script's as None, others as the first part.
+
+    Returns False where one cannot be.
+    """
+    definitions = active.definitions
+    script = sys.modules["__main__"].__dict__
+    learned: dict[bytes, str | None] = {}
+    for name in found:
+        if not name or name[0] != len(name) - 1:
+            return False
+        top = name[1:].decode("utf-8", "replace").partition(".")[0]
+        if is_known("__main__", top) if definitions is None else definitions.has("__main__", top):
+            learned[name] = None
+        elif top in script:
+            return False
+        else:
+            learned[name] = top
+    names.update(learned)
+    return True
+
+
 def dumps_lasting(value: Any, reducers: Mapping[type, Callable[[Any], Any]] | None = None) -> bytes:
     """Pickles what a worker has for as long as it lives: what its closures refer to is sent again when it changes."""
     if reducers:
@@ -91,14 +114,6 @@ def _dump(
     pickler.definitions = active.definitions
     pickler.extra = reducers
     pickler.lasting = lasting
-    pickler.functions = []
     if not lasting:
         pickler.learned = _learned if active.definitions is None else active.definitions.learned
-    try:
-        pickler.dump(value)
-    except SerializationError:
-        raise
-    except Exception as error:
-        blame(error, pickler.functions)
-        raise
-    return file.getvalue()
+    return pickler.dump_to(file, value)

@@ -19,6 +19,9 @@ class LocalClasses:
     """Classes by their numbers. Data needs one for as long as there are objects of it in this process.
 
     What refers to one for longer keeps it: another class, a definition, or a task function that has been added.
+
+    Attributes:
+        gone: The numbers of those that have been collected, since `take_gone` was called.
     """
 
     def __init__(self) -> None:
@@ -26,14 +29,14 @@ class LocalClasses:
         self._kept: dict[str, tuple[type, set[int]]] = {}
         self._parts: dict[str, list[type]] = {}
         # Collected at any time and by any thread, so that they wait until somebody asks.
-        self._gone: deque[str] = deque()
+        self.gone: deque[str] = deque()
 
     def __contains__(self, number: str) -> bool:
         return number in self._found
 
     def add(self, number: str, cls: type) -> None:
         """A class is sent."""
-        gone = self._gone
+        gone = self.gone
         self._found[number] = ref(cls, lambda _: gone.append(number))
 
     def get(self, number: str) -> type | None:
@@ -63,7 +66,7 @@ class LocalClasses:
 
     def take_gone(self) -> Iterator[str]:
         """The numbers of those that nothing refers to any more."""
-        gone = self._gone
+        gone = self.gone
         while gone:
             number = gone.popleft()
             if number in self._found:

@@ -15,24 +15,22 @@ from contextlib import suppress
 from io import BytesIO
 from types import CellType, ModuleType
 
-from poolifier.wire.scripts import sources
+from poolifier.wire.scripts import circles, sources
+from poolifier.wire.scripts.numbered_classes import track, tracked, untrack
+from poolifier.wire.scripts.operations import CELL, FORGET, KEYED, SOURCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Final, TypeAlias
+    from typing import Any, Final
+
+    from poolifier.wire.scripts.operations import Key, Operation
 
 __all__ = [
-    "CELL",
-    "FORGET",
-    "KEYED",
-    "SOURCE",
     "Namespace",
-    "Operation",
     "begin",
     "begin_besides",
     "begin_class",
-    "begun",
     "cell",
     "define",
     "end_class",
@@ -43,29 +41,11 @@ __all__ = [
     "load_stale",
     "loaded_cell",
     "module_of",
-    "number_of",
     "on_change",
     "put",
     "resolve",
-    "track",
-    "tracked",
     "want",
 ]
-
-Operation: TypeAlias = "tuple[str, str, int, Any]"
-"""(namespace, name, version, pickle of the value). A name of `""` describes the namespace itself."""
-
-KEYED: Final = ":keyed"
-"""In the place of a namespace: the name is the number of a class that has no name which leads to it."""
-
-CELL: Final = ":cell"
-"""In the place of a namespace: the name is the number of a closure's cell."""
-
-SOURCE: Final = ":source"
-"""In the place of a namespace: the name is a file's, and the value its text, for tracebacks and `inspect`."""
-
-FORGET: Final = -1
-"""In the place of a version: nobody needs it any more."""
 
 on_change: list[Callable[[], object]] = []
 """Called when a name of a script means another object than before."""
@@ -87,14 +67,12 @@ class Namespace(ModuleType):
                     # Whoever asks would take it for the answer that there is no such name.
                     raise LookupError(f"{name!r} of {self.__name__!r} cannot be loaded: {error}") from error
                 return vars(self)[name]
-            _put_off(key)
+            circles.put_off(key)
         if name != "__getattr__" and (key[0], "__getattr__") in _pending:
             # The script's own, which modules look for in their dictionary alone.
             return self.__getattr__("__getattr__")(name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
-
-_Key: TypeAlias = "tuple[str, str]"
 
 # One at a time, for what one loads may be what another waits for. Reentrant, for a definition may need others.
 _lock = threading.RLock()
@@ -102,8 +80,8 @@ _namespaces: dict[str, ModuleType] = {}
 _names: dict[int, str] = {}
 _cells: dict[str, CellType] = {}
 _keyed: dict[str, Any] = {}
-_pending: dict[_Key, bytes] = {}
-_versions: dict[_Key, int] = {}
+_pending: dict[Key, bytes] = {}
+_versions: dict[Key, int] = {}
 
 _DEEPEST: Final = 50
 """Loads within each other; what they need beyond is loaded by one further out."""
@@ -115,40 +93,16 @@ _whole: set[str] = set()
 # and what it has put where.
 _depth = 0
 _open = 0
-_wanted: list[_Key] = []
-
-# The loads that are under way, outermost first; of these, and of those that were put off, what is there already and has
-# not got all that belongs to it; and of those that were put off, what they need first, and their pickles.
-_loading: list[_Key] = []
-_begun: dict[_Key, Any] = {}
-_put_offs: dict[_Key, tuple[_Key, bytes]] = {}
+_wanted: list[Key] = []
 
 # Names that are about to get another object, until they have it.
-_stale: set[_Key] = set()
-_put: list[tuple[_Key, bytes | None]] = []
-
-# Classes that travel by value, by a number of their own, so that what comes back is of the class it left from.
-_tracked: Any = None
-_numbers: Any = None
-
-
-class _Cycle(BaseException):
-    """A load needs what another one is making, of which it is a part. No `Exception`: reducers of users catch these.
-
-    Attributes:
-        at: The load that is put off, with all that it has loaded.
-        needs: What is made first.
-    """
-
-    def __init__(self, at: _Key, needs: _Key) -> None:
-        super().__init__(at, needs)
-        self.at = at
-        self.needs = needs
+_stale: set[Key] = set()
+_put: list[tuple[Key, bytes | None]] = []
 
 
 def define(operations: list[Operation]) -> None:
     """Takes definitions. Loads those alone that take the place of what is in use."""
-    renewed: list[_Key] = []
+    renewed: list[Key] = []
     with _lock:
         for space, name, version, value in operations:
             if space == SOURCE:
@@ -220,7 +174,7 @@ def keyed(number: str) -> Any:
     with _lock:
         key = (KEYED, number)
         if key not in _pending:
-            _put_off(key)
+            circles.put_off(key)
             raise LookupError(f"the class of number {number} is not here")
         _load(key)
         return _keyed[number]
@@ -245,7 +199,7 @@ def loaded_cell(number: str) -> CellType:
         if key in _pending:
             _load(key)
         else:
-            _put_off(key)
+            circles.put_off(key)
     return found
 
 
@@ -264,7 +218,7 @@ def begin(space: str, name: str, value: Any) -> None:
     """Gives a name its object before all that belongs to it is there: what belongs to it may refer to it."""
     if "." in name:
         return  # a part of another, which gets it
-    _begun[space, name] = value
+    circles.begun[space, name] = value
     put(space, name, value)
 
 
@@ -273,15 +227,6 @@ def begin_besides(space: str, name: str, value: Any) -> None:
     key = (space, name)
     _put.append((key, _pending.get(key)))
     begin(space, name, value)
-
-
-def begun(space: str, name: str) -> Any:
-    """What has been made under that name by a load that was put off, and which this one goes on with; or None."""
-    top, *path = name.split(".")
-    found = _begun.get((space, top))
-    for part in path:
-        found = getattr(found, "__dict__", {}).get(part)
-    return found
 
 
 def begin_class() -> None:
@@ -326,28 +271,6 @@ def put(space: str, name: str, value: Any) -> None:
         globals_of(space)[name] = value
 
 
-def track(cls: type, number: str) -> None:
-    """Remembers a class for as long as somebody else has it."""
-    global _tracked, _numbers
-    if _tracked is None:
-        from weakref import WeakKeyDictionary, WeakValueDictionary
-
-        _tracked = WeakValueDictionary()
-        _numbers = WeakKeyDictionary()
-    _tracked[number] = cls
-    _numbers[cls] = number
-
-
-def tracked(number: str) -> Any:
-    """The class of that number, or None."""
-    return None if _tracked is None else _tracked.get(number)
-
-
-def number_of(cls: type) -> str | None:
-    """The number of a class that has travelled by value, or None."""
-    return None if _numbers is None else _numbers.get(cls)
-
-
 def _make(space: str, attributes: dict[str, Any]) -> None:
     if space in _namespaces:
         return
@@ -368,7 +291,7 @@ def _make(space: str, attributes: dict[str, Any]) -> None:
 _replaced: list[Any] = []
 
 
-def _is_there(key: _Key) -> bool:
+def _is_there(key: Key) -> bool:
     space, name = key
     if space == CELL:
         return name in _cells
@@ -377,31 +300,31 @@ def _is_there(key: _Key) -> bool:
     return space in _namespaces and name in _namespaces[space].__dict__
 
 
-def _load(key: _Key) -> None:
-    """Loads a definition and all that it needs; or else nothing, or what of it can be had already (see `_put_off`)."""
+def _load(key: Key) -> None:
+    """Loads a definition and all that it needs; or else nothing, or what of it can be had already (see `circles`)."""
     global _depth, _open
     blob = _pending.pop(key)
     first, wanted, classes = len(_put), len(_wanted), _open
-    resumed = key in _begun
+    resumed = key in circles.begun
     _put.append((key, blob))
-    _loading.append(key)
+    circles.loading.append(key)
     _depth += 1
     try:
         put(*key, _read(blob))
-        _begun.pop(key, None)
+        circles.begun.pop(key, None)
         _go_on(key)
         if _depth == 1 or (not _open and _depth < _DEEPEST):
             _load_wanted(wanted)
-    except _Cycle as cycle:
+    except circles.Circle as circle:
         del _wanted[wanted:]
-        if cycle.at != key:
+        if circle.at != key:
             _undo(first)
             _open = classes
             raise
         # It stays as far as it is made. What it has loaded may have taken it for whole: that is loaded anew.
         _undo(first + 1)
-        _open = classes + (isinstance(_begun[key], type) and not resumed)
-        _put_offs[key] = (cycle.needs, blob)
+        _open = classes + (isinstance(circles.begun[key], type) and not resumed)
+        circles.put_offs[key] = (circle.needs, blob)
     except BaseException as error:
         _undo(first)
         del _wanted[wanted:]
@@ -410,35 +333,21 @@ def _load(key: _Key) -> None:
             error.add_note(f"while {key[1]!r} of {key[0]!r} was loaded")
         raise
     finally:
-        _loading.pop()
+        circles.loading.pop()
         _depth -= 1
         if not _depth:
             _put.clear()
             _wanted.clear()
-            _begun.clear()
-            _put_offs.clear()
+            circles.begun.clear()
+            circles.put_offs.clear()
             _open = 0
 
 
-def _put_off(key: _Key) -> None:
-    """Where a name is missing because it is being loaded: what needs it comes after it, if that is possible.
-
-    A class may have its subclass among its attributes, or an object two of which refer to each other: whichever is
-    loaded first needs the other, which needs the first. Objects are there before what belongs to them is. So what stops
-    here is a part of something that is there already, and that can get the rest of it later: the innermost of these.
-    """
-    if key not in _loading or key in _begun:
-        return
-    for other in reversed(_loading[_loading.index(key) + 1 :]):
-        if other in _begun:
-            raise _Cycle(other, key)
-
-
-def _go_on(key: _Key) -> None:
+def _go_on(key: Key) -> None:
     """Goes on with what was put off until this was there."""
-    for other, (needs, blob) in list(_put_offs.items()):
-        if needs == key and other in _put_offs:
-            del _put_offs[other]
+    for other, (needs, blob) in list(circles.put_offs.items()):
+        if needs == key and other in circles.put_offs:
+            del circles.put_offs[other]
             _pending[other] = blob
             _load(other)
 
@@ -505,13 +414,12 @@ def _undo(first: int) -> None:
     for key, blob in _put[first:]:
         if blob is not None:
             _pending.setdefault(key, blob)
-        _begun.pop(key, None)
-        _put_offs.pop(key, None)
+        circles.begun.pop(key, None)
+        circles.put_offs.pop(key, None)
         space, name = key
         if space == KEYED:
             _keyed.pop(name, None)
-            if _tracked is not None:
-                _tracked.pop(name, None)
+            untrack(name)
         elif space == CELL:
             _cells.pop(name, None)
         elif space in _namespaces:
@@ -519,7 +427,7 @@ def _undo(first: int) -> None:
     del _put[first:]
 
 
-def _renew(key: _Key) -> None:
+def _renew(key: Key) -> None:
     """Gives a name that is in use its new object."""
     space, name = key
     try:

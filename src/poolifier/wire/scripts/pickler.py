@@ -15,7 +15,9 @@ import types
 from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 
+from poolifier.errors import SerializationError
 from poolifier.wire.scripts import importable, namespaces, rebuild
+from poolifier.wire.scripts.operations import CELL, KEYED
 from poolifier.wire.scripts.reduced import Reduced
 
 TYPE_CHECKING = False
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from poolifier.wire.scripts.definitions import Definitions
     from poolifier.wire.scripts.learned import Learned
 
-__all__ = ["Pickler", "SharingPickler", "blame", "named"]
+__all__ = ["Pickler", "SharingPickler", "is_known", "named"]
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in `__flags__` of classes that Python code made."""
@@ -148,6 +150,22 @@ class Pickler(pickle.Pickler):
             return foreign.library(obj)
         return foreign.function(obj) if isinstance(obj, ctypes._CFuncPtr) else None
 
+    def dump_to(self, file: io.BytesIO, value: Any) -> bytes:
+        """Pickles a value to the file that the pickler has been made for, and returns what stands there then.
+
+        Raises:
+            Exception: What kept it from that; its message or a note says which part of which function.
+        """
+        self.functions = []
+        try:
+            self.dump(value)
+        except SerializationError:
+            raise
+        except Exception as error:
+            _blame(error, self.functions)
+            raise
+        return file.getvalue()
+
     def is_target(self, obj: Any) -> bool:
         """Whether that is what is being defined, and not yet begun with."""
         if self.target is None or self.target is not obj:
@@ -172,7 +190,7 @@ class Pickler(pickle.Pickler):
     @property
     def is_named_class(self) -> bool:
         """Whether a class is being defined that its name leads to: its methods' cells are its own."""
-        return isinstance(self.whole, type) and self.home is not None and self.home[0] != namespaces.KEYED
+        return isinstance(self.whole, type) and self.home is not None and self.home[0] != KEYED
 
     def is_part(self, obj: Any) -> bool:
         """Whether a class belongs to what is being defined, because its name leads through that."""
@@ -234,7 +252,7 @@ class Pickler(pickle.Pickler):
 
     def _of_another(self, name: str) -> bool:
         """A class that has been replaced by one with slots shares its methods, whose names lead to the new one."""
-        return self.home is not None and self.home[0] == namespaces.KEYED and "." in name
+        return self.home is not None and self.home[0] == KEYED and "." in name
 
     def _class(self, cls: type) -> Any:
         if cls.__module__ == "_ctypes" and issubclass(cls, type):
@@ -254,7 +272,7 @@ class Pickler(pickle.Pickler):
         from poolifier.wire.scripts import classes
 
         # Where something else leads to a class than its own name, that only refers to it.
-        own = self.home is not None and (self.home[0] == namespaces.KEYED or self.is_part(cls))
+        own = self.home is not None and (self.home[0] == KEYED or self.is_part(cls))
         return classes.reduce(self, cls, target=own and self.is_target(cls))
 
     def _built_in(self, cls: type) -> Any:
@@ -327,10 +345,10 @@ class Pickler(pickle.Pickler):
             if definitions.global_with(obj) == self.home:
                 return None
             number = definitions.cell_with(obj)
-            if number is None or self.home == (namespaces.CELL, number):
+            if number is None or self.home == (CELL, number):
                 return None
             if self.home is not None:
-                definitions.uses(self.home, (namespaces.CELL, number))
+                definitions.uses(self.home, (CELL, number))
             return rebuild.contents_of, (number,)
         return rebuild.global_of, where
 
@@ -352,21 +370,24 @@ class SharingPickler(Pickler):
     Of these `pickle` does not ask for their reducers. It asks for the persistent identity of whatever there is.
 
     Attributes:
-        containers: Those that globals and cells have, by identity.
+        of_globals: Those that globals have, by identity.
+        of_cells: Those that cells have. Pickling adds to them.
         spaces: The names of the scripts whose globals a dictionary is, by its identity.
         own: The one that is being defined, if it is there before what it holds.
         itself: How the other side finds that.
     """
 
-    containers: Mapping[int, Any] = MappingProxyType({})
+    of_globals: Mapping[int, Any] = MappingProxyType({})
+    of_cells: Mapping[int, Any] = MappingProxyType({})
     spaces: Mapping[int, str] = MappingProxyType({})
     own: Any = None
     itself: Any = None
 
     def persistent_id(self, obj: Any) -> Any:
         """See `pickle.Pickler`."""
-        if id(obj) not in self.containers:
-            space = self.spaces.get(id(obj))
+        number = id(obj)
+        if number not in self.of_globals and number not in self.of_cells:
+            space = self.spaces.get(number)
             return None if space is None else (rebuild.namespace_of, (space,))
         return self.itself if obj is self.own else self._known(obj)
 
@@ -397,7 +418,7 @@ def _is_plain_error(kind: type) -> bool:
     )
 
 
-def blame(error: Exception, functions: list[FunctionType]) -> None:
+def _blame(error: Exception, functions: list[FunctionType]) -> None:
     """Notes on an error which part of which function could not be pickled."""
     from poolifier.wire.scripts.functions import parts
 

@@ -19,7 +19,8 @@ import threading
 from contextlib import suppress
 from types import CellType, CodeType, FunctionType
 
-from poolifier.wire.scripts import namespaces
+from poolifier.wire.scripts import circles, namespaces
+from poolifier.wire.scripts.numbered_classes import track, tracked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def make_function(
     imports: tuple[str, ...],
 ) -> FunctionType:
     """A function, yet without its state."""
-    if home is not None and isinstance(begun := namespaces.begun(*home), FunctionType):
+    if home is not None and isinstance(begun := circles.begun_as(*home), FunctionType):
         return begun
     for name in imports:
         __import__(name)
@@ -96,7 +97,7 @@ def fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str,
 
 def placed(space: str, name: str, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """An object, which its name leads to before it has its state and items."""
-    made = namespaces.begun(space, name)
+    made = circles.begun_as(space, name)
     if made is None:
         made = make(*arguments)
         namespaces.begin(space, name, made)
@@ -343,12 +344,12 @@ def make_class(
     number: str,
 ) -> type:
     """A class, yet without its attributes."""
-    known: type | None = None if home is None else namespaces.begun(*home)
+    known: type | None = None if home is None else circles.begun_as(*home)
     if known is not None and home is not None and "." in home[1]:
         # It was whole, and is filled once more.
         namespaces.begin_class()
     if known is None and number:
-        known = namespaces.tracked(number)
+        known = tracked(number)
     if known is not None:
         return known
     space: dict[str, Any] = {"__module__": names[0], "__qualname__": names[1], **first}
@@ -362,7 +363,7 @@ def make_class(
             for base, hook in hooks:
                 type.__setattr__(base, "__init_subclass__", hook)
     if number:
-        namespaces.track(made, number)
+        track(made, number)
         _unfilled.add(number)
     if home is not None:
         namespaces.begin(*home, made)

@@ -9,13 +9,10 @@ from typing import Any, Final
 
 from poolifier.wire.scripts import importable
 
-__all__ = ["ATOMS", "CONTAINERS", "Limited", "globals_in", "is_flat", "is_offered", "module_with", "referred_to"]
+__all__ = ["ATOMS", "Limited", "description", "globals_in", "is_offered", "module_with"]
 
 ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)})
 """Types whose objects are nothing but their value."""
-
-CONTAINERS: Final = frozenset({list, dict, set, bytearray, tuple, frozenset})
-"""Types of which `pickle` makes objects anew wherever they stand, without asking."""
 
 
 class Limited(BytesIO):
@@ -43,32 +40,6 @@ def module_with(name: str, value: Any) -> str | None:
     return None
 
 
-def referred_to(there: dict[str, Any]) -> dict[int, Any]:
-    """The containers among a module's globals that something else may refer to as well, by identity.
-
-    Most are referred to by their name alone: where there are no others, nothing has to be looked through for them.
-    """
-    alone = _counted({"": []})[0][1]
-    return {id(each): each for each, count in _counted(there) if count > alone and not is_constant(each)}
-
-
-def is_constant(value: Any) -> bool:
-    """Whether a container can neither change nor has anything that does."""
-    return type(value) in (tuple, frozenset) and is_flat(value)
-
-
-def is_flat(value: Any) -> bool:
-    """Whether a container holds nothing but numbers, texts and the like."""
-    if type(value) is dict:
-        return ATOMS.issuperset(map(type, value)) and ATOMS.issuperset(map(type, value.values()))
-    return type(value) is bytearray or (type(value) in CONTAINERS and ATOMS.issuperset(map(type, value)))
-
-
-def _counted(there: dict[str, Any]) -> list[tuple[Any, int]]:
-    """The containers, and how many references there are to each, as far as that can be told."""
-    return [(each, sys.getrefcount(each)) for each in list(there.values()) if type(each) in CONTAINERS]
-
-
 def globals_in(module: ModuleType) -> dict[str, Any]:
     """The dictionary that a module's functions have; in a child of multiprocessing the main module has a copy."""
     there = module.__dict__
@@ -77,6 +48,29 @@ def globals_in(module: ModuleType) -> dict[str, Any]:
             if type(value) is FunctionType and value.__globals__.get("__name__") == "__mp_main__":
                 return value.__globals__
     return there
+
+
+def description(space: str, module: ModuleType) -> dict[str, Any]:
+    """What a namespace has of the module that it stands for, and the names under which it can be imported."""
+    there = globals_in(module)
+    attributes = {
+        name: there[name]
+        for name in ("__name__", "__file__", "__package__", "__doc__")
+        if isinstance(there.get(name), str)
+    }
+    attributes["__name__"] = space
+    name = there.get("__name__")
+    aliases: tuple[str, ...] = ()
+    if space == "__main__":
+        aliases = ("__main__", "__mp_main__")
+    elif sys.modules.get(space) is module:
+        aliases = (space,)
+    known = getattr(there.get("__spec__"), "name", None)
+    attributes["aliases"] = aliases
+    attributes["spec"] = (known, None) if isinstance(known, str) else None
+    if isinstance(name, str) and isinstance(there.get("__path__"), list):
+        attributes["__path__"] = list(there["__path__"])
+    return attributes
 
 
 def is_offered(value: Any) -> bool:
