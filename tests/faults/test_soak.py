@@ -80,6 +80,10 @@ async def read(stream):
     return [item async for item in stream]
 
 
+def _is_tracker(process):
+    return any("resource_tracker" in word for word in process.cmdline())
+
+
 class Soak:
     """A pool that is sent waves of tasks, and measured after each of them.
 
@@ -98,7 +102,8 @@ class Soak:
         self._threads = threading.active_count()
         self._stay = [node.id for node in pool.worker_nodes]
         if kind.apart:
-            children = {child.pid for child in psutil.Process().children()}
+            # An earlier test may have left the resource tracker of `multiprocessing`, which stays.
+            children = {child.pid for child in psutil.Process().children() if not _is_tracker(child)}
             [self._server] = children - {node.pid for node in pool.worker_nodes}
         self._shrunk = asyncio.Event()
         pool.emitter.on("worker_exit", lambda _: self._shrunk.set())
