@@ -1,10 +1,8 @@
 """A service whose requests end their workers, or hang in C, again and again: nobody else notices."""
 
 import asyncio
-import ctypes
 import itertools
 import os
-import signal
 import statistics
 import time
 
@@ -12,6 +10,7 @@ import pytest
 
 from poolifier import FixedProcessPool, TaskTimeoutError, WorkerCrashedError
 from poolifier.testing.faults import check_healthy
+from tests.faults.service_requests import HARMS, handle
 
 SECONDS = float(os.environ.get("SERVICE_SECONDS", "300"))
 """How long the long run lasts; as much again, up to a minute, is spent on the calm one it is compared with."""
@@ -20,34 +19,6 @@ RATE = 200
 
 MOST = 3.0
 """How many times the p99 of a calm run the p99 of requests may be that have nothing to do with the harm."""
-
-
-def take_all_memory():
-    import resource
-
-    # What the kernel does where memory runs out is a SIGKILL; the C library, which gets none, often aborts.
-    resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))
-    try:
-        bytearray(1 << 30)
-    except MemoryError:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-HARMS = {
-    "exit": lambda: os._exit(3),
-    "segfault": lambda: ctypes.string_at(0),
-    "memory": take_all_memory,
-    "signal": lambda: os.kill(os.getpid(), signal.SIGTERM),
-}
-
-
-def handle(request):
-    """A decoder, say: most requests take a millisecond or so of pure Python."""
-    if request in HARMS:
-        HARMS[request]()
-    elif request == "hang":
-        any(itertools.repeat(None))  # in C, where no signal is looked at
-    return sum(range(20_000))
 
 
 def kinds(count, one_in):

@@ -215,6 +215,24 @@ def test_a_worker_that_answers_is_not_silent():
     assert pool.wanted(effect.Reclaim) == []
 
 
+def test_a_worker_that_is_silent_is_sent_nothing_ahead():
+    """It may hang in C code, where it cannot be asked to hand anything back."""
+    pool = Pool(1)
+    pool.done(pool.submit(), run_time=0.00001)
+    pool.now = 1000.0
+    hanging = pool.submit()
+    [node] = pool.nodes
+    pool.now += SILENCE / 2
+    pool.submit()
+    assert len(node.sent) == 2
+    pool.now += SILENCE
+    pool.scheduler.tick(pool.now)
+    waiting = [pool.submit() for _ in range(3)]
+    assert (len(node.sent), node.queue.length) == (2, 3)
+    pool.done(hanging, run_time=0.00001)
+    assert all(task.sequence in node.sent for task in waiting)
+
+
 def test_silence_begins_when_it_is_sent_something():
     """Not when it was last heard of, which may be long ago."""
     pool = Pool(1)

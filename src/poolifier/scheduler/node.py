@@ -38,6 +38,7 @@ class Node:
         outbox: Sent tasks that the driver has yet to write.
         load: Executing and queued tasks.
         ahead: Estimated seconds until it has run all that was sent.
+        busy_since: When it was last done with a task, or was sent one when it had none.
         reach: While it is ahead for less than that, it is sent more. Of no account while it has been sent nothing.
         quota: Tasks that it runs at once; with fewer it is *hungry*. Below the option where it may run but few more.
         capacity: Tasks that it is sent at least: the quota, or no limit without tasks queues.
@@ -61,6 +62,7 @@ class Node:
         "active",
         "active_since",
         "ahead",
+        "busy_since",
         "capacity",
         "condemned",
         "dynamic",
@@ -135,6 +137,7 @@ class Node:
         self.watched: bool = False
         self.hungry_position: int = -1
         self.heard_at: float = now
+        self.busy_since: float = now
         self.active_since: float = now
         self.max_inactive_time: float = 60.0
         self.kill_behavior: KillBehavior = KillBehavior.SOFT

@@ -30,7 +30,7 @@ MOST_AHEAD: Final = 512
 """And never more tasks than this, so that a wrong estimate holds up few."""
 
 SILENCE: Final = 0.01
-"""A worker that was sent ahead and says nothing for so many seconds is asked to hand back."""
+"""A worker that was sent ahead and says nothing for so many seconds is asked to hand back, and is sent no more."""
 
 
 class Placement:
@@ -134,6 +134,8 @@ class Placement:
                 and not self.stealing.hungry
                 and len(node.sent) < node.most
                 and not _is_suspect(task)
+                # What it runs takes longer than was thought, and may hang where it cannot be asked to hand back.
+                and now - node.busy_since < SILENCE
             ):
                 self._send(node, task, now)
                 return
@@ -154,6 +156,8 @@ class Placement:
         task.sequence = sequence
         task.state = SENT
         estimate = task.function.estimate
+        if not node.sent:
+            node.busy_since = now
         node.sent[sequence] = task
         single = True
         items = 1
@@ -197,6 +201,7 @@ class Placement:
         # Adding and taking away leaves a rounding error; an empty worker is a chance to be exact again.
         node.ahead = node.ahead - task.estimate if sent else 0.0
         load = node.load = node.load - 1
+        node.busy_since = now
         if node.eligible:
             for load_changed in self.choosers.load_watchers:
                 load_changed(node)
