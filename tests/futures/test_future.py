@@ -21,9 +21,10 @@ def threads():
 
 def test_it_has_all_that_the_class_above_sets(threads):
     future = threads.submit(abs, -1)
-    assert set(vars(Future())) <= {*vars(future), "_condition"}
+    assert set(vars(Future())) <= {*vars(future), "_condition", "_waiters"}
     assert future._condition is future._condition
     assert vars(future)["_condition"] is future._condition
+    assert set(vars(Future())) <= set(vars(future))
 
 
 def test_nobody_who_only_asks_for_the_result_makes_a_condition(threads):

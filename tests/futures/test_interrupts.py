@@ -5,7 +5,10 @@ on purpose, for a handler comes upon that place too seldom.
 """
 
 import signal
-from concurrent.futures import wait
+import sys
+import time
+from concurrent.futures import as_completed, wait
+from itertools import count
 
 import pytest
 
@@ -101,3 +104,58 @@ def test_nor_does_it_hold_up_the_end(executor_type, monkeypatch, cancels):
     assert running.result() is None
     assert all(future.done() for future in left)
     assert not wait(left, timeout=120).not_done
+
+
+class _At:
+    """Raises where the n-th function begins or returns, which is where handlers of signals are run."""
+
+    def __init__(self, number):
+        self.left = number
+
+    def __call__(self, frame, event, argument):
+        frame.f_trace_lines = False
+        if event in ("call", "return"):
+            self.left -= 1
+            if self.left < 0:
+                raise Interrupted
+        return self
+
+
+def _interrupted_at(number, function):
+    """Whether it was: no function begins or returns after the last one."""
+    interrupter = _At(number)
+    traced = sys.gettrace()
+    try:
+        sys.settrace(interrupter)
+        function()
+    except (Interrupted, RuntimeError):  # the standard library gives back what it has not got, where interrupted there
+        pass
+    finally:
+        sys.settrace(traced)
+    # A finalizer that is interrupted keeps that to itself.
+    return interrupter.left < 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("waiting", [wait, lambda futures: list(as_completed(futures))])
+def test_wherever_it_is_interrupted_others_are_settled(executor_type, monkeypatch, waiting):
+    monkeypatch.setattr(of_future, "_PATIENCE", 0.02)
+    kept = []
+
+    def interrupted():
+        futures = [executor.submit(abs, -1) for _ in range(3)]
+        kept.extend(futures)
+        futures[0].cancel()
+        waiting(futures)
+
+    with executor_type(1) as executor:
+        executor.submit(abs, 1).result()
+        for number in count():
+            # So that there is something to wait for.
+            busy = executor.submit(time.sleep, 0.01)
+            if not _interrupted_at(number, interrupted):
+                break
+            assert executor.submit(abs, -2).result(timeout=120) == 2
+            assert busy.result(timeout=120) is None
+        assert number > 100
+        assert not wait(kept, timeout=120).not_done

@@ -301,7 +301,8 @@ class Engine:
         """Submits a call to the pool."""
         future, called, arguments, keywords, context = wanted
         if future.cancelled():
-            return  # of which the engine is about to hear
+            self.drop(future)
+            return
         if self.broken is not None:
             future.set_exception(afresh(self.broken))
             return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from poolifier.error_attributes import type_name_of
 from poolifier.futures.errors import as_standard
+from poolifier.futures.waiters import Waiters
 from poolifier.scheduler.task import SENT
 
 if TYPE_CHECKING:
@@ -69,9 +70,14 @@ class _Condition:
         if future is None:
             return self
         making = _making
+        attributes = vars(future)
         try:
             making.acquire()
-            return vars(future).setdefault("_condition", threading.Condition())
+            if "_condition" not in attributes:
+                # In this order, for a handler of signals may raise in between.
+                attributes["_waiters"] = Waiters()
+                attributes["_condition"] = threading.Condition()
+            return attributes["_condition"]
         finally:
             try:  # noqa: SIM105 - that is a call
                 making.release()
@@ -87,13 +93,13 @@ class CallFuture(Future[ResultT]):
     """
 
     _condition: Any = _Condition()
+    _waiters: Any = ()  # until there is a condition: whoever waits takes that first
     _held_since: float | None = None
 
-    def __init__(self, engine: Engine) -> None:  # all that the class above sets, but for the condition
+    def __init__(self, engine: Engine) -> None:  # all that the class above sets, but for the condition and waiters
         self._state = PENDING
         self._result = None
         self._exception = None
-        self._waiters: list[Any] = []
         self._done_callbacks: list[Any] = []
         self._engine = engine
         self._task: Task | None = None
@@ -110,8 +116,14 @@ class CallFuture(Future[ResultT]):
             return super().cancel()
         finally:
             # Also where a callback has raised: the engine would wait for this call for ever.
-            if self.cancelled():
-                self._engine.cancelled(self)
+            try:
+                if self.cancelled():
+                    self._engine.cancelled(self)
+            except BaseException:
+                # A handler of signals has raised, perhaps before the engine was told. Once more does no harm.
+                if self.cancelled():
+                    self._engine.cancelled(self)
+                raise
 
     # Both are asked for every call, and take a lock in the class above, which one look does not need.
 
