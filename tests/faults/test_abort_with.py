@@ -18,7 +18,7 @@ if sys.version_info >= (3, 13):
 RARE = {"with_semaphore", "stacked", "asynchronous"}
 
 
-# An abort may be raised where `open` is about to return, before a `with` statement has to do with what it returns. Python
+# An abort may be raised where `open` is about to return, before a `with` has to do with what it returns. Python
 # closes that at once, as nobody has it, and warns.
 OPENED = "ignore:Exception ignored (in|while finalizing file).*<_io.FileIO:pytest.PytestUnraisableExceptionWarning"
 
