@@ -39,7 +39,13 @@ class StruckLock:
     def is_free(self):
         """For another thread."""
         taken = []
-        thread = threading.Thread(target=lambda: taken.append(self.lock.acquire(blocking=False)))
+
+        def take():
+            taken.append(self.lock.acquire(blocking=False))
+            if taken[0]:
+                self.lock.release()
+
+        thread = threading.Thread(target=take)
         thread.start()
         thread.join()
         return taken == [True]
