@@ -6,9 +6,9 @@ must see to it that it is delivered, or cleared, before the code that it is mean
 
 None is set while the thread is in the middle of an import (see `worker.imports`), or where a `with` statement is being
 entered or left (see `worker.patience`). To see that, it is looked at the thread's stack. The thread runs on meanwhile,
-whenever this one has to let it: where it has got on, it is looked again. Nothing lets it between the last comparison
-and the call that sets the exception, for Python does so only at calls of its own functions, after other calls, and at
-the end of loops. So where it begins an import next, the exception is delivered before that has done anything.
+whenever this one has to let it: where it has got on, it is looked again. Nothing lets it between the last look and the
+call that sets the exception, for Python does so only at calls of its own functions, after other calls, and at the end
+of loops. So where it begins an import next, the exception is delivered before that has done anything.
 
 Before Python 3.13, setting one or clearing it raises a flag of the whole interpreter, which goes down when an exception
 is delivered, to whichever thread, and not otherwise. While it is up, all threads run slower, at half their speed in
@@ -30,6 +30,7 @@ from poolifier.worker.patience import ExceptionPatience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
     from typing import Any, Final
 
@@ -72,26 +73,26 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
             return False
         _set_async_exc(number, raised)
         return True
-    try:
-        for _ in range(_TRIES):
-            frame = stacks.innermost(ident, stack)
-            if frame is None:
+    looks = stacks.looks(ident, stack)
+    for _ in range(_TRIES):
+        frame: FrameType | None = None
+        at = 0
+        try:
+            for frame in looks or ():
+                at = frame.f_lasti
                 break
-            at = frame.f_lasti
-            if importing(frame):
-                # That may take long.
-                patience.gets_on = False
-                return False
-            if not patience.allows(frame):
-                return False
-            if frame.f_lasti == at:
-                break
-        else:
-            return False
-    except Exception:  # noqa: BLE001 - where it stands cannot be told; no abort is lost for that
-        pass
-    _set(number, raised)
-    return True
+            if frame is not None:
+                if importing(frame):
+                    # That may take long.
+                    patience.gets_on = False
+                    return False
+                if not patience.allows(frame):
+                    return False
+        except Exception:  # noqa: BLE001 - where it stands cannot be told; no abort is lost for that
+            frame = None
+        if _set(number, raised, looks, frame, at):
+            return True
+    return False
 
 
 def is_held_back(own: FrameType, patience: ExceptionPatience) -> bool:
@@ -118,10 +119,26 @@ class _Flag(BaseException):
     """What a thread delivers to itself for the sake of the flag: see the module."""
 
 
-def _set(number: Any, error: Any) -> None:
-    """Sets or clears what is coming in that thread, and takes the flag down."""
+def _set(
+    number: Any, error: Any, looks: Iterator[FrameType] | None = None, frame: FrameType | None = None, at: int = 0
+) -> bool:
+    """Sets or clears what is coming in that thread, and takes the flag down.
+
+    Does nothing and returns false where the thread has left that frame, if one is given, or has got on in it.
+    """
     own, flag, nothing = _ctypes.c_ulong(get_ident()), _ctypes.py_object(_Flag), _ctypes.py_object()
     try:
+        if looks is not None and frame is not None:
+            # From here to the exception nothing is called, not even what makes its arguments (see `stacks.looks`). That
+            # it stands at the same instruction is not enough: a frame that has been left stands at its last for good.
+            now = None
+            try:
+                for now in looks:  # noqa: B007 - it is used below, and no call is
+                    break
+            except (KeyError, ValueError):
+                return False
+            if now is not frame or frame.f_lasti != at:
+                return False
         _set_async_exc(number, error)
         # Not in a function of its own: a call is what a traced thread would not get past.
         while _FLAG_STAYS and not beginning:
@@ -133,3 +150,4 @@ def _set(number: Any, error: Any) -> None:
         if _FLAG_STAYS:
             _set_async_exc(own, nothing)
         raise
+    return True

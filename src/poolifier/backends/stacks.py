@@ -8,13 +8,16 @@ by. That takes ctypes, which takes some milliseconds to import.
 from __future__ import annotations
 
 import sys
+from functools import partial
+from operator import itemgetter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
     from typing import Any, Final
 
-__all__ = ["innermost", "own_stack", "share"]
+__all__ = ["innermost", "looks", "own_stack", "share"]
 
 _MAKERS: Final = ("concurrent.interpreters", "interpreters_backport.interpreters", "_xxsubinterpreters")
 """What other interpreters are made by, whoever makes them. Once it is loaded there may be one at any moment."""
@@ -61,6 +64,23 @@ def innermost(ident: int, stack: int) -> FrameType | None:
             return None
         return frame
     return sys._current_frames().get(ident) if _is_alone() and _has_lock() else None
+
+
+def looks(ident: int, stack: int) -> Iterator[FrameType] | None:
+    """As `innermost`, anew for each turn of a `for` statement; None where that cannot be told.
+
+    After a call, Python may let that thread run on before the frame is so much as seen. A `for` calls nothing that is
+    written in Python here, so it lets nobody run: until something is called, the thread stands in that frame.
+
+    Raises, from the iterator:
+        ValueError: The thread runs no Python code.
+        KeyError: The same.
+    """
+    if stack:
+        return iter(partial(_frame_of, stack), None)
+    if not (_is_alone() and _has_lock()):
+        return None
+    return map(itemgetter(ident), iter(sys._current_frames, None))
 
 
 def _is_alone() -> bool:

@@ -223,11 +223,19 @@ class Inbound:
 
     def cool(self) -> None:
         """Nothing has been leased for a while: until something is, slots that are given back lose their pages."""
-        with self._lock:
+        lock = self._lock
+        # As in `returned`.
+        try:
+            lock.acquire()
             self._cold = True
             # The owner takes the pages of these.
             self._kept.clear()
             self.idle = 0
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                lock.release()
+            except RuntimeError:
+                pass
 
     def lease(self, ref: Ref) -> memoryview:
         """What is in a slot. The slot is given back once nothing refers to the view's memory any more.
@@ -240,10 +248,18 @@ class Inbound:
         if window is None:
             window = self._windows[start] = _mapped(self._fd, start, window_length)
         lease = _lease_type(capacity).from_buffer(window, offset)
-        with self._lock:
+        lock = self._lock
+        # As in `returned`.
+        try:
+            lock.acquire()
             self._cold = False
             self.idle -= self._kept.pop(number, 0)
             self.held += capacity
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                lock.release()
+            except RuntimeError:
+                pass
         lease.back = giving_back(self, window, offset, capacity, number)
         next(lease.back)
         # The way to plain bytes from an exporter of ctypes, whose format memoryview.cast does not know.

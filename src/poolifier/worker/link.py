@@ -106,13 +106,22 @@ class Link:
 
     def send(self, frame: bytes | memoryview) -> None:
         """Writes a whole frame, from any thread; from the main one only where no poke is served meanwhile."""
-        with self._lock:
+        lock = self._lock
+        # Not by `with`: in Python 3.14 a handler of the user's may raise between its beginning and its body, and no
+        # thread could send anything again. Not held, it cannot be released: it was waited for when the handler raised.
+        try:
+            lock.acquire()
             if self._sending:
                 self._behind.append(bytes(frame))
                 return
             self._write(frame)
             while self._behind:
                 self._write(self._behind.popleft())
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                lock.release()
+            except RuntimeError:
+                pass
 
     def _write(self, frame: bytes | memoryview) -> None:
         self._sending = True

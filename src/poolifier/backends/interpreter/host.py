@@ -71,7 +71,7 @@ class InterpreterHost:
         stacks.share()
         self._interpreters = interpreters
         self._ended = ended
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         try:
             self._control, theirs = socket_pair()
         except OSError:
@@ -135,9 +135,20 @@ class InterpreterHost:
         return False
 
     def _tell(self, what: bytes) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            # Where there is no room, there are more pokes to come than needed.
+        lock = self._lock
+        # Not by `with`: in Python 3.14 a handler of signals may raise between its beginning and its body, and the
+        # interpreter's thread would wait for the lock for ever. That of another thread cannot be released here.
+        try:
+            lock.acquire()
             self._control.send(what, NO_SIGNAL)
+        except OSError:
+            # Where there is no room, there are more pokes to come than needed.
+            pass
+        finally:
+            try:  # noqa: SIM105 - that is a call
+                lock.release()
+            except RuntimeError:
+                pass
 
     def _run(self) -> None:
         fds: tuple[int, ...] = self._fds
