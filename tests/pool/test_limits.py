@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import hashlib
 import os
 import signal
@@ -250,5 +251,41 @@ def test_a_worker_that_cannot_say_where_a_task_stood_does_not_hold_up_its_limit(
                 await future
         assert caught.value.stack == ""
         assert not hasattr(caught.value, "__notes__")
+
+    run(main())
+
+
+def stuck_in_c(_):
+    """Waits for a lock that nobody releases, and lets nobody interrupt that."""
+    library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(128)
+    library.pthread_mutex_init(mutex, None)
+    for _ in range(2):
+        library.pthread_mutex_lock(mutex)
+
+
+def tiny_or_stuck(data):
+    return stuck_in_c(data) if data == "stuck" else data
+
+
+@pytest.mark.parametrize("before", [1, 2, 5])
+def test_what_has_ended_is_answered_though_the_next_one_is_stuck_in_c(run, before):
+    async def main():
+        async with FixedProcessPool(1, tiny_or_stuck, abort_grace=0.1) as pool:
+            # So that more than one is sent, and answers are held back while others follow.
+            await pool.map_execute(range(2_000))
+            for _ in range(5):
+                await asyncio.gather(*map(pool.execute, range(200)))
+                ended = [pool.execute(number, timeout=60) for number in range(before)]
+                stuck = pool.execute("stuck", timeout=0.5)
+                behind = [pool.execute(number, timeout=60) for number in range(before)]
+                assert await asyncio.wait_for(asyncio.gather(*ended), 30) == list(range(before))
+                assert not stuck.done()
+                # Its limit counts from its own beginning, and costs the others nothing.
+                with pytest.raises(TaskTimeoutError):
+                    await asyncio.wait_for(stuck, 30)
+                assert await asyncio.wait_for(asyncio.gather(*behind), 30) == list(range(before))
+            info = pool.info
+            assert info.failed_tasks == 5
+            assert info.executed_tasks == 2_000 + 5 * (200 + 2 * before)
 
     run(main())

@@ -1,4 +1,4 @@
-"""What a worker that has ended had to say and had not sent: it stands in the memory that it shared with the pool."""
+"""What a worker had to say and did not send, for it has ended or is stuck: it stands in the memory that they share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from poolifier.worker.ledger import (
 )
 from poolifier.worker.outbox import REPLIES_START
 
-__all__ = ["replies_left"]
+__all__ = ["held_back", "replies_held", "replies_left"]
 
 
 def replies_left(ledger: Ledger, generation: int) -> list[WireReply]:
@@ -44,6 +44,28 @@ def replies_left(ledger: Ledger, generation: int) -> list[WireReply]:
             replies += messages.marshalled_replies(count, bytes(ledger.outbox[REPLIES_START:length]))
         replies += _unfinished_run(ledger, count)
     return replies
+
+
+def held_back(ledger: Ledger) -> tuple[int, int]:
+    """The number of the frame that the outbox is to become, and how many replies stand in there."""
+    return ledger.slots[GENERATION], ledger.slots[COUNT]
+
+
+def replies_held(ledger: Ledger, generation: int, held: tuple[int, int]) -> list[WireReply]:
+    """The replies of a worker that goes on, if there still are as many as a while ago; without an unfinished run.
+
+    None where they have changed, so that what is read is not what is being written, nor what the writer's processor
+    has yet to show to this one. None where those of that generation, the last to arrive, are not the ones before.
+    """
+    length = ledger.slots[LENGTH]
+    if held[0] != generation + 1 or held_back(ledger) != held:
+        return []
+    data = bytes(ledger.outbox[REPLIES_START:length])
+    if held_back(ledger) != held or ledger.slots[LENGTH] != length:
+        return []
+    with contextlib.suppress(FrameError):
+        return messages.marshalled_replies(held[1], data)
+    return []
 
 
 def _unfinished_run(ledger: Ledger, count: int) -> list[WireReply]:

@@ -4,6 +4,9 @@ What the worker is and how it ends is for subclasses to know; here is what all s
 say. When one has ended, `_conclude` reads its channel to the end and then takes the replies that it had
 not sent from the outbox in shared memory. So every task that it finished is answered, and nothing is
 reported twice: a frame of replies has a generation, and the outbox is the next one.
+
+A worker that is stuck in C code sends nothing either. Where it is asked for what it holds back and has not sent it a
+moment later, that is taken from the outbox as well: those tasks have ended, and the time of the one behind them runs.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from poolifier.backends.last_words import replies_left
+from poolifier.backends.last_words import held_back, replies_held, replies_left
 from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
@@ -43,6 +46,9 @@ _DRAIN_LIMIT: Final = 1 << 16
 
 _PATIENCE: Final = 10.0
 """Seconds that a frame may stand unfinished. Bytes of one follow each other in microseconds."""
+
+_MOMENT: Final = 0.01
+"""Seconds in which a worker that can do so has sent what it holds back. It takes a fraction of a millisecond."""
 
 
 class WireOwner(Protocol):
@@ -88,6 +94,7 @@ class WireChannel:
         "_poke_again",
         "_sock",
         "_stalled",
+        "_taken",
         "_times",
         "_worker_id",
     )
@@ -107,6 +114,8 @@ class WireChannel:
         self._pack: Callable[[Any], Any] = codec.encode
         self._poke_again = False
         self._generation = 0
+        # How many replies of the frame after that have been taken from the outbox.
+        self._taken = 0
         self._times = (0.0, 0.0)
         self._error: BaseException | None = None
         self._closed = False
@@ -177,6 +186,10 @@ class WireChannel:
         """Asks for all that has not started (`RETURNED`), and for the replies that are held back."""
         self._say(messages.RECLAIM, None)
         self._poke()
+        if not self._closed:
+            held = held_back(self._ledger)
+            if held[1] > self._taken:
+                self._loop.call_later(_MOMENT, self._take_held, held)
 
     def credit(self, sequence: int, count: int) -> None:
         """Lets that stream yield so many items more."""
@@ -421,8 +434,8 @@ class WireChannel:
     def _receive(self, payload: Payload) -> None:
         if payload and payload[0] == messages.REPLIES_TAG:
             generation, active, idle, pickles, replies = messages.read_replies(payload)
-            self._advance(generation)
-            self._deliver(replies, pickles, active, idle)
+            taken = self._advance(generation)
+            self._deliver(replies[taken:] if taken else replies, pickles, active, idle)
             return
         opcode, body = messages.read(payload)
         if opcode == messages.BULK:
@@ -453,15 +466,27 @@ class WireChannel:
         else:
             raise FrameError(f"a worker said {opcode!r}")
 
-    def _advance(self, generation: int) -> None:
+    def _advance(self, generation: int) -> int:
+        """Counts a frame of replies; returns how many of its first have been taken from the outbox before."""
         if generation != self._generation + 1:
             raise FrameError(f"expected replies number {self._generation + 1}, got number {generation}")
         self._generation = generation
+        taken, self._taken = self._taken, 0
+        return taken
+
+    def _take_held(self, held: tuple[int, int]) -> None:
+        """Takes the replies that stood in the outbox a moment ago, and still do."""
+        if self._closed or self._heard_out or self.garbled is not None:
+            return
+        replies = replies_held(self._ledger, self._generation, held)[self._taken :]
+        if replies:
+            self._taken += len(replies)
+            self._deliver(replies, True, *self._times)
 
     def _take_what_is_left(self) -> None:
         for _ in range(_DRAIN_LIMIT):
             if not self._read():
                 break
-        replies = replies_left(self._ledger, self._generation)
+        replies = replies_left(self._ledger, self._generation)[self._taken :]
         if replies:
             self._deliver(replies, True, *self._times)

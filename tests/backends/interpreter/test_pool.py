@@ -17,6 +17,7 @@ from poolifier import (
     FixedProcessPool,
     PoolEvent,
     TaskAborted,
+    TaskTimeoutError,
     Worker,
     WorkerCrashedError,
     current_task,
@@ -374,5 +375,31 @@ def test_a_worker_that_talks_nonsense_ends_and_it_is_said_why(run):
             with pytest.raises(WorkerCrashedError, match=r"was ended because its connection was garbled: .* while it"):
                 await pool.execute(name="nonsense")
             assert await pool.execute("still here", "echo") == "still here"
+
+    run(main())
+
+
+def read_or_return(data):
+    return os.read(data["descriptor"], 1) if isinstance(data, dict) else data
+
+
+def test_what_has_ended_is_answered_though_the_next_one_is_stuck_in_c(run):
+    async def main():
+        reads, writes = os.pipe()
+        try:
+            async with FixedInterpreterPool(1, read_or_return, abort_grace=0.1) as pool:
+                await pool.map_execute(range(2_000))
+                await asyncio.gather(*map(pool.execute, range(200)))
+                ended = [pool.execute(number, timeout=60) for number in range(3)]
+                stuck = pool.execute({"descriptor": reads}, timeout=0.5)
+                assert await asyncio.wait_for(asyncio.gather(*ended), 30) == [0, 1, 2]
+                assert not stuck.done()
+                with pytest.raises(TaskTimeoutError):
+                    await asyncio.wait_for(stuck, 30)
+                assert await pool.execute(4) == 4
+                os.write(writes, b"x")
+        finally:
+            os.close(reads)
+            os.close(writes)
 
     run(main())
