@@ -10,6 +10,8 @@ import httpx
 import pytest
 from PIL import ExifTags, Image
 
+pytestmark = pytest.mark.once
+
 
 def picture(size, kind="JPEG", **options):
     file = BytesIO()

@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from statistics import NormalDist
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 SCRIPT = Path(__file__).parents[2] / "examples" / "monte_carlo.py"
 
 

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
 EXECUTE = "from nbclient.cli import main; main()"
 

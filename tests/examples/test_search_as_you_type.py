@@ -4,7 +4,10 @@ import asyncio
 import json
 from itertools import product
 
+import pytest
 from websockets.asyncio.client import connect
+
+pytestmark = pytest.mark.once
 
 # The search of one text takes a good second on them.
 WORDS = ["".join(letters) for letters in product("abcdefghij", repeat=5)]

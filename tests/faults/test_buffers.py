@@ -23,6 +23,7 @@ def turned(value):
     return value[::-1] if isinstance(value, bytes) else value + 1
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_workers_killed_at_random_lose_and_leak_nothing(run, until, seed):

@@ -130,6 +130,7 @@ async def endure_chaos(guard, path, function, concurrency, enough, seed):
     return chaos.harms, number, len(failures)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize(("function", "concurrency"), [(work, 1), (work_async, 4)])
 def test_workers_are_harmed_while_tasks_run(endure, tmp_path, function, concurrency):

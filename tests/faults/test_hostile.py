@@ -142,6 +142,7 @@ def scribble(numbers):
     os._exit(1)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "numbers",
     [

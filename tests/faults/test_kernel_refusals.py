@@ -95,6 +95,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
 @pytest.mark.parametrize("calls", CALLS, ids="-".join)
 def test_done_without(tmp_path, calls, error):

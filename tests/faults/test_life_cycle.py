@@ -102,6 +102,7 @@ def test_a_module_that_fails_only_later_fails_the_pool_with_its_error(endure, tm
     endure(main)
 
 
+@pytest.mark.once
 def test_destroy_while_workers_crash(endure):
     async def main(guard):
         for seed in range(5):

@@ -125,6 +125,7 @@ def test_a_task_that_logs_can_be_aborted(run, logged, pool_type):
     run(main())
 
 
+@pytest.mark.once
 def test_a_flood_holds_up_nobody_and_fills_no_memory(run, logged, levels):
     import psutil  # which interpreters cannot import
 

@@ -72,6 +72,7 @@ def wait_for(condition):
         time.sleep(0.005)
 
 
+@pytest.mark.once
 def test_what_was_submitted_is_done_before_the_server_ends(tmp_path):
     done = tmp_path / "done"
     with served(tmp_path, seconds=2.5) as (server, client):
@@ -83,6 +84,7 @@ def test_what_was_submitted_is_done_before_the_server_ends(tmp_path):
         assert "cancelled" not in errors
 
 
+@pytest.mark.once
 def test_exit_timeout_bounds_that(tmp_path):
     with served(tmp_path, seconds=600, exit_timeout=0.2) as (server, client):
         client.get("/leave", params={"path": str(tmp_path / "never")})
@@ -94,6 +96,7 @@ def test_exit_timeout_bounds_that(tmp_path):
         assert "pool 'service': its end cancelled 1 task" in errors
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("patience", [None, 1])
 def test_requests_that_run(tmp_path, patience):
     """uvicorn waits for their answers, or for so long as it was told, and cancels them: that aborts their tasks."""

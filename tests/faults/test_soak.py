@@ -213,6 +213,7 @@ def new_pool(kind):
     return kind.pool(worker, restart_limit=None, error_handler=lambda *_: None)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.usefixtures("no_leaks", "quiet")
 def test_a_short_soak(endure, kind):

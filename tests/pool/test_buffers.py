@@ -36,7 +36,9 @@ def pool_type(request):
 
 
 @pytest.mark.parametrize("functions", [FUNCTIONS, ASYNC], ids=["plain", "async"])
-@pytest.mark.parametrize("size", [0, 65_535, 65_536, 65_537, 3 * MEBIBYTE, 100 * MEBIBYTE])
+@pytest.mark.parametrize(
+    "size", [0, 65_535, 65_536, 65_537, 3 * MEBIBYTE, pytest.param(100 * MEBIBYTE, marks=pytest.mark.once)]
+)
 def test_bytes_of_any_size_come_back(run, pool_type, functions, size):
     async def main():
         async with pool_type(1, functions) as pool:
@@ -182,6 +184,7 @@ def test_large_data_that_is_dropped_or_aborted_gives_its_memory_back(run, pool_t
     run(main())
 
 
+@pytest.mark.once
 def test_a_large_copy_keeps_the_event_loop_free(run, pool_type):
     async def main():
         async with pool_type(1, FUNCTIONS) as pool:
@@ -261,6 +264,7 @@ def test_the_memory_goes_back_to_the_system_when_nothing_large_comes(run, pool_t
     run(main())
 
 
+@pytest.mark.once
 def test_thousands_of_large_tasks_take_no_more_memory_than_a_few(run, pool_type):
     async def main():
         async with pool_type(2, FUNCTIONS) as pool:

@@ -256,6 +256,7 @@ WAYS = (
 )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", [FixedThreadPool, FixedProcessPool])
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_callers_leave(run, until, tmp_path, kind, way):

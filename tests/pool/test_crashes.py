@@ -59,6 +59,7 @@ ENDS = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize(("way", "exit_code", "signal_name"), ENDS)
 def test_of_a_thousand_tasks_only_the_deadly_one_fails(run, until, tmp_path, way, exit_code, signal_name):
@@ -177,6 +178,7 @@ def test_a_retry_that_lives_returns(run, tmp_path):
     run(main())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("limit", [(5, 10.0), (0, 0.001), None], ids=str)
 def test_however_many_tasks_end_their_workers_the_pool_goes_on(run, tmp_path, limit):
     path = tmp_path / "started"

@@ -49,6 +49,7 @@ def test_all_who_start_a_pool_hear_of_its_failed_start_and_can_try_again(run, tm
     run(main())
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("no_leaks")
 def test_destroy_while_a_failed_start_is_cleaned_up(run, tmp_path):
     path = tmp_path / "refuse"

@@ -123,6 +123,7 @@ def test_cleanup_runs(run, until, tmp_path):
     assert (tmp_path / "note.finally").exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["spin", "nap"])
 def test_a_time_limit_counts_running_time(run, name):
     async def main():

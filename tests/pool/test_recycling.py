@@ -51,6 +51,7 @@ async def pid_async(_):
     return os.getpid()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("function", [pid, pid_async])
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_limit_holds_for_tiny_tasks(run, function, concurrency):
@@ -66,6 +67,7 @@ def test_the_limit_holds_for_tiny_tasks(run, function, concurrency):
     run(main())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{}, {"chunksize": 1_000}, {"retries": 1}], ids=str)
 def test_the_limit_holds_for_the_items_of_a_map(run, options):
     async def main():
@@ -89,6 +91,7 @@ def test_the_limit_holds_without_tasks_queues(run):
     run(main())
 
 
+@pytest.mark.once
 def test_one_task_each(run, until, tmp_path):
     """Tasks that take longer than a worker takes to start never share one."""
 
@@ -118,6 +121,7 @@ def test_one_task_each(run, until, tmp_path):
     run(main())
 
 
+@pytest.mark.once
 def test_no_more_tasks_run_at_once_than_workers(run, tmp_path):
     def work(number):
         mine = tmp_path / str(number)
@@ -205,6 +209,7 @@ def test_dynamic_workers(run):
     run(main())
 
 
+@pytest.mark.once
 def test_a_leak_is_bounded(run, until):
     async def main():
         limit = 150 * MB

@@ -69,6 +69,7 @@ async def meet_after_many_tiny_ones(strategy, tasks, **queue):
         return met, [node.pid for node in pool.worker_nodes]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("strategy", list(WorkerChoiceStrategy))
 def test_long_tasks_after_many_tiny_ones_use_all_workers(run, tmp_path, strategy):
     met, workers = run(meet_after_many_tiny_ones(strategy, [(str(tmp_path), 120.0)] * 20))

@@ -366,6 +366,7 @@ def test_what_a_failed_change_has_left_behind_is_not_the_next_ones_fault(run, tm
     run(main())
 
 
+@pytest.mark.once
 def test_a_worker_that_is_to_leave_may_end_while_it_loads(run, tmp_path, monkeypatch, until):
     module = type(sys)("lengthy")
     exec("def function(_): return 'loaded'", module.__dict__)

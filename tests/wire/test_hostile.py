@@ -56,6 +56,7 @@ def test_what_is_said_in_earnest_is_read(seed):
         check(seed)
 
 
+@pytest.mark.once
 @settings(max_examples=1000, deadline=None)
 @given(st.binary(max_size=200) | st.sampled_from(seeds()).flatmap(mutated))
 def test_garbage_is_read_or_refused(data):
