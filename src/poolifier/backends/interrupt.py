@@ -104,7 +104,7 @@ def exception_setter(ident: int, error: type[BaseException]) -> Callable[[], obj
 def is_held_back(own: FrameType, patience: ExceptionPatience, *, visited: bool = False) -> bool:
     """Whether nothing may be raised now in the calling thread, which stands in that frame.
 
-    `visited` says that it is in the middle of a visit (see `thread.visits`).
+    `visited` says that it is in the middle of a visit (see `visits`).
     """
     try:
         if importing(own):

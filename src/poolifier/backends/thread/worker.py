@@ -51,7 +51,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.backends import interrupt, stacks
-from poolifier.backends.thread.visits import ARE_NEEDED, Visits
+from poolifier.backends.visits import ARE_NEEDED, Visits
 from poolifier.error_attributes import is_a
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
