@@ -22,6 +22,7 @@ from poolifier.scheduler.restarts import FIRST_BACK_OFF, LONGEST_BACK_OFF
 from poolifier.task_functions import TaskFunction
 from poolifier.wire.codec import describe
 from poolifier.worker.calls import call, call_here
+from poolifier.worker.lazy_tasks import create_lazy_task
 
 __all__ = ["Client", "PoolSession"]
 
@@ -171,7 +172,7 @@ class PoolSession:
     def _run_there(self, client: Client) -> None:
         """Begins on the loop of a pool that somebody else has started."""
         # The event loop itself remembers tasks only weakly.
-        self._lasting = asyncio.get_running_loop().create_task(self._run(client))
+        self._lasting = create_lazy_task(asyncio.get_running_loop(), self._run(client))
 
     async def _run(self, client: Client) -> None:
         self.loop = asyncio.get_running_loop()
@@ -227,7 +228,7 @@ class PoolSession:
 
     async def _open_again(self, client: Client, finished: asyncio.Event) -> None:
         """As `_open`, where nobody waits for it, so that the client may end meanwhile."""
-        opening = asyncio.ensure_future(self._open())
+        opening = create_lazy_task(asyncio.get_running_loop(), self._open())
         opening.add_done_callback(lambda _: finished.set())
         while not opening.done() and not client.has_ended:
             finished.clear()

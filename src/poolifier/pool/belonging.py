@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, finalize, ref
 
 from poolifier.pool.start_and_end import end
+from poolifier.worker.lazy_tasks import create_lazy_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def _forgotten(pool: str, owner: int, find: Callable[[], Anchor | None]) -> None
 
 def _begin_end(driver: Driver) -> None:
     if not driver.closed:
-        ending = driver.loop.create_task(end(driver))
+        ending = create_lazy_task(driver.loop, end(driver))
         # The event loop itself remembers tasks only weakly.
         _ending.add(ending)
         ending.add_done_callback(_ending.discard)

@@ -18,6 +18,7 @@ from poolifier.pool.handlers import WeakObserver
 from poolifier.pool.leaving import wait_for_tasks
 from poolifier.pool.start_and_end import discard, end, start
 from poolifier.pool.weights import with_weights
+from poolifier.worker.lazy_tasks import create_lazy_task
 
 if TYPE_CHECKING:
     from weakref import finalize
@@ -97,7 +98,7 @@ class LifeCycle:
         if self.open is not None:
             return
         if self._starting is None:
-            self._starting = asyncio.get_running_loop().create_task(self._start())
+            self._starting = create_lazy_task(asyncio.get_running_loop(), self._start())
         try:
             error = await asyncio.shield(self._starting)
         except BaseException:
@@ -192,7 +193,7 @@ class LifeCycle:
                     f"{self._pool} belongs to another event loop; destroy it there, before that is closed"
                 )
             self.open = self.leaving = None
-            self._destroying = asyncio.get_running_loop().create_task(self._end(patience))
+            self._destroying = create_lazy_task(asyncio.get_running_loop(), self._end(patience))
             if driver is not None:
                 driver.refuses = True
                 # Whoever waits in `leave`.

@@ -20,6 +20,7 @@ from poolifier.exchange import Items
 from poolifier.option_checks import check_count
 from poolifier.pool.chunk import Chunk, Outcomes
 from poolifier.pool.leaving import current_reader
+from poolifier.worker.lazy_tasks import create_lazy_task
 
 if TYPE_CHECKING:
     from poolifier.scheduler.task import Task
@@ -187,7 +188,8 @@ class MapRun:
         self._reader = current_reader()
         self._submitter.opened(self)
         if self._async_source is not None:
-            puller = asyncio.ensure_future(self._pull_async(self._async_source, in_order=in_order))
+            pull = self._pull_async(self._async_source, in_order=in_order)
+            puller = create_lazy_task(asyncio.get_running_loop(), pull)
         try:
             while True:
                 if puller is None:

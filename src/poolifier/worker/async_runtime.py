@@ -20,6 +20,7 @@ from poolifier.worker.additions import load_function
 from poolifier.worker.async_streams import run_async_generator, run_generator
 from poolifier.worker.chunks import is_chunk, run_chunk
 from poolifier.worker.invoke import INLINE_TASK, data_of, deadline_of, leave_fork, refusal, run_plain
+from poolifier.worker.lazy_tasks import create_lazy_task
 from poolifier.worker.ledger import ABORT, LEAVE, STARTED, Ledger
 from poolifier.worker.outside_loop import enter_loop, leave_loop
 from poolifier.worker.registry import Entry
@@ -162,7 +163,7 @@ class _Runtime:
         if running.deadline is not None:
             prepare_dumps(self._session)
         self._running[running.sequence] = running
-        running.task = self._loop.create_task(self._run(running, entry), context=self._context.copy())
+        running.task = create_lazy_task(self._loop, self._run(running, entry), self._context.copy(), entry.name)
 
     async def _run(self, running: _Running, entry: Entry) -> None:
         """Runs one task; whatever it raises stays in here, for asyncio ends the loop on SystemExit."""

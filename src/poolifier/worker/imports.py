@@ -11,6 +11,7 @@ from _thread import start_new_thread
 from collections.abc import Callable
 from time import sleep
 
+from poolifier.worker.remote_scripts import is_remote_script
 from poolifier.worker.switching import Turns
 
 TYPE_CHECKING = False
@@ -43,9 +44,12 @@ def shelter(code: CodeType) -> None:
 
 
 def importing(frame: FrameType | None) -> bool:
-    """Whether code that stands in this frame is part of an import: of its beginning, its end or a module's body."""
+    """Whether code that stands in this frame is part of an import: of its beginning, its end or a module's body.
+
+    So are a debugger's scripts: what is raised in one is lost.
+    """
     while frame is not None:
-        if frame.f_code.co_filename in IMPORT_SYSTEM or frame.f_code in _sheltered:
+        if frame.f_code.co_filename in IMPORT_SYSTEM or frame.f_code in _sheltered or is_remote_script(frame):
             return True
         frame = frame.f_back
     return False

@@ -168,3 +168,85 @@ def make_annotated_closure(x):
 
 def use_annotated_closure(value):
     return value(3)
+
+
+class Modelled(type):
+    """Reads the annotations while it makes a class, as pydantic's does."""
+
+    def __new__(metaclass, name, bases, namespace, **keywords):
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        made = super().__new__(metaclass, name, bases, namespace, **keywords)
+        form = annotationlib.Format.FORWARDREF
+        found = annotationlib.call_annotate_function(annotate, form, owner=made) if annotate else {}
+        made.fields = {name: getattr(each, "__forward_arg__", each) for name, each in found.items()}
+        return made
+
+
+class Model(metaclass=Modelled):
+    def __init__(self, **values):
+        vars(self).update(values)
+
+
+class User(Model):
+    name: str
+    friend: User | None = None
+    unknown: Decimal = None
+    later: Later = None
+
+
+def make_model(x):
+    return User(name="a", friend=User(name=x))
+
+
+def use_model(value):
+    texts = annotationlib.get_annotations(User, format=annotationlib.Format.STRING)
+    return value.friend.name, list(User.fields), User.fields["unknown"], User.fields["later"], texts
+
+
+class Registered:
+    """Reads them once a class is there."""
+
+    def __init_subclass__(cls):
+        cls.fields = annotationlib.get_annotations(cls, format=annotationlib.Format.STRING)
+
+
+class Entry(Registered):
+    user: User
+    unknown: nowhere.Type
+
+
+def make_registered(x):
+    return Entry()
+
+
+def use_registered(value):
+    return value.fields
+
+
+class Wrapped(dict):
+    pass
+
+
+def make_templates(x):
+    return {"nested": Wrapped(a=t"one {t'two {x=}'!s:>{x}}"), "empty": t""}
+
+
+def use_templates(value):
+    outer = value["nested"]["a"]
+    [inner] = outer.interpolations
+    told = inner.value.interpolations[0]
+    return (
+        outer.strings,
+        (inner.expression, inner.conversion, inner.format_spec),
+        (inner.value.strings, told.value, told.expression, told.conversion, told.format_spec),
+        value["empty"].strings,
+        outer.__class__ is string.templatelib.Template,
+    )
+
+
+def make_interpolation(x):
+    return string.templatelib.Interpolation(x, "x", "r", ">4")
+
+
+def use_interpolation(value):
+    return value.value, value.expression, value.conversion, value.format_spec

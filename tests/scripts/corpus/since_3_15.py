@@ -1,11 +1,14 @@
 """What came with 3.15: lazy imports, sentinels, frozendict."""
 
+__lazy_modules__ = ["fractions"]
+
 lazy import json
 lazy import xml.etree.ElementTree
 lazy import os.path as p
 lazy from decimal import Decimal
 lazy from collections import OrderedDict as Ordered, deque
 
+import fractions
 import sys
 
 MISSING = sentinel("MISSING")
@@ -67,3 +70,19 @@ def use_frozendict(value):
 
 def work_version(x):
     return sys.version_info >= (3, 15)
+
+
+def work_lazy_by_a_list_of_names(x):
+    return fractions.Fraction(x, 2)
+
+
+class Nested:
+    EMPTY = sentinel("Nested.EMPTY")
+
+
+def make_sentinel_of_a_class(x):
+    return {Nested.EMPTY: x, frozendict(a=Nested.EMPTY): MISSING}
+
+
+def use_sentinel_of_a_class(value):
+    return value[Nested.EMPTY], value[frozendict(a=Nested.EMPTY)] is MISSING

@@ -34,9 +34,19 @@ def interpreter(executable: str | None) -> Interpreter:
         )
     if frozen:
         return Interpreter([program], frozen=True)
+    return Interpreter([program, *_options()])
+
+
+def _options() -> list[str]:
+    """The options that this Python was started with."""
     # Also used by multiprocessing; there is no public way to it.
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return Interpreter([program, *flags])
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    # Before Python 3.14 it leaves out most of what was given by -X.
+    for name, value in sorted(sys._xoptions.items()):
+        option = name if value is True else f"{name}={value}"
+        if option not in options and name != "dev":
+            options += ["-X", option]
+    return options
 
 
 def is_trusted(started: Interpreter) -> bool:

@@ -20,6 +20,7 @@ from poolifier.backends.thread.worker import LEAVE, ThreadWorker
 from poolifier.exchange import DONE, FAILED, WireTask
 from poolifier.worker.current_task import Found, host_here
 from poolifier.worker.invoke import deadline_of
+from poolifier.worker.lazy_tasks import create_lazy_task
 from poolifier.worker.outside_loop import enter_loop, leave_loop, step_outside
 from poolifier.worker.registry import Entry
 from poolifier.worker.runtime import SLOW
@@ -182,7 +183,7 @@ class _Runtime:
             # The generator's steps run in its context; what drives it need not.
             context = context.copy()
         self._running[running.sequence] = running
-        running.task = self._loop.create_task(coroutine, context=context)
+        running.task = create_lazy_task(self._loop, coroutine, context, entry.name)
         # It may have been asked to stop when there was no loop to cancel it in.
         if worker.wanted and (running.sequence in worker.wanted or LEAVE in worker.wanted):
             running.aborted = True

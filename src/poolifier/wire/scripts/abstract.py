@@ -16,7 +16,7 @@ __all__ = ["registered_by", "registered_with"]
 
 def registered_by(cls: Any) -> tuple[type, ...]:
     """The classes that an abstract base class says are its subclasses."""
-    if not isinstance(cls, abc.ABCMeta):
+    if not issubclass(type(cls), abc.ABCMeta):
         return ()
     found = _abc._get_dump(cls)[0]
     return tuple(other for other in (reference() for reference in found) if other is not None)
@@ -56,14 +56,16 @@ def _all() -> Any:
 
     found: WeakKeyDictionary[type, tuple[type, ...]] = WeakKeyDictionary()
     waiting: list[type] = [object]
-    seen: set[type] = set()
+    # By identity: a metaclass may have an `__eq__` of its own, and Python 3.15 has one that warns.
+    seen: dict[int, type] = {}
     while waiting:
         base = waiting.pop()
-        if base in seen:
+        if id(base) in seen:
             continue
-        seen.add(base)
+        seen[id(base)] = base
         waiting += type.__subclasses__(base)
-        if isinstance(base, abc.ABCMeta) and not importable.is_script(base.__module__):
+        # Nothing is asked of the class itself: all of the program's are looked at, whatever their metaclasses do.
+        if issubclass(type(base), abc.ABCMeta) and not importable.is_script(type.__getattribute__(base, "__module__")):
             for cls in registered_by(base):
                 found[cls] = (*found.get(cls, ()), base)
     return found

@@ -16,7 +16,7 @@ def source_of(filename: str, there: dict[str, Any] | None = None) -> Source | No
     """What is known here of the source of the code that has that file name, and those globals."""
     import linecache
 
-    if lines := linecache.getlines(filename, there):
+    if lines := linecache.getlines(filename, None if there is None else _loaded_by(there)):
         return "".join(lines)
     # Since Python 3.14 (and in late releases of 3.13) `linecache` keeps the source of `python -c` and of the
     # interactive interpreter by code, because names such as <string> are not unique: what `exec` ran has that one, too.
@@ -26,6 +26,23 @@ def source_of(filename: str, there: dict[str, Any] | None = None) -> Source | No
             places.append((qualified_name, line))
             lines = entry[2]
     return ("".join(lines), places) if lines else None
+
+
+def _loaded_by(there: dict[str, Any]) -> dict[str, Any] | None:
+    """What `linecache` reads of globals. Python 3.15 warns of those that say of their loader one thing or another."""
+    known = there.get("__spec__")
+    name = getattr(known, "name", None) or there.get("__name__")
+    loader = getattr(known, "loader", None) or there.get("__loader__")
+    if name is None or loader is None:
+        return None
+    from importlib.machinery import ModuleSpec
+
+    return {
+        "__name__": name,
+        "__loader__": loader,
+        "__spec__": ModuleSpec(name, loader),
+        "__file__": there.get("__file__"),
+    }
 
 
 def line_of(filename: str, line: int, function: str) -> str | None:
