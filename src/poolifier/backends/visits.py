@@ -74,10 +74,15 @@ class Visits:
 
     def arrive(self, frame: FrameType) -> Callable[[], object]:
         """Makes the visit; returns what is to be called last. In the visited thread."""
-        self._calls.append(_Call(self))
+        self._calls.extend([_Call(self) for _ in range(_SPARE - len(self._calls))])
         last = self._visit(frame)
         self._is_last = last is not None
         return last or self.leave
+
+    @property
+    def are_left(self) -> bool:
+        """Whether there can be one more: it may be that all calls were lost. Only a visit makes new ones."""
+        return bool(self._calls) or self.is_under_way
 
     @property
     def is_under_way(self) -> bool:

@@ -386,7 +386,8 @@ class InterpreterSession(Session):
         visits = None
         try:
             if self._attend(sequence) and interrupt.load():
-                if self._visits is not None:
+                # Where none is left, no abort is lost for that.
+                if self._visits is not None and self._visits.are_left:
                     visits = self._visits
                     self._put_off(sequence)
                     return

@@ -214,7 +214,8 @@ class ThreadWorker:
 
     def _interrupt(self, sequence: int) -> bool:
         """Interrupts the code of a plain task, if it runs: now, or once it stands where it may be."""
-        if self._visits is not None:
+        # Where no visit is left, no abort is lost for that.
+        if self._visits is not None and self._visits.are_left:
             if sequence not in self.window:
                 return False
             self._visits.call()
