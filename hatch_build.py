@@ -114,7 +114,7 @@ def wanted_build() -> str:
 
 def why_not() -> str | None:
     """Why nothing can be compiled here, or None where a small file can be."""
-    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if sys.implementation.name != "cpython":
         return f"there is no compiler for this Python ({platform.python_implementation()}, {sys.version})"
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     with TemporaryDirectory(prefix="probe-") as directory:

@@ -21,6 +21,7 @@ thread that has one coming raises the flag again when its turn comes.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from threading import get_ident
 
 from poolifier.backends import stacks
@@ -30,11 +31,11 @@ from poolifier.worker.patience import ExceptionPatience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
     from typing import Any, Final
 
-__all__ = ["clear_exception", "is_held_back", "load", "set_exception"]
+__all__ = ["clear_exception", "exception_setter", "is_held_back", "load", "set_exception"]
 
 _TRIES: Final = 10
 
@@ -95,10 +96,22 @@ def set_exception(ident: int, stack: int, error: type[BaseException], patience: 
     return False
 
 
-def is_held_back(own: FrameType, patience: ExceptionPatience) -> bool:
-    """Whether nothing may be raised now in the calling thread, which stands in that frame."""
+def exception_setter(ident: int, error: type[BaseException]) -> Callable[[], object]:
+    """What sets an exception in the thread of that identifier, and is written in C. Call `load` before."""
+    return partial(_set_async_exc, _ctypes.c_ulong(ident), _ctypes.py_object(error))
+
+
+def is_held_back(own: FrameType, patience: ExceptionPatience, *, visited: bool = False) -> bool:
+    """Whether nothing may be raised now in the calling thread, which stands in that frame.
+
+    `visited` says that it is in the middle of a visit (see `visits`).
+    """
     try:
-        return importing(own) or not patience.allows(own)
+        if importing(own):
+            # That may take long.
+            patience.gets_on = False
+            return True
+        return not patience.allows(own, visited=visited)
     except Exception:  # noqa: BLE001 - the calling code may be too deep for it; no abort is lost for that
         return False
 

@@ -32,19 +32,21 @@ _MOST: Final = 1000
 """Instructions that are looked at."""
 
 
-def raised_without_harm(frame: FrameType, *, in_place: bool) -> bool:
+def raised_without_harm(frame: FrameType, *, in_place: bool, visited: bool = False) -> bool:
     """Whether it is, where its thread stands in that frame.
 
-    `in_place` says whether that is where a `with` statement is being entered or left.
+    `in_place` says whether that is where a `with` statement is being entered or left; `visited`, that Python looks
+    there at this moment, and that what is set now is raised at the next such place.
     """
     if not _RAISES_LATER:
         return not in_place
     code = Code(frame.f_code)
     if frame.f_lasti >= 0 and code.is_call(frame.f_lasti):
         returned = has_returned(frame)
-        if returned is False:
+        if returned is False and not visited:
             return not in_place
-        if returned is None and in_place:
+        if not returned and in_place:
+            # It may be a visit by the garbage collector, which runs in the middle of calls, too.
             return False
     return _next_is_harmless(frame)
 

@@ -104,17 +104,18 @@ class ExceptionPatience:
         self._at = (0, 0)
         self._place = (0, 0)
 
-    def allows(self, frame: FrameType) -> bool:
-        """Whether one may be set in the thread of this frame, its innermost."""
+    def allows(self, frame: FrameType, *, visited: bool = False) -> bool:
+        """Whether one may be set in the thread of this frame, its innermost: by another thread, or in a visit."""
         try:
-            return self._allows(frame)
+            return self._allows(frame, visited=visited)
         except Exception:  # noqa: BLE001 - as in `SignalPatience`
             self.waits = self.gets_on = False
             return True
 
-    def _allows(self, frame: FrameType) -> bool:
+    def _allows(self, frame: FrameType, *, visited: bool) -> bool:
         found = place(frame)
-        self.waits = not raised_without_harm(frame, in_place=found is not None) and not self._takes_long(frame, found)
+        is_harmless = raised_without_harm(frame, in_place=found is not None, visited=visited)
+        self.waits = not is_harmless and not self._takes_long(frame, found)
         self._looks = self._looks + 1 if self.waits else 0
         if not self.waits:
             self._doubts = 0

@@ -211,7 +211,7 @@ class _Control:
             self._pause = FIRST_PAUSE
             self._turns.restore()
             self._sock.settimeout(None)
-        elif session.patience.gets_on:
+        elif session.gets_on:
             self._turns.shorten()
             self._sock.settimeout(SHORT_PAUSE)
         else:

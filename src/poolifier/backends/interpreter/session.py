@@ -24,6 +24,10 @@ time. It is then not in there, nor held by the control thread, which shows in `_
 before the control thread tries until it has put it back, and the same number before and after only where
 it did not try in between.
 
+Without the global interpreter lock the control thread sets none. It holds the abort from the start, and has the
+worker's thread visited (see `visits`) until that has set it, with the window in its hands as well. That thread also
+tells where the task stands: nothing can, as long as it stays in C code.
+
 **Aborts that go unheard.** What is raised in a finalizer or in the callback of a weak reference, which run in
 the middle of anything, goes no further: Python reports it and goes on. Where that was an abort, the worker has
 the control thread poked, which sets the exception anew.
@@ -40,6 +44,7 @@ from functools import partial
 from time import sleep
 
 from poolifier.backends import interrupt, stacks
+from poolifier.backends.visits import ARE_NEEDED, Visits
 from poolifier.errors import TaskAborted
 from poolifier.exchange import DONE, FAILED, WorkerSettings
 from poolifier.wire import codec, messages
@@ -128,6 +133,7 @@ class InterpreterSession(Session):
         "_slots",
         "_stack",
         "_unheard",
+        "_visits",
         "_window",
         "held",
         "patience",
@@ -150,6 +156,7 @@ class InterpreterSession(Session):
         self._begun = 0
         self._ident = threading.get_ident()
         self._stack = stacks.own_stack()
+        self._visits: Visits | None = Visits(self._visited) if ARE_NEEDED else None
         self.held: int = 0
         self.patience: ExceptionPatience = ExceptionPatience()
         self.poke_soon: Callable[[], object] = _nothing
@@ -328,8 +335,28 @@ class InterpreterSession(Session):
         self._take_window(sequence)
         if self._fired == sequence:
             interrupt.clear_exception(self._ident)
+            if self._visits is not None:
+                self._visits.settle()
             self.aborted = sequence
             self._unheard = 0
+
+    def _visited(self, frame: FrameType) -> Callable[[], object] | None:
+        """Sets the exception of an abort that is held, if it may be raised here."""
+        sequence = self._current
+        # The window may be out for code of the worker's own: the control thread has it visited again.
+        if not sequence or self.held != sequence or self._window.pop(sequence, None) is None:
+            return None
+        try:
+            if interrupt.is_held_back(frame, self.patience, visited=True):
+                return None
+            if has_limit(self.task):
+                tell_where(self, self.task, frames_of(frame))
+            self._fired = sequence
+            self._unheard = 0
+            self.held = 0
+            return interrupt.exception_setter(self._ident, TaskAborted)
+        finally:
+            self._window[sequence] = True
 
     # ---- the control thread -----------------------------------------------------------------------
 
@@ -346,13 +373,24 @@ class InterpreterSession(Session):
         finally:
             self._held += 1
 
+    @property
+    def gets_on(self) -> bool:
+        """Whether what an abort is held for will not be long."""
+        return self.patience.gets_on and (self._visits is None or not self._visits.is_under_way)
+
     def cancel_all(self) -> None:
         """Stops what runs in the event loop, if there is one."""
         self._in_loop(self._cancel_all)
 
     def _serve_beside(self, sequence: int) -> None:
+        visits = None
         try:
             if self._attend(sequence) and interrupt.load():
+                # Where none is left, no abort is lost for that.
+                if self._visits is not None and self._visits.are_left:
+                    visits = self._visits
+                    self._put_off(sequence)
+                    return
                 if has_limit(self.task) and self.held != sequence:
                     tell_where(self, self.task, frames_of(stacks.innermost(self._ident, self._stack)))
                 # Before it is set, for it may be delivered, and go unheard, before this thread does anything more.
@@ -364,6 +402,8 @@ class InterpreterSession(Session):
                     self._put_off(sequence)
         finally:
             self._window[sequence] = True
+            if visits is not None:
+                visits.call()
 
     def _put_off(self, sequence: int) -> None:
         """Leaves an abort that is due to the next poke."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolifier.backends import stacks
-from poolifier.worker.standing import coroutine_frames, frames_of
+from poolifier.worker.standing import coroutine_frames
 
 if TYPE_CHECKING:
     from poolifier.backends.thread.worker import ThreadWorker
@@ -17,7 +17,7 @@ def frames_of_task(worker: ThreadWorker, sequence: int) -> list[tuple[str, int, 
     """Where that task stands: (file, line, function) for each call, the outermost first; empty where it is not known.
 
     Where this process has other interpreters, a thread's stack cannot be looked at unless it told beforehand what it is
-    found by (see `stacks`); without the GIL it cannot be looked at.
+    found by (see `stacks`).
     """
     stream = worker.streams.get(sequence)
     suspended = coroutine_frames(None if stream is None else stream.source)
@@ -26,11 +26,11 @@ def frames_of_task(worker: ThreadWorker, sequence: int) -> list[tuple[str, int, 
         return suspended
     task = worker.task
     if task is not None and task[0] == sequence:
-        frames = frames_of(stacks.innermost(worker.ident, worker.stack))
+        frames = stacks.calls(worker.ident, worker.stack)
         # It may have ended meanwhile, and the thread be in another one.
         return frames if worker.task is task else []
     running = worker.running.get(sequence)
     if running is None or running.task is None:
         return []
     # Nothing where it runs at this very moment, or blocks the event loop.
-    return coroutine_frames(running.task.get_coro()) or frames_of(stacks.innermost(worker.ident, worker.stack))
+    return coroutine_frames(running.task.get_coro()) or stacks.calls(worker.ident, worker.stack)

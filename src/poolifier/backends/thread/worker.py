@@ -21,6 +21,8 @@ that the code of a task is entered only one of them can.
 - The worker got it: the channel finds nothing to interrupt, and no exception is set.
 - The channel got it, and finds the task in the middle of an import, or where a `with` statement is being entered or
   left: it puts it back, and has a thread of its own try again until that has worked or the task is over.
+- On a build without the global interpreter lock the channel does not touch the window: it has the worker visited (see
+  `visits`), in the middle of the task's code. There the worker takes its sequence out, and sets the exception.
 - The task's code takes it out itself for as long as it does what must not be interrupted (see `_tell`), and looks
   at `wanted` after it has put it back.
 
@@ -49,6 +51,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from poolifier.backends import interrupt, stacks
+from poolifier.backends.visits import ARE_NEEDED, Visits
 from poolifier.error_attributes import is_a
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, InContext, Reply, WireTask, WorkerSettings
@@ -61,6 +64,7 @@ from poolifier.worker.registry import Registry
 
 if TYPE_CHECKING:
     import asyncio
+    from types import FrameType
 
     from poolifier.backends.thread.streams import Stream
 
@@ -113,6 +117,7 @@ class ThreadWorker:
         "_patience",
         "_started_at",
         "_tokens",
+        "_visits",
         "aborted",
         "began",
         "cancel",
@@ -152,6 +157,7 @@ class ThreadWorker:
         self._deciding: list[None] = []
         self._held = 0
         self._patience = ExceptionPatience()
+        self._visits: Visits | None = None
         self.settings: WorkerSettings = settings
         self.context: Context = Context()
         self.inbox: deque[WireTask] = deque()
@@ -208,6 +214,13 @@ class ThreadWorker:
 
     def _interrupt(self, sequence: int) -> bool:
         """Interrupts the code of a plain task, if it runs: now, or once it stands where it may be."""
+        # Where no visit is left, no abort is lost for that.
+        if self._visits is not None and self._visits.are_left:
+            if sequence not in self.window:
+                return False
+            self._visits.call()
+            self._hold_back(sequence)
+            return True
         self._deciding.append(None)
         try:
             if self.window.pop(sequence, None) is None:
@@ -230,7 +243,11 @@ class ThreadWorker:
         if self._held != sequence:
             self._held = sequence
             # Where there is no room for a thread it stays held back, and patience with the task ends as ever.
-            look_until(partial(self._interrupted, sequence), lambda: self._patience.gets_on)
+            look_until(partial(self._interrupted, sequence), self._gets_on)
+
+    def _gets_on(self) -> bool:
+        # While a visit has not been made, it is not known.
+        return self._patience.gets_on and (self._visits is None or not self._visits.is_under_way)
 
     def _interrupted(self, sequence: int) -> bool:
         """Tries again, unless the task's code is over; whether that was it. In a thread of its own."""
@@ -239,6 +256,18 @@ class ThreadWorker:
             self._interrupt(sequence)
             return self.fired == sequence
         return True
+
+    def _visited(self, frame: FrameType) -> Callable[[], object] | None:
+        """Interrupts the task that runs, if it is to stop and stands where it may be. In the worker's own thread."""
+        sequence = next(iter(self.window), 0)
+        # (`wanted` may have `LEAVE`, which is 0.)
+        if not sequence or sequence not in self.wanted:
+            return None
+        if interrupt.is_held_back(frame, self._patience, visited=True):
+            return None
+        del self.window[sequence]
+        self.fired = sequence
+        return interrupt.exception_setter(self.ident, TaskAborted)
 
     def _waiting(self) -> list[WireTask]:
         while True:
@@ -279,6 +308,8 @@ class ThreadWorker:
         """Called where the window was found empty: returns when no exception is on its way any more."""
         if not self._take_window(sequence):
             interrupt.clear_exception(self.ident)
+            if self._visits is not None:
+                self._visits.settle()
             self.aborted = sequence
 
     def _take_window(self, sequence: int) -> bool:
@@ -400,9 +431,13 @@ class ThreadWorker:
         """The calling thread is the worker's from now on."""
         self.ident = threading.get_ident()
         self.stack = stacks.own_stack()
+        if ARE_NEEDED:
+            self._visits = Visits(self._visited)
         self._started_at = perf_counter()
         self._idle = 0.0
 
     def leave(self) -> None:
         """The calling thread is about to end."""
         self.stack = 0
+        if self._visits is not None:
+            self._visits.close()
