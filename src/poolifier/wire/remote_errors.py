@@ -31,6 +31,7 @@ from poolifier.error_attributes import (
 )
 from poolifier.errors import RemoteError
 from poolifier.wire import codec
+from poolifier.wire.refused_modules import advise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures, it i
 
 def encode_error(error: BaseException) -> bytes:
     """Encodes an error with its causes, contexts, notes and children. Never raises."""
+    advise(error)
     text = _format(error)
     try:
         records: list[_Record | None] = []

@@ -115,6 +115,83 @@ def test_a_module_that_refuses_in_a_task_is_named(run):
     run(main())
 
 
+# CPython names a module with its package where the program has loaded it before, and without it otherwise.
+REFUSERS = {
+    "psutil": "_psutil_linux",
+    "numpy": "_multiarray_umath",
+    "PIL.Image": "_imaging",
+    "pydantic": "_pydantic_core",
+    "greenlet": "_greenlet",
+}
+
+
+@pytest.mark.parametrize("name", REFUSERS)
+def test_an_error_of_a_module_that_refuses_says_what_to_do(run, name):
+    pytest.importorskip(name)
+    advice = f"{REFUSERS[name]} cannot be loaded in interpreters: use a pool of processes for what imports it"
+
+    async def main():
+        async with FixedInterpreterPool(1, import_refuser) as pool:
+            with pytest.raises(ImportError) as caught:
+                await pool.execute(name)
+            assert [note.rpartition(advice)[1] for note in caught.value.__notes__] == [advice]
+            with pytest.raises(ImportError) as caught:
+                await pool.execute("no_such_module")
+            assert not any("interpreters" in note for note in getattr(caught.value, "__notes__", ()))
+        async with FixedProcessPool(1, import_refuser) as pool:
+            await pool.execute(name)
+
+    run(main())
+
+
+def test_an_error_at_start_of_a_module_that_refuses_says_what_to_do(run, tmp_path):
+    path = tmp_path / "imports_a_refuser.py"
+    path.write_text(IMPORTS_A_REFUSER)
+
+    async def main():
+        with pytest.raises(ImportError) as caught:
+            await FixedInterpreterPool(1, path).start()
+        assert any("_psutil_linux cannot be loaded in interpreters" in note for note in caught.value.__notes__)
+
+    run(main())
+
+
+def which_msgpack(_):
+    from msgpack import Packer
+
+    return Packer.__module__
+
+
+def has_libyaml(_):
+    import yaml
+
+    return yaml.__with_libyaml__
+
+
+def which_protobuf(_):
+    from google.protobuf.internal import api_implementation
+
+    return api_implementation.Type()
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "fast", "slow"),
+    [
+        ("msgpack", which_msgpack, "msgpack._cmsgpack", "msgpack.fallback"),
+        ("yaml", has_libyaml, True, False),
+        ("google.protobuf", which_protobuf, "upb", "python"),
+    ],
+)
+def test_some_libraries_are_slower_in_interpreters_and_do_not_say_so(run, module, function, fast, slow):
+    pytest.importorskip(module)
+
+    async def main():
+        async with FixedInterpreterPool(1, function) as there, FixedProcessPool(1, function) as here:
+            assert (await here.execute(), await there.execute()) == (fast, slow)
+
+    run(main())
+
+
 def block(fd):
     if fd is not None:
         try:
