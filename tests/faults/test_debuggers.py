@@ -88,6 +88,36 @@ def test_an_abort_in_a_remote_script_is_not_lost(run, tmp_path, pool_type, name)
     run(main())
 
 
+WHERE = """
+import os
+from concurrent import interpreters
+
+with open({answer!r} + ".part", "w") as part:
+    part.write(str(interpreters.get_current().id))
+os.rename(part.name, {answer!r})
+"""
+
+
+@needs_remote_exec
+def test_a_remote_script_is_run_by_an_interpreter_if_there_are_any(run, tmp_path):
+    """By that which was made last; CPython does not say so."""
+    answer, script = tmp_path / "answer", tmp_path / "script.py"
+    script.write_text(WHERE.format(answer=str(answer)))
+
+    async def main():
+        heard = []
+        async with FixedInterpreterPool(1, FUNCTIONS, message_handler=lambda _, message: heard.append(message)) as pool:
+            spinning = pool.execute(None, "spin_with_calls")
+            await until(lambda: heard)
+            sys.remote_exec(os.getpid(), str(script))
+            await until(answer.exists)
+            assert int(answer.read_text()) != 0
+            spinning.cancel()
+            assert await pool.execute(-1, "abs") == 1
+
+    run(main())
+
+
 async def told(*arguments):
     command = [sys.executable, "-m", *arguments]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)

@@ -4,10 +4,13 @@ import asyncio
 import contextvars
 import functools
 import gc
+import inspect
 import operator
+import sys
 import threading
 import time
 import traceback
+from concurrent import futures as futures_of_python
 from concurrent.futures import CancelledError, Future, as_completed, wait
 
 import pytest
@@ -144,6 +147,37 @@ def test_a_buffer_lets_an_endless_input_through(executor):
 def test_map_refuses_wrong_sizes(executor, options, error, message):
     with pytest.raises(error, match=message):
         executor.map(abs, [1], **options)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="CPython's executors have it since Python 3.14")
+def test_executors_have_what_those_of_cpython_have(executor_type):
+    standard = getattr(futures_of_python, executor_type.__name__)
+    public = {name for name in dir(standard) if not name.startswith("_") and callable(getattr(standard, name))}
+    assert {"map", "shutdown", "submit"} <= public
+    assert ("kill_workers" in public) == (executor_type is ProcessPoolExecutor) == ("terminate_workers" in public)
+    for name in public - {"BROKEN", "prepare_context"}:
+        # Not inherited from there, where it would work on what is not in use.
+        assert getattr(executor_type, name) is not getattr(standard, name)
+        ours, theirs = (inspect.signature(getattr(each, name)).parameters for each in (executor_type, standard))
+        assert [(each.name, each.kind, each.default) for each in ours.values()] == [
+            (each.name, each.kind, each.default) for each in theirs.values()
+        ]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="CPython's executors have it since Python 3.14")
+@pytest.mark.parametrize("buffersize", [1, 3, None])
+def test_a_buffer_takes_as_much_as_that_of_cpython(executor_type, buffersize):
+    def taken_by(executor, length=10):
+        taken, counts = [], []
+        results = executor.map(abs, (taken.append(number) or number for number in range(length)), buffersize=buffersize)
+        counts.append(len(taken))
+        for _ in range(length):
+            next(results)
+            counts.append(len(taken))
+        return counts
+
+    with executor_type(1) as ours, futures_of_python.ThreadPoolExecutor(1) as theirs:
+        assert taken_by(ours) == taken_by(theirs)
 
 
 def test_map_raises_when_time_is_over_and_stops_what_runs(executor, tmp_path, eventually):
