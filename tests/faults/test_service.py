@@ -80,7 +80,6 @@ async def run_service(seconds, one_in):
     return calm, answers
 
 
-@pytest.mark.once
 @pytest.mark.usefixtures("no_leaks")
 def test_requests_that_harm_their_worker_fail_alone(run):
     run(run_service(1.0, one_in=8))
