@@ -15,6 +15,7 @@ futures.ThreadPoolExecutor = ours.ThreadPoolExecutor
 futures.ProcessPoolExecutor = ours.ProcessPoolExecutor
 futures.InterpreterPoolExecutor = ours.InterpreterPoolExecutor
 
+from test.support import script_helper  # noqa: E402
 from test.test_concurrent_futures import (  # noqa: E402
     test_as_completed,
     test_deadlock,
@@ -28,6 +29,23 @@ from test.test_concurrent_futures import (  # noqa: E402
 from test.test_concurrent_futures.executor import ExecutorTest  # noqa: E402
 
 MODULES = [test_as_completed, test_deadlock, test_init, test_process_pool, test_shutdown, test_thread_pool, test_wait]
+if sys.version_info >= (3, 14):
+    from test.test_concurrent_futures import test_interpreter_pool
+
+    # Comes first: it wants that nobody has made an event loop yet, as our executors do.
+    MODULES.insert(0, test_interpreter_pool)
+
+
+GENERIC = [
+    ExecutorTest,
+    test_as_completed.AsCompletedTests,
+    test_init.InitializerMixin,
+    test_init.FailingInitializerMixin,
+    test_shutdown.ExecutorShutdownTest,
+    test_wait.WaitTests,
+]
+# What CPython runs on its executor of interpreters, which it has from 3.14 on.
+OF_INTERPRETERS = GENERIC[:4] if sys.version_info >= (3, 14) else []
 
 
 class InterpreterPoolMixin(util.ExecutorMixin):
@@ -39,22 +57,18 @@ class InterpreterPoolMixin(util.ExecutorMixin):
 
 
 def make_interpreter_tests():
-    """CPython 3.13 has no executor of interpreters, so its generic tests are all there is."""
-    for mixin in (
-        ExecutorTest,
-        test_as_completed.AsCompletedTests,
-        test_init.InitializerMixin,
-        test_init.FailingInitializerMixin,
-        test_shutdown.ExecutorShutdownTest,
-        test_wait.WaitTests,
-    ):
-        name = f"InterpreterPool{mixin.__name__}"
-        yield type(name, (mixin, InterpreterPoolMixin, util.BaseTestCase), {"__module__": mixin.__module__})
+    """CPython's generic tests that it does not run on interpreters itself."""
+    for mixin in GENERIC:
+        if mixin not in OF_INTERPRETERS:
+            name = f"InterpreterPool{mixin.__name__}"
+            yield type(name, (mixin, InterpreterPoolMixin, util.BaseTestCase), {"__module__": mixin.__module__})
 
 
-def with_ours(assert_python_ok):
+def with_ours(call):
+    """The same, with scripts among the arguments that import our executors."""
+
     def run(*arguments, **keywords):
-        return assert_python_ok(*(_rewritten(argument) for argument in arguments), **keywords)
+        return call(*(_rewritten(argument) for argument in arguments), **keywords)
 
     return run
 
@@ -75,16 +89,17 @@ def main():
     excluded = json.loads(sys.argv[1])
     kind = sys.argv[2]
     test_shutdown.assert_python_ok = with_ours(test_shutdown.assert_python_ok)
+    script_helper.make_script = with_ours(script_helper.make_script)
     loader = unittest.defaultTestLoader
-    if kind == "InterpreterPool":
-        tests = [loader.loadTestsFromTestCase(case) for case in make_interpreter_tests()]
-    else:
-        tests = [loader.loadTestsFromModule(module) for module in MODULES]
+    tests = [loader.loadTestsFromModule(module) for module in MODULES]
+    tests += [loader.loadTestsFromTestCase(case) for case in make_interpreter_tests()]
     chosen = unittest.TestSuite()
     left_out = []
     for test in every_test(tests):
         name = test.id().removeprefix("test.test_concurrent_futures.")
         case = name.split(".")[-2]
+        if name.startswith("test_interpreter_pool."):
+            case = "InterpreterPool" + case  # as one of them is called only `AsyncioTest`
         if not case.startswith(kind):
             continue
         if any(name.endswith(suffix) for suffix in excluded):
