@@ -89,6 +89,7 @@ def shout(size):
     return "shouted"
 
 
+@pytest.mark.once
 def test_ten_megabytes_of_output(endure, capfd):
     async def main(guard):
         async with FixedProcessPool(2, shout) as pool:

@@ -73,6 +73,7 @@ def test_what_was_given_is_let_go_of():
     assert len(gone) == 1
 
 
+@pytest.mark.once
 def test_a_caller_who_stays_for_long_costs_no_more_than_others():
     """A stream may never end, and a pool may run a billion tasks meanwhile."""
     callers = Callers()

@@ -224,6 +224,7 @@ def test_a_pool_that_cannot_start_workers_recovers_once_it_can(run, until, tmp_p
     run(main())
 
 
+@pytest.mark.once
 def test_workers_that_are_killed_before_they_have_begun_anything_are_failed_starts(run, until):
     async def main():
         async with FixedProcessPool(1, end, restart_limit=(3, 10.0), error_handler=lambda *_: None) as pool:

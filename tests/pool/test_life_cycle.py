@@ -21,6 +21,7 @@ from poolifier.wire.parcels import Packer
 from tests.light_tasks import echo, nap
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("no_leaks")
 def test_a_hundred_pools_leave_nothing_behind(run):
     async def main():

@@ -88,6 +88,7 @@ def test_results_in_order(run):
     run(main())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{}, {"limit": 1}, {"limit": 7}, {"chunksize": 13}, {"chunksize": 50, "limit": 20}])
 def test_limits_and_chunks(run, options):
     async def main():

@@ -82,6 +82,7 @@ def test_the_limit_holds_for_the_items_of_a_map(run, options):
     run(main())
 
 
+@pytest.mark.once
 def test_the_limit_holds_without_tasks_queues(run):
     async def main():
         async with FixedProcessPool(2, pid, max_tasks_per_worker=50, enable_tasks_queue=False) as pool:
@@ -239,6 +240,7 @@ def test_workers_that_stay_small_stay(run):
     run(main())
 
 
+@pytest.mark.once
 def test_workers_die_while_they_are_replaced(run):
     async def main():
         pool = FixedProcessPool(2, where, max_tasks_per_worker=4, restart_limit=None, error_handler=lambda *_: None)
