@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import psutil
 import pytest
@@ -45,8 +46,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FailuresAtOnce(config))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--part 2/3`: the second third of all tests, of which each is always in the same one."""
+    parser.addoption("--part", metavar="N/OF", help="run only that part of the tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that need Ray come last: descriptors and children of its cluster come and go, and are not ours."""
+    if part := config.getoption("part"):
+        number, of = map(int, part.split("/"))
+        parts: list[list[pytest.Item]] = [[] for _ in range(of)]
+        for item in items:
+            parts[crc32(item.nodeid.encode()) % of].append(item)
+        items[:] = parts.pop(number - 1)
+        config.hook.pytest_deselected(items=[item for others in parts for item in others])
     items.sort(key=lambda item: "[ray" in item.name or "ray_cluster" in getattr(item, "fixturenames", ()))
 
 

@@ -26,7 +26,7 @@ from threading import get_ident
 
 from poolifier.backends import stacks
 from poolifier.worker import with_statements
-from poolifier.worker.imports import beginning, importing
+from poolifier.worker.imports import beginning, importing, shelter_log_records
 from poolifier.worker.patience import ExceptionPatience
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ def load() -> bool:
     """Imports what the others need, which is not needed before the first abort. False where it is not there."""
     global _ctypes, _set_async_exc
     with_statements.load()
+    shelter_log_records()
     if _set_async_exc is None:
         try:
             import ctypes

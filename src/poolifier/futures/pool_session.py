@@ -146,6 +146,11 @@ class PoolSession:
         """None: its tasks are there for themselves."""
         return 0
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether calls have yet to become tasks."""
+        return self.awaited
+
     def refuse(self) -> None:
         """Takes no calls from now on, and has those that come fail."""
         if self._client is not None:

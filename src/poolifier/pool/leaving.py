@@ -51,6 +51,11 @@ class Consumer(Protocol):
         """Tasks of the pool that run, or wait, for it."""
         ...
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the end of the pool, were it now, would keep something from it."""
+        ...
+
     def refuse(self) -> None:
         """The pool is being left: it takes what was given to it before, and nothing new."""
 

@@ -265,6 +265,11 @@ class MapRun:
         """Tasks that run, or wait, for it."""
         return len(self._under_way)
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether there are items that have not been run. Results that have come can still be read."""
+        return not self._ended and (bool(self._under_way) or not self._exhausted)
+
     def refuse(self) -> None:
         """Nothing: its reader asked for all of it before."""
 

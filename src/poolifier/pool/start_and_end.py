@@ -73,7 +73,7 @@ async def _stop(driver: Driver, name: str, seconds: float, grace: float) -> None
         driver.ready.set_exception(PoolNotStartedError(f"pool {name!r} was destroyed while it was starting"))
     consumers = list(driver.consumers)
     dropped = driver.scheduler.drop_all(monotonic())
-    _tell_of_end(name, dropped, [str(consumer) for consumer in consumers if consumer.under_way or consumer.awaited])
+    _tell_of_end(name, dropped, [str(consumer) for consumer in consumers if consumer.is_cut_short])
     driver.changed(lambda now: _let_go(driver.scheduler, now))
     for consumer in consumers:
         consumer.pool_ended(name)

@@ -182,6 +182,11 @@ class Feed:
         """Tasks that it is: one, for it is forgotten once that has ended."""
         return 1
 
+    @property
+    def is_cut_short(self) -> bool:
+        """True: see `under_way`."""
+        return True
+
     def refuse(self) -> None:
         """Nothing: it was submitted before."""
 

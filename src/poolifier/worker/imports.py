@@ -7,6 +7,7 @@ whoever imports that next waits for ever.
 
 from __future__ import annotations
 
+import sys
 from _thread import start_new_thread
 from collections.abc import Callable
 from time import sleep
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Final
 
-__all__ = ["FIRST_PAUSE", "IMPORT_SYSTEM", "SHORT_PAUSE", "beginning", "importing", "longer", "look_until", "shelter"]
+__all__ = [
+    "FIRST_PAUSE",
+    "IMPORT_SYSTEM",
+    "SHORT_PAUSE",
+    "beginning",
+    "importing",
+    "longer",
+    "look_until",
+    "shelter",
+    "shelter_log_records",
+]
 
 FIRST_PAUSE: Final = 0.001
 """Seconds after which it is looked for the first time whether an import has ended."""
@@ -41,6 +52,14 @@ beginning: list[None] = []
 def shelter(code: CodeType) -> None:
     """Counts this code, and what it calls, as part of an import: what is raised there would be lost."""
     _sheltered.add(code)
+
+
+def shelter_log_records() -> None:
+    """Does so with what makes a record of `logging`, where that has been imported: it passes over exceptions."""
+    logging = sys.modules.get("logging")
+    code = getattr(getattr(getattr(logging, "LogRecord", None), "__init__", None), "__code__", None)
+    if code is not None:
+        shelter(code)
 
 
 def importing(frame: FrameType | None) -> bool:

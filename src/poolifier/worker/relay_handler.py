@@ -8,6 +8,7 @@ from poolifier.errors import TaskAborted
 from poolifier.wire import messages
 from poolifier.wire.log_records import pack_record
 from poolifier.worker.current_task import current_task
+from poolifier.worker.imports import shelter_log_records
 from poolifier.worker.relay import Target, target
 
 TYPE_CHECKING = False
@@ -109,6 +110,7 @@ def attach(to: Target | None) -> None:
         _attached.append(True)
         root.addHandler(_handler)
         logging.captureWarnings(True)
+        shelter_log_records()
     if to is None or _handler not in root.handlers:
         return
     _handler.forget_levels()
