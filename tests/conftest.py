@@ -131,13 +131,9 @@ def until() -> Callable[..., Coroutine[Any, Any, None]]:
     """Waits until something that fires no event has become true."""
 
     async def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
-        clock = asyncio.get_running_loop().time
-        began = clock()
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - nothing fires an event for it
-                # Most come true at once. Whatever takes longer would be held up by a loop that never rests, with which
-                # it shares the processors.
-                await asyncio.sleep(0 if clock() - began < 0.01 else 0.001)
+                await asyncio.sleep(0)
 
     return wait_until
 
