@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from time import monotonic
 
 import pytest
 
@@ -56,20 +55,13 @@ def running(pool):
     return pool.info.executing_tasks
 
 
-async def until(reached):
-    deadline = monotonic() + 120
-    while not reached():
-        assert monotonic() < deadline
-        await asyncio.sleep(0.001)
-
-
 async def numbers(stop):
     for number in range(stop):
         yield number
 
 
 @needs_eager
-def test_a_program_with_eager_tasks(kind, run, nothing_left):
+def test_a_program_with_eager_tasks(kind, run, until, nothing_left):
     async def main():
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         heard = []
@@ -90,7 +82,7 @@ def test_a_program_with_eager_tasks(kind, run, nothing_left):
 
 @needs_eager
 @pytest.mark.parametrize("concurrency", [1, 5])
-def test_workers_whose_loop_makes_eager_tasks(kind, run, nothing_left, concurrency):
+def test_workers_whose_loop_makes_eager_tasks(kind, run, until, nothing_left, concurrency):
     async def main():
         heard = []
         options = {
@@ -114,7 +106,7 @@ def test_workers_whose_loop_makes_eager_tasks(kind, run, nothing_left, concurren
 
 
 @needs_cancel
-def test_a_group_that_is_cancelled_aborts_its_tasks(kind, run, nothing_left):
+def test_a_group_that_is_cancelled_aborts_its_tasks(kind, run, until, nothing_left):
     async def main():
         heard = []
         async with kind.fixed(2, FUNCTIONS, message_handler=lambda _, message: heard.append(message)) as pool:
@@ -134,7 +126,7 @@ def test_a_group_that_is_cancelled_aborts_its_tasks(kind, run, nothing_left):
 
 
 @needs_graph
-def test_the_graph_leads_from_a_future_to_who_awaits_it(kind, run, nothing_left):
+def test_the_graph_leads_from_a_future_to_who_awaits_it(kind, run, until, nothing_left):
     async def main():
         heard = []
         async with kind.fixed(1, FUNCTIONS, message_handler=lambda _, message: heard.append(message)) as pool:

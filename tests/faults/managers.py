@@ -1,7 +1,7 @@
 """Task functions that enter and leave `with` statements, and what is left held afterwards."""
 
 import contextlib
-import pathlib
+import io
 import threading
 
 lock = threading.Lock()
@@ -10,6 +10,15 @@ condition = threading.Condition()
 plain_condition = threading.Condition(threading.Lock())
 semaphore = threading.BoundedSemaphore(1)
 entered = []
+files = []
+
+
+class File(io.FileIO):
+    """Tells whether a `with` statement has begun with it, so that it has to be closed."""
+
+    def __enter__(self):
+        files.append(self)
+        return super().__enter__()
 
 
 class Written:
@@ -85,7 +94,7 @@ def with_generated():
 
 
 def nested():
-    with lock, rlock, plain_condition, around(), pathlib.Path(__file__).open() as file, Written():
+    with lock, rlock, plain_condition, around(), File(__file__) as file, Written():
         file.fileno()
 
 
@@ -192,6 +201,9 @@ def held(_):
     if entered:
         left.append("entered")
         entered.clear()
+    if not all(file.closed for file in files):
+        left.append("file")
+    files.clear()
     return left
 
 

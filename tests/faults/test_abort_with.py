@@ -18,9 +18,10 @@ if sys.version_info >= (3, 13):
 RARE = {"with_semaphore", "stacked", "asynchronous"}
 
 
-# An abort may be raised where `open` is about to return, before a `with` has to do with what it returns. Python
-# closes that at once, as nobody has it, and warns.
-OPENED = "ignore:Exception ignored (in|while finalizing file).*<_io.FileIO:pytest.PytestUnraisableExceptionWarning"
+# An abort may be raised where a file has just been opened, before the `with` statement begins with it. Python closes it
+# at once, as nobody has it, and warns. One that a `with` had begun with and did not close is told by `managers.held`.
+UNCLOSED = r"Exception ignored (in|while finalizing file).*<(_io\.FileIO|File) name"
+OPENED = f"ignore:{UNCLOSED}:pytest.PytestUnraisableExceptionWarning"
 
 
 async def abort_often(until, pool_class, aborts, ways=None):

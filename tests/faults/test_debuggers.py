@@ -48,13 +48,6 @@ FUNCTIONS = {
 }
 
 
-async def until(reached):
-    deadline = monotonic() + 120
-    while not reached():
-        assert monotonic() < deadline
-        await asyncio.sleep(0.001)
-
-
 def worker_of(pool):
     """The process in which the tasks of a pool of one worker run."""
     return pool.worker_nodes[0].pid or os.getpid()
@@ -63,7 +56,7 @@ def worker_of(pool):
 @needs_remote_exec
 @pytest.mark.parametrize("name", ["spin_for_ever", "spin_with_calls"])
 @pytest.mark.parametrize("pool_type", [FixedProcessPool, FixedInterpreterPool])
-def test_an_abort_in_a_remote_script_is_not_lost(run, tmp_path, pool_type, name):
+def test_an_abort_in_a_remote_script_is_not_lost(run, until, tmp_path, pool_type, name):
     began, end, ended = (tmp_path / mark for mark in ("began", "end", "ended"))
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(began=str(began), end=str(end), ended=str(ended)))
@@ -99,7 +92,7 @@ os.rename(part.name, {answer!r})
 
 
 @needs_remote_exec
-def test_a_remote_script_is_run_by_an_interpreter_if_there_are_any(run, tmp_path):
+def test_a_remote_script_is_run_by_an_interpreter_if_there_are_any(run, until, tmp_path):
     """By that which was made last; CPython does not say so."""
     answer, script = tmp_path / "answer", tmp_path / "script.py"
     script.write_text(WHERE.format(answer=str(answer)))
@@ -128,7 +121,7 @@ async def told(*arguments):
 
 
 @needs_remote_exec
-def test_asyncio_lists_what_a_worker_awaits(run):
+def test_asyncio_lists_what_a_worker_awaits(run, until):
     async def main():
         heard = []
         async with FixedProcessPool(1, FUNCTIONS, message_handler=lambda _, message: heard.append(message)) as pool:
@@ -143,7 +136,7 @@ def test_asyncio_lists_what_a_worker_awaits(run):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="profiling.sampling is new in Python 3.15")
-def test_a_worker_can_be_profiled(run, tmp_path):
+def test_a_worker_can_be_profiled(run, until, tmp_path):
     async def main():
         heard = []
         async with FixedProcessPool(1, FUNCTIONS, message_handler=lambda _, message: heard.append(message)) as pool:

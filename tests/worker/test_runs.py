@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from poolifier.backends.last_words import replies_left
+from poolifier.backends.unsent_replies import replies_left
 from poolifier.errors import TaskAborted
 from poolifier.exchange import ABORTED, DONE, FAILED, MAP_FAILED, MAPPED, MAPPED_RUN, RETURNED
 from poolifier.wire import codec, messages

@@ -2,7 +2,8 @@
 
 There, other threads do not stand still while one looks at them: their frames change, and end, under its eyes. So
 whether an abort may be raised in a thread is decided by that thread, which is *visited*: a function of ours is called
-in it at the next place where Python looks for asynchronous exceptions.
+in it at the next place where Python looks for asynchronous exceptions. (Virtual machines for Java call such places
+safepoints, and such visits handshakes.)
 
 The way to get there is a finalizer. On these builds the thread that has made an object counts its references without a
 lock (PEP 703). Where another thread drops the last of them, the object is handed to the one that has made it, which

@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from poolifier.backends.last_words import held_back, replies_held, replies_left
 from poolifier.backends.launch import CarriedFunction
 from poolifier.backends.portions import Portions
 from poolifier.backends.unpacking import unpacked
+from poolifier.backends.unsent_replies import held_back, replies_held, replies_left
 from poolifier.error_attributes import is_a
 from poolifier.errors import SerializationError
 from poolifier.exchange import Items, WireTask, WorkerReady, WorkerSettings

@@ -9,6 +9,7 @@ NEED_INTERPRETERS = [
     "test_left_behind.py",
     "test_pool.py",
     "test_shared_types.py",
+    "test_traced_memory.py",
 ]
 
 collect_ignore = NEED_INTERPRETERS if sys.version_info < (3, 13) else []

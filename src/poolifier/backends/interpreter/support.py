@@ -43,9 +43,9 @@ def interpreters_module() -> Any:
         )
     if _is_traced():
         raise UnsupportedError(
-            "interpreter workers do not go together with tracemalloc: CPython crashes when an interpreter ends of "
-            "which it has traced something (python/cpython#134604); call tracemalloc.stop() before, or use a "
-            "process pool"
+            f"interpreter workers do not go together with tracemalloc on {version}: it crashes when an interpreter "
+            "ends of which it has traced something (python/cpython#134604, mended in 3.15); call tracemalloc.stop() "
+            "before, or use a process pool"
         )
     for name in _FIRST_HERE:
         with suppress(ImportError):
@@ -61,6 +61,9 @@ def interpreters_module() -> Any:
 
 
 def _is_traced() -> bool:
+    """Whether memory is traced, where that ends the process."""
+    if sys.version_info >= (3, 15):
+        return False
     # Not by what is loaded: with `-X tracemalloc` the module need not be.
     with suppress(ImportError):
         return bool(import_module("tracemalloc").is_tracing())
